@@ -1,0 +1,1 @@
+"""The numerical core: populations of batch-normalised softmax networks in NumPy."""

@@ -1,0 +1,277 @@
+"""From layer sizes to layers: loss and gradient in training, logits in prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+
+from skbn.network.activations import ACTIVATIONS
+from skbn.network.initializers import INITIALIZERS
+from skbn.network.layers import BatchNorm, Dense, Dropout, Elementwise, Layer
+from skbn.network.parameters import Array, Layout
+from skbn.network.softmax import CrossEntropy
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What decides the shapes of a network.
+
+    Parameters
+    ----------
+    n_features : int
+    hidden_layer_sizes : tuple of int
+        Units of each hidden layer; ``()`` is softmax regression.
+    n_classes : int
+    activation : str, default="relu"
+        A key of ``ACTIVATIONS``.
+    batch_norm : bool, default=True
+        With it a hidden layer has gamma and beta, without it a bias.
+    """
+
+    n_features: int
+    hidden_layer_sizes: tuple[int, ...]
+    n_classes: int
+    activation: str = "relu"
+    batch_norm: bool = True
+
+    @property
+    def normalised(self) -> bool:
+        """Whether a batch-norm layer is there at all."""
+        return self.batch_norm and bool(self.hidden_layer_sizes)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each parameter lies in theta."""
+        sizes = (self.n_features, *self.hidden_layer_sizes, self.n_classes)
+        units = list(enumerate(self.hidden_layer_sizes))
+        head = len(units)
+        weights = {("weights", layer): pair for layer, pair in enumerate(pairwise(sizes))}
+        affine = {("bias", head): (1, self.n_classes)}
+        hidden = ("gamma", "beta") if self.batch_norm else ("bias",)
+        affine |= {(kind, layer): (1, n) for layer, n in units for kind in hidden}
+        moments = ("mean", "var") if self.batch_norm else ()
+        statistics = {(kind, layer): (1, n) for kind in moments for layer, n in units}
+        return Layout(weights, affine, statistics)
+
+
+def initial_theta(
+    architecture: Architecture,
+    initializers: Sequence[str],
+    streams: Sequence[np.random.Generator],
+    dtype: npt.DTypeLike,
+) -> Array:
+    """Draw the parameters of each member from its own stream.
+
+    Weights are normal with the initialiser's standard deviation, gamma is one,
+    biases and beta are zero, moving variances are one. Draws are in float64
+    whatever the dtype, so that both dtypes start from the same network.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    initializers : sequence of str, one a member
+        Keys of ``INITIALIZERS``.
+    streams : sequence of numpy.random.Generator, one a member
+    dtype : numpy dtype
+
+    Returns
+    -------
+    theta : ndarray of shape (K, P)
+    """
+    theta = architecture.layout.zeros(len(streams), dtype)
+    head = len(architecture.hidden_layer_sizes)
+    gain = ACTIVATIONS[architecture.activation].gain
+    for (kind, layer), view in architecture.layout.views(theta).items():
+        if kind == "weights":
+            n_in, n_out = view.shape[1:]
+            for member, stream, initializer in zip(view, streams, initializers, strict=True):
+                scale = INITIALIZERS[initializer](n_in, n_out, 1.0 if layer == head else gain)
+                member[...] = scale * stream.standard_normal((n_in, n_out))
+        elif kind in ("gamma", "var"):
+            view[...] = 1
+    return theta
+
+
+class Network:
+    """The layers of a population in training, for mini-batches of one size.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    theta : ndarray of shape (K, P)
+        Parameters, read through views.
+    gradient : ndarray of shape (K, P)
+        Where gradients are written, and the batch's moments in the zone of the
+        moving statistics.
+    n_rows : int
+        Rows of a mini-batch, m.
+    hyper : mapping of str to ndarray of shape (K, 1)
+        ``bn_epsilon``, ``dropout``, ``input_dropout`` and ``label_smoothing``.
+    dropout_streams : sequence of numpy.random.Generator, one a member
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        theta: Array,
+        gradient: Array,
+        n_rows: int,
+        hyper: Mapping[str, Array],
+        dropout_streams: Sequence[np.random.Generator],
+    ) -> None:
+        self._layers: list[Layer] = []
+        n_members, dtype = len(theta), theta.dtype
+        value = architecture.layout.views(theta)
+        slope = architecture.layout.views(gradient)
+
+        def add_dropout(rate: Array, n_units: int) -> None:
+            if rate.any():
+                shape = (n_members, n_rows, n_units)
+                self._layers.append(Dropout(rate[..., None], dropout_streams, shape))
+
+        def add_dense(layer: int) -> None:
+            weights, bias = ("weights", layer), ("bias", layer)
+            self._layers.append(
+                Dense(
+                    value[weights],
+                    slope[weights],
+                    value.get(bias),
+                    slope.get(bias),
+                    n_rows,
+                    is_first=layer == 0,
+                )
+            )
+
+        add_dropout(hyper["input_dropout"], architecture.n_features)
+        for layer, n_units in enumerate(architecture.hidden_layer_sizes):
+            add_dense(layer)
+            if architecture.batch_norm:
+                gamma, beta = ("gamma", layer), ("beta", layer)
+                self._layers.append(
+                    BatchNorm(
+                        value[gamma],
+                        value[beta],
+                        slope[gamma],
+                        slope[beta],
+                        slope["mean", layer],
+                        slope["var", layer],
+                        hyper["bn_epsilon"][..., None],
+                        n_rows,
+                    )
+                )
+            shape = (n_members, n_rows, n_units)
+            self._layers.append(Elementwise(ACTIVATIONS[architecture.activation], shape, dtype))
+            add_dropout(hyper["dropout"], n_units)
+        add_dense(len(architecture.hidden_layer_sizes))
+        self._loss = CrossEntropy(n_members, n_rows, architecture.n_classes, hyper["label_smoothing"])
+        self._equal_share = np.full((1, 1, n_rows), 1 / n_rows, dtype)
+
+    def loss_and_gradient(self, x: Array, labels: Array, weights: Array | None = None) -> Array:
+        """Write the gradient of the mean weighted loss and give the loss.
+
+        Parameters
+        ----------
+        x : ndarray of shape (K, m, n_features) or (m, n_features)
+        labels : int ndarray of shape (K, m)
+        weights : ndarray of shape (K, m) or None
+            None stands for ones.
+
+        Returns
+        -------
+        loss : ndarray of shape (K,)
+            Cross-entropy without the penalty.
+        """
+        share = self._equal_share
+        if weights is not None:
+            share = (weights / weights.sum(axis=1, keepdims=True))[:, None, :]
+        for layer in self._layers:
+            x = layer.forward(x, share)
+        loss = self._loss(x, labels, weights)
+        for layer in reversed(self._layers):
+            x = layer.backward(x)
+        return loss
+
+
+Folded = list[tuple[Array, Array]]
+
+
+def fold(
+    architecture: Architecture, theta: Array, bn_epsilon: Array, dtype: npt.DTypeLike
+) -> Folded:
+    """Absorb batch norm with its moving statistics into weights and biases.
+
+    ::
+
+        s = gamma / sqrt(var + bn_epsilon)        W' = W s        b' = beta - mean s
+
+    Parameters
+    ----------
+    architecture : Architecture
+    theta : ndarray of shape (K, P)
+    bn_epsilon : ndarray of shape (K, 1)
+    dtype : numpy dtype
+        Of the result, which is computed in float64.
+
+    Returns
+    -------
+    folded : list of (weights (K, n_in, n_out), bias (K, 1, n_out))
+    """
+    value = architecture.layout.views(theta)
+    folded = []
+    for layer in range(len(architecture.hidden_layer_sizes) + 1):
+        weights = value["weights", layer]
+        if ("gamma", layer) in value:
+            gamma, beta, mean, var = (
+                value[kind, layer].astype(np.float64) for kind in ("gamma", "beta", "mean", "var")
+            )
+            scale = gamma / np.sqrt(var + bn_epsilon[..., None])
+            weights, bias = weights * scale, beta - mean * scale
+        else:
+            bias = value["bias", layer]
+        folded.append((weights.astype(dtype), bias.astype(dtype)))
+    return folded
+
+
+CACHED_BYTES = 2**20
+"""Activations of a block of rows should fit in a core's second-level cache."""
+
+
+def predict_logits(folded: Folded, activation: str, x: Array) -> Array:
+    """Logits of every row, computed in blocks of rows.
+
+    Parameters
+    ----------
+    folded : list of (weights, bias)
+        From `fold`.
+    activation : str
+        A key of ``ACTIVATIONS``.
+    x : ndarray or CSR matrix of shape (n, n_features)
+        In the dtype of ``folded``.
+
+    Returns
+    -------
+    logits : ndarray of shape (K, n, C)
+    """
+    g = ACTIVATIONS[activation].forward
+    n_members = len(folded[0][0])
+    n_rows, n_classes = x.shape[0], folded[-1][1].shape[-1]
+    widest = max(bias.shape[-1] for _, bias in folded)
+    block = max(64, CACHED_BYTES // (widest * n_members * x.dtype.itemsize))
+    logits = np.empty((n_members, n_rows, n_classes), x.dtype)
+    for start in range(0, n_rows, block):
+        rows = slice(start, start + block)
+        a = x[rows].toarray() if issparse(x) else x[rows]  # type: ignore[attr-defined]
+        for weights, bias in folded[:-1]:
+            a = np.matmul(a, weights)
+            a += bias
+            g(a, a)
+        weights, bias = folded[-1]
+        np.matmul(a, weights, out=logits[:, rows])
+    logits += folded[-1][1]
+    return logits
