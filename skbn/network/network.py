@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -242,7 +243,9 @@ CACHED_BYTES = 2**20
 """Activations of a block of rows should fit in a core's second-level cache."""
 
 
-def predict_logits(folded: Folded, activation: str, x: Array) -> Array:
+def predict_logits(
+    folded: Folded, activation: str, x: Any, rows: Array | None = None
+) -> Array:
     """Logits of every row, computed in blocks of rows.
 
     Parameters
@@ -253,6 +256,8 @@ def predict_logits(folded: Folded, activation: str, x: Array) -> Array:
         A key of ``ACTIVATIONS``.
     x : ndarray or CSR matrix of shape (n, n_features)
         In the dtype of ``folded``.
+    rows : int ndarray of shape (n,), optional
+        Rows of ``x`` to predict instead of all of them.
 
     Returns
     -------
@@ -260,18 +265,20 @@ def predict_logits(folded: Folded, activation: str, x: Array) -> Array:
     """
     g = ACTIVATIONS[activation].forward
     n_members = len(folded[0][0])
-    n_rows, n_classes = x.shape[0], folded[-1][1].shape[-1]
+    n_rows = x.shape[0] if rows is None else len(rows)
     widest = max(bias.shape[-1] for _, bias in folded)
     block = max(64, CACHED_BYTES // (widest * n_members * x.dtype.itemsize))
-    logits = np.empty((n_members, n_rows, n_classes), x.dtype)
+    logits = np.empty((n_members, n_rows, folded[-1][1].shape[-1]), x.dtype)
     for start in range(0, n_rows, block):
-        rows = slice(start, start + block)
-        a = x[rows].toarray() if issparse(x) else x[rows]  # type: ignore[attr-defined]
+        part = slice(start, start + block)
+        a = x[part if rows is None else rows[part]]
+        if issparse(a):
+            a = a.toarray()
         for weights, bias in folded[:-1]:
             a = np.matmul(a, weights)
             a += bias
             g(a, a)
         weights, bias = folded[-1]
-        np.matmul(a, weights, out=logits[:, rows])
-    logits += folded[-1][1]
+        np.matmul(a, weights, out=logits[:, part])
+        logits[:, part] += bias
     return logits

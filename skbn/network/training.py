@@ -121,6 +121,19 @@ class State:
         """Give a state that shares no memory with this one."""
         return deepcopy(self)
 
+    def assign(self, other: State) -> None:
+        """Become equal to ``other``, in the arrays that are there."""
+        np.copyto(self.theta, other.theta)
+        np.copyto(self.sums, other.sums)
+        np.copyto(self.statistics_sum, other.statistics_sum)
+        for mine, theirs in zip(self.vectors, other.vectors, strict=True):
+            np.copyto(mine, theirs)
+        streams = (*self.shuffle_streams, *self.dropout_streams)
+        other_streams = (*other.shuffle_streams, *other.dropout_streams)
+        for own, its in zip(streams, other_streams, strict=True):
+            own.bit_generator.state = its.bit_generator.state
+        self.n_epochs = other.n_epochs
+
 
 def initial_state(
     architecture: Architecture,

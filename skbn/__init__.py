@@ -1,0 +1,6 @@
+"""Batch-normalised softmax networks for scikit-learn, written in NumPy."""
+
+from skbn._version import __version__
+from skbn.classifier import BNSoftmaxClassifier
+
+__all__ = ["BNSoftmaxClassifier", "__version__"]

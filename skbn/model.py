@@ -1,0 +1,189 @@
+"""A trained network with its history: what an estimator keeps between calls."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skbn.network.network import Architecture, fold, predict_logits
+from skbn.network.parameters import Array
+from skbn.network.training import Data, Epoch, Settings, State, initial_state, train
+from skbn.stopping import BestState, ValidationSet
+
+Entry = dict[str, float]
+
+
+@dataclass
+class Model:
+    """A population of one, its history, and what it takes to go on.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    solver : str
+    state : State
+    split_seed : numpy.random.SeedSequence
+        Of the validation split, so that going on keeps the same rows apart.
+    bn_epsilon : ndarray of shape (1, 1)
+        That of the last training.
+    history : dict of str to list
+        A value an epoch.
+    kept_epoch : int
+        The epoch whose parameters ``state`` holds, counted from one.
+    """
+
+    architecture: Architecture
+    solver: str
+    state: State
+    split_seed: np.random.SeedSequence
+    bn_epsilon: Array = field(default_factory=lambda: np.zeros((1, 1)))
+    history: dict[str, list[float]] = field(default_factory=dict)
+    kept_epoch: int = 0
+
+    @classmethod
+    def new(
+        cls,
+        architecture: Architecture,
+        solver: str,
+        initializer: str,
+        dtype: npt.DTypeLike,
+        entropy: list[int],
+    ) -> Model:
+        """Draw a model before its first step."""
+        seed, split_seed = np.random.SeedSequence(entropy).spawn(2)
+        state = initial_state(architecture, solver, [initializer], [seed], dtype)
+        return cls(architecture, solver, state, split_seed)
+
+    def copy(self) -> Model:
+        """Give a model that shares no memory with this one."""
+        return deepcopy(self)
+
+    def logits(self, x: Any) -> Array:
+        """Logits (n, C) of rows, in the rows' precision."""
+        folded = fold(self.architecture, self.state.theta, self.bn_epsilon, x.dtype)
+        return predict_logits(folded, self.architecture.activation, x)[0]
+
+    def layer_arrays(self, kind: str) -> dict[int, Array]:
+        """Views of the parameters of one kind, by layer."""
+        views = self.architecture.layout.views(self.state.theta)
+        return {layer: view[0] for (name, layer), view in views.items() if name == kind}
+
+    def epochs(
+        self,
+        settings: Settings,
+        hyper: Mapping[str, Array],
+        data: Data,
+        validation: ValidationSet | None = None,
+    ) -> Iterator[Entry]:
+        """Train epoch by epoch, for as long as the caller asks.
+
+        Yields
+        ------
+        entry : dict of str to float
+            The epoch's line in the history.
+
+        Raises
+        ------
+        ValueError
+            If the loss or a parameter is no longer finite.
+        """
+        self.bn_epsilon = hyper["bn_epsilon"]
+        started = perf_counter()
+        for epoch in train(self.architecture, settings, hyper, self.state, data):
+            self._refuse_divergence(epoch)
+            entry = {
+                "loss": float(epoch.loss[0]),
+                "learning_rate": float(epoch.learning_rate[0]),
+                "gradient_norm": float(epoch.gradient_norm[0]),
+            }
+            if validation is not None:
+                entry["validation_loss"], entry["validation_accuracy"] = validation.score(
+                    self.architecture, self.state.theta, self.bn_epsilon
+                )
+            entry["seconds"] = perf_counter() - started
+            self._record(entry)
+            yield entry
+            started = perf_counter()
+
+    def _refuse_divergence(self, epoch: Epoch) -> None:
+        if not epoch.finite[0]:
+            raise ValueError(
+                f"Training diverged in epoch {self.state.n_epochs}: the loss or a parameter is "
+                f"no longer finite (loss {epoch.loss[0]:.3g}, learning rate "
+                f"{epoch.learning_rate[0]:.3g} at the start of the epoch). Most likely the "
+                "learning rate is too high: lower learning_rate_init or set max_grad_norm, and "
+                "check that the features are scaled (StandardScaler)"
+            )
+
+    def _record(self, entry: Entry) -> None:
+        """Append to the history; what an epoch did not measure is NaN."""
+        before = self.state.n_epochs - 1
+        for name in {**self.history, **entry}:
+            values = self.history.setdefault(name, [float("nan")] * before)
+            values.append(entry.get(name, float("nan")))
+        self.kept_epoch = self.state.n_epochs
+
+    def forget_after(self, n_epochs: int) -> None:
+        """Cut the history to its first epochs."""
+        self.history = {name: values[:n_epochs] for name, values in self.history.items()}
+        self.kept_epoch = n_epochs
+
+
+def run_epochs(
+    model: Model,
+    epochs: Iterator[Entry],
+    max_iter: int,
+    best: BestState | None,
+    report: Callable[[int, Entry], object],
+) -> None:
+    """Train to the end: ``max_iter``, no more progress, or Ctrl-C.
+
+    Parameters
+    ----------
+    model : Model
+        With ``max_iter`` epochs not yet done.
+    epochs : iterator
+        ``model.epochs(...)``.
+    max_iter : int
+        Epochs in all, over all calls.
+    best : BestState or None
+        Watches the validation loss; its parameters are restored at the end.
+    report : callable
+        Called with the number of epochs done and the entry of each.
+
+    Warns
+    -----
+    UserWarning
+        On Ctrl-C, which leaves the model of the last whole epoch.
+    """
+    state = model.state
+    whole = state.copy()
+    try:
+        for entry in epochs:
+            whole.assign(state)
+            report(state.n_epochs, entry)
+            stop = best is not None and best.update(
+                entry["validation_loss"], state.theta, state.n_epochs
+            )
+            if stop or state.n_epochs >= max_iter:
+                break
+    except KeyboardInterrupt:
+        if whole.n_epochs == 0:
+            raise
+        state.assign(whole)
+        model.forget_after(state.n_epochs)
+        warnings.warn(
+            f"Training interrupted by the user in epoch {state.n_epochs + 1}; the model is "
+            f"that of epoch {state.n_epochs}",
+            stacklevel=3,
+        )
+    if best is not None and best.theta is not None:
+        np.copyto(state.theta, best.theta)
+        model.kept_epoch = best.epoch

@@ -1,0 +1,248 @@
+"""Checks of data: rows, labels and weights, with errors that say what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
+
+BLOCK_ROWS = 4096
+
+
+def check_rows(estimator: Any, X: Any, y: Any = "no_validation", **options: Any) -> Any:
+    """Validate X, and y where it is given, as scikit-learn does.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` and ``feature_names_in_`` are set or checked.
+    X : array-like or sparse matrix of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,), optional
+    **options
+        For `sklearn.utils.validation.validate_data`.
+
+    Returns
+    -------
+    X : ndarray or CSR matrix, C-contiguous, finite
+    y : ndarray of shape (n_samples,)
+        If given.
+
+    Raises
+    ------
+    TypeError
+        If X is a polars LazyFrame.
+    ValueError
+        If X is no table of finite real numbers with the right columns, or y does
+        not go with it.
+    """
+    if type(X).__name__ == "LazyFrame":
+        raise TypeError(
+            "X is a LazyFrame, a query that holds no rows yet; pass X.collect() instead"
+        )
+    # A float64 beyond float32 becomes infinite and is reported as such.
+    with np.errstate(over="ignore"):
+        checked = validate_data(
+            estimator, X, y, accept_sparse="csr", order="C", ensure_all_finite=False, **options
+        )
+    rows = checked[0] if isinstance(checked, tuple) else checked
+    _check_finite(rows, type(estimator).__name__)
+    return checked
+
+
+def _check_finite(X: Any, name: str) -> None:
+    values = X.data if issparse(X) else X
+    for start in range(0, len(values), BLOCK_ROWS):
+        block = values[start : start + BLOCK_ROWS]
+        if np.isfinite(block).all():
+            continue
+        if np.isnan(block).any():
+            raise ValueError(
+                f"Input X contains NaN, and {name} does not accept missing values. Put an "
+                "imputer before it: make_pipeline(sklearn.impute.SimpleImputer(), "
+                f"sklearn.preprocessing.StandardScaler(), {name}())"
+            )
+        raise ValueError(
+            f"Input X contains infinity or a value too large for {X.dtype}. Remove such rows "
+            "or clip the values first"
+        )
+
+
+def check_labels(y: Any) -> Any:
+    """Turn labels into an array whose dtype says what they are.
+
+    Nullable integers become int64, nullable booleans bool, strings object, and a
+    category the dtype of its categories.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    y : array-like
+        None is left to scikit-learn, which has an error for it.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing.
+    """
+    if y is None or issparse(y):
+        return y
+    array = np.asarray(y)
+    if array.dtype.kind in "OfM":
+        n_missing = int(pd.isna(array).sum())
+        if n_missing:
+            raise ValueError(
+                f"Input y contains NaN: {n_missing} of {len(array)} labels are missing. Drop "
+                "those rows: a classifier cannot learn from them"
+            )
+    dtype = getattr(y, "dtype", None)
+    if isinstance(dtype, pd.CategoricalDtype):
+        dtype = dtype.categories.dtype
+    if not isinstance(dtype, pd.api.extensions.ExtensionDtype):
+        return array
+    plain = getattr(dtype, "numpy_dtype", None)
+    return array.astype(plain if isinstance(plain, np.dtype) else object)
+
+
+def encode_labels(y: Any, classes: Any) -> Any:
+    """Position of each label in ``classes``, which are sorted.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+    classes : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    encoded : int ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If a label is not among the classes.
+    """
+    unknown = np.setdiff1d(y, classes)
+    if unknown.size:
+        raise ValueError(
+            f"y contains labels that are not among the classes: {unknown[:10].tolist()}; "
+            f"the classes are {classes[:20].tolist()}"
+        )
+    return np.searchsorted(classes, y)
+
+
+def find_classes(y: Any) -> Any:
+    """Sorted distinct labels.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+
+    Raises
+    ------
+    ValueError
+        If the labels are no classes, or cannot be sorted because they mix types,
+        or are all the same.
+    """
+    check_classification_targets(y)
+    try:
+        classes = np.unique(y)
+    except TypeError as error:
+        types = sorted({type(label).__name__ for label in y})
+        raise ValueError(
+            f"y mixes labels of the types {', '.join(types)}; make them all of one type, "
+            "for example y.astype(str)"
+        ) from error
+    if len(classes) < 2:
+        raise ValueError(
+            f"y holds one class only, {classes[0]!r}; a classifier needs at least two classes"
+        )
+    return classes
+
+
+def check_weights(sample_weight: Any, n_rows: int) -> Any:
+    """Validate sample weights.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,), scalar or None
+    n_rows : int
+
+    Returns
+    -------
+    weights : float64 ndarray of shape (n_rows,)
+        Ones for None.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative, missing or infinite, or none is positive.
+    """
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.ndim == 0:
+        weights = np.full(n_rows, weights)
+    weights = column_or_1d(weights)
+    if len(weights) != n_rows:
+        raise ValueError(f"sample_weight has {len(weights)} elements for {n_rows} rows of X")
+    if (weights < 0).any():
+        raise ValueError(
+            f"sample_weight must not be negative, got {weights.min()}; use 0 to leave a row out"
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is zero for all rows; at least one must be positive")
+    return weights
+
+
+def class_weights(class_weight: Any, classes: Any, labels: Any, weights: Any) -> Any:
+    """Weight of each class, by which its rows' weights are multiplied.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        "balanced" gives every class the same total weight. Classes missing from
+        a dict keep weight one.
+    classes : ndarray of shape (n_classes,)
+    labels : int ndarray of shape (n_samples,)
+        Positions in ``classes``.
+    weights : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    per_class : float64 ndarray of shape (n_classes,)
+
+    Raises
+    ------
+    ValueError
+        If a key of the dict is no class or a value is negative.
+    """
+    if class_weight is None:
+        return np.ones(len(classes))
+    if class_weight == "balanced":
+        totals = np.bincount(labels, weights, minlength=len(classes))
+        present = totals > 0
+        per_class = np.zeros(len(classes))
+        per_class[present] = totals.sum() / (present.sum() * totals[present])
+        return per_class
+    known = classes.tolist()
+    unknown = [key for key in class_weight if key not in known]
+    if unknown:
+        raise ValueError(
+            f"class_weight names {unknown[:10]}, which are not among the classes {known[:20]}"
+        )
+    per_class = np.array([class_weight.get(label, 1.0) for label in known], dtype=np.float64)
+    if not (np.isfinite(per_class).all() and (per_class >= 0).all()):
+        raise ValueError(f"class_weight must hold finite values >= 0, got {class_weight}")
+    return per_class
