@@ -493,7 +493,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     def _architecture(self):
         sizes = self.hidden_layer_sizes
         sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-        if not all(isinstance(n, Integral) and n > 0 for n in sizes):
+        if not all(isinstance(n, Integral) and int(n) > 0 for n in sizes):
             raise ValueError(f"hidden_layer_sizes must hold positive integers, got {sizes}")
         return Architecture(
             n_features=self.n_features_in_,

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from skbn.network.network import Architecture, fold, predict_logits
-from skbn.network.parameters import Array
+from skbn.network.parameters import Array, Indices
 from skbn.network.softmax import log_softmax
 
 
-def stratified_rows(labels: Array, fraction: float, stream: np.random.Generator) -> Array:
+def stratified_rows(labels: Indices, fraction: float, stream: np.random.Generator) -> Indices:
     """Draw rows for validation, each class in proportion.
 
     At least one row of each class stays behind, so that a class too rare to be
@@ -54,9 +54,9 @@ class ValidationSet:
     """
 
     x: Any
-    labels: Array
+    labels: Indices
     weights: Array
-    rows: Array | None = None
+    rows: Indices | None = None
 
     def score(
         self, architecture: Architecture, theta: Array, bn_epsilon: Array

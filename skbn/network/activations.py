@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import pi, sqrt
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import erf
 
 from skbn.network.parameters import Array
@@ -35,7 +36,7 @@ class Activation:
     """
 
     forward: Callable[[Array, Array], object]
-    derivative: Callable[[Array, Array], Array]
+    derivative: Callable[[Array, Array], Array | npt.NDArray[np.bool_]]
     gain: float
     needs_input: bool = False
 
@@ -44,7 +45,7 @@ def _relu(x: Array, out: Array) -> None:
     np.maximum(x, 0, out=out)
 
 
-def _relu_derivative(x: Array, y: Array) -> Array:
+def _relu_derivative(x: Array, y: Array) -> npt.NDArray[np.bool_]:
     return np.greater(y, 0)
 
 
@@ -106,7 +107,8 @@ def _silu(x: Array, out: Array) -> None:
 
 def _silu_derivative(x: Array, y: Array) -> Array:
     sigmoid = _sigmoid(x)
-    return sigmoid * (1 + x * (1 - sigmoid))
+    derivative: Array = sigmoid * (1 + x * (1 - sigmoid))
+    return derivative
 
 
 def _mish(x: Array, out: Array) -> None:
@@ -115,7 +117,8 @@ def _mish(x: Array, out: Array) -> None:
 
 def _mish_derivative(x: Array, y: Array) -> Array:
     squashed = np.tanh(np.logaddexp(0, x))
-    return squashed + x * _sigmoid(x) * (1 - squashed * squashed)
+    derivative: Array = squashed + x * _sigmoid(x) * (1 - squashed * squashed)
+    return derivative
 
 
 def _tanh(x: Array, out: Array) -> None:
@@ -145,9 +148,7 @@ def _identity_derivative(x: Array, y: Array) -> Array:
 
 ACTIVATIONS = {
     "relu": Activation(_relu, _relu_derivative, gain=sqrt(2)),
-    "leaky_relu": Activation(
-        _leaky_relu, _leaky_relu_derivative, gain=sqrt(2 / (1 + LEAK * LEAK))
-    ),
+    "leaky_relu": Activation(_leaky_relu, _leaky_relu_derivative, gain=sqrt(2 / (1 + LEAK * LEAK))),
     "elu": Activation(_elu, _elu_derivative, gain=1.2452),
     "selu": Activation(_selu, _selu_derivative, gain=1.0),
     "gelu": Activation(_gelu, _gelu_derivative, gain=1.5335, needs_input=True),

@@ -15,7 +15,7 @@ from scipy.sparse import issparse
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.initializers import INITIALIZERS
 from skbn.network.layers import BatchNorm, Dense, Dropout, Elementwise, Layer
-from skbn.network.parameters import Array, Layout
+from skbn.network.parameters import Array, Indices, Layout
 from skbn.network.softmax import CrossEntropy
 
 
@@ -170,10 +170,12 @@ class Network:
             self._layers.append(Elementwise(ACTIVATIONS[architecture.activation], shape, dtype))
             add_dropout(hyper["dropout"], n_units)
         add_dense(len(architecture.hidden_layer_sizes))
-        self._loss = CrossEntropy(n_members, n_rows, architecture.n_classes, hyper["label_smoothing"])
+        self._loss = CrossEntropy(
+            n_members, n_rows, architecture.n_classes, hyper["label_smoothing"]
+        )
         self._equal_share = np.full((1, 1, n_rows), 1 / n_rows, dtype)
 
-    def loss_and_gradient(self, x: Array, labels: Array, weights: Array | None = None) -> Array:
+    def loss_and_gradient(self, x: Array, labels: Indices, weights: Array | None = None) -> Array:
         """Write the gradient of the mean weighted loss and give the loss.
 
         Parameters
@@ -224,17 +226,16 @@ def fold(
     folded : list of (weights (K, n_in, n_out), bias (K, 1, n_out))
     """
     value = architecture.layout.views(theta)
-    folded = []
+    folded: Folded = []
     for layer in range(len(architecture.hidden_layer_sizes) + 1):
         weights = value["weights", layer]
-        if ("gamma", layer) in value:
-            gamma, beta, mean, var = (
-                value[kind, layer].astype(np.float64) for kind in ("gamma", "beta", "mean", "var")
-            )
-            scale = gamma / np.sqrt(var + bn_epsilon[..., None])
-            weights, bias = weights * scale, beta - mean * scale
-        else:
+        if ("bias", layer) in value:
             bias = value["bias", layer]
+        else:
+            # In float64, as bn_epsilon is.
+            scale = value["gamma", layer] / np.sqrt(value["var", layer] + bn_epsilon[..., None])
+            weights = weights * scale
+            bias = value["beta", layer] - value["mean", layer] * scale
         folded.append((weights.astype(dtype), bias.astype(dtype)))
     return folded
 
@@ -243,9 +244,7 @@ CACHED_BYTES = 2**20
 """Activations of a block of rows should fit in a core's second-level cache."""
 
 
-def predict_logits(
-    folded: Folded, activation: str, x: Any, rows: Array | None = None
-) -> Array:
+def predict_logits(folded: Folded, activation: str, x: Any, rows: Indices | None = None) -> Array:
     """Logits of every row, computed in blocks of rows.
 
     Parameters

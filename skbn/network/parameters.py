@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[Any]
+Array: TypeAlias = npt.NDArray[np.floating[Any]]
+Indices: TypeAlias = npt.NDArray[np.integer[Any]]
 Key: TypeAlias = tuple[str, int]
 """The kind of a parameter and its layer: ``("weights", 0)``."""
 Shapes: TypeAlias = Mapping[Key, tuple[int, int]]

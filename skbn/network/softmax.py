@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skbn.network.parameters import Array
+from skbn.network.parameters import Array, Indices
 
 
 def log_softmax(logits: Array) -> Array:
@@ -19,14 +19,14 @@ def log_softmax(logits: Array) -> Array:
     log_probabilities : ndarray of shape (..., C)
         z_c - log sum_j exp(z_j), finite for all finite logits.
     """
-    shifted = logits - logits.max(axis=-1, keepdims=True)
+    shifted: Array = logits - logits.max(axis=-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
 
 
 def softmax(logits: Array) -> Array:
     """Probabilities exp(z_c) / sum_j exp(z_j) over the last axis."""
-    probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Array = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities /= probabilities.sum(axis=-1, keepdims=True)
     return probabilities
 
@@ -53,7 +53,7 @@ class CrossEntropy:
         self._smoothing = label_smoothing if label_smoothing.any() else None
         self._n_classes = n_classes
 
-    def __call__(self, logits: Array, labels: Array, weights: Array | None) -> Array:
+    def __call__(self, logits: Array, labels: Indices, weights: Array | None) -> Array:
         """Turn ``logits`` into the gradient, in place, and give each member's loss.
 
         Parameters

@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 
 from skbn.network.network import Architecture, Network, initial_theta
 from skbn.network.optimizers import NESTEROV, OPTIMIZERS, Optimizer, Stepper
-from skbn.network.parameters import Array
+from skbn.network.parameters import Array, Indices
 from skbn.network.schedules import multipliers
 
 PER_MEMBER = (
@@ -188,8 +188,8 @@ class Data:
     """
 
     x: Any
-    labels: Array
-    rows: Array | None = None
+    labels: Indices
+    rows: Indices | None = None
     weights: Array | None = None
 
 
@@ -213,7 +213,7 @@ class Epoch:
     loss: Array
     learning_rate: Array
     gradient_norm: Array
-    finite: Array
+    finite: npt.NDArray[np.bool_]
 
 
 def batch_edges(n_rows: int, batch_size: int, normalised: bool) -> list[int]:
@@ -237,7 +237,7 @@ def batch_edges(n_rows: int, batch_size: int, normalised: bool) -> list[int]:
     return [i * size + min(i, larger) for i in range(n_batches + 1)]
 
 
-def _take_rows(x: Any, index: Array, out: Array) -> None:
+def _take_rows(x: Any, index: Indices, out: Array) -> None:
     """Copy rows of ``x`` to ``out`` (K, m, n_features); a sparse ``x`` becomes dense here."""
     if issparse(x):
         out[...] = x[index.ravel()].toarray().reshape(out.shape)
@@ -288,7 +288,7 @@ class _Pass:
             working,
         )
 
-    def order(self) -> tuple[Array, Array | None]:
+    def order(self) -> tuple[Indices, Array | None]:
         """The rows of this epoch in the order of each member's own shuffle."""
         n_members, n_rows = len(self.state.theta), self.rows.shape[1]
         rows = np.broadcast_to(self.rows, (n_members, n_rows))
