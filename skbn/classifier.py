@@ -100,8 +100,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         - "one_cycle": a linear rise over the first 30 % of ``max_iter``, then a
           linear fall to the floor.
 
-        No schedule goes below 1 % of ``learning_rate_init``, where training past
-        ``max_iter`` goes on.
+        No schedule goes below 1 % of ``learning_rate_init``, so that training can
+        go on past ``max_iter``.
 
     learning_rate_init : float, default=0.01
         Peak learning rate.
@@ -178,7 +178,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         Sorted class labels, in the dtype of the labels.
     n_features_in_ : int
         Number of features seen in training.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X had any that are strings.
     n_iter_ : int
         Epochs trained in all.
@@ -444,9 +444,11 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     def _check_training_rows(self, X, y, reset, classes=None):
         """Validate rows and labels, set or check ``classes_``, and encode the labels."""
         X, y = check_rows(self, X, check_labels(y), dtype=np.dtype(self.dtype), reset=reset)
-        if reset:
-            self.classes_ = find_classes(y) if classes is None else classes
-        check_classification_targets(y)
+        if reset and classes is None:
+            self.classes_ = find_classes(y)
+            check_classification_targets(y)
+        elif reset:
+            self.classes_ = classes
         return X, encode_labels(y, self.classes_)
 
     def _row_weights(self, sample_weight, labels):

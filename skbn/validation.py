@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 BLOCK_ROWS = 4096
@@ -150,10 +149,8 @@ def find_classes(y: Any) -> Any:
     Raises
     ------
     ValueError
-        If the labels are no classes, or cannot be sorted because they mix types,
-        or are all the same.
+        If the labels cannot be sorted because they mix types, or are all the same.
     """
-    check_classification_targets(y)
     try:
         classes = np.unique(y)
     except TypeError as error:
@@ -164,7 +161,8 @@ def find_classes(y: Any) -> Any:
         ) from error
     if len(classes) < 2:
         raise ValueError(
-            f"y holds one class only, {classes[0]!r}; a classifier needs at least two classes"
+            f"y holds one class only, {classes.tolist()[0]!r}; a classifier needs at least "
+            "two classes"
         )
     return classes
 

@@ -42,6 +42,7 @@ class Activation:
 
 
 def _relu(x: Array, out: Array) -> None:
+    """max(x, 0)."""
     np.maximum(x, 0, out=out)
 
 
@@ -53,6 +54,7 @@ LEAK = 0.01
 
 
 def _leaky_relu(x: Array, out: Array) -> None:
+    """x for x > 0, else 0.01 x."""
     np.maximum(x, LEAK * x, out=out)
 
 
@@ -61,6 +63,7 @@ def _leaky_relu_derivative(x: Array, y: Array) -> Array:
 
 
 def _elu(x: Array, out: Array) -> None:
+    """x for x > 0, else exp(x) - 1."""
     np.copyto(out, np.where(x > 0, x, np.expm1(np.minimum(x, 0))))
 
 
@@ -68,11 +71,12 @@ def _elu_derivative(x: Array, y: Array) -> Array:
     return np.minimum(y, 0) + 1
 
 
-# The fixed point of mean zero and variance one: Klambauer et al. 2017 (arXiv:1706.02515).
+# They give the layers' fixed point of mean zero and variance one.
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 def _selu(x: Array, out: Array) -> None:
+    """1.0507 x for x > 0, else 1.7581 (exp(x) - 1): Klambauer et al. 2017 (arXiv:1706.02515)."""
     negative = SELU_ALPHA * np.expm1(np.minimum(x, 0))
     np.multiply(np.where(x > 0, x, negative), SELU_SCALE, out=out)
 
@@ -87,6 +91,7 @@ def _normal_cdf(x: Array) -> Array:
 
 
 def _gelu(x: Array, out: Array) -> None:
+    """x Phi(x), with Phi the normal distribution function: Hendrycks & Gimpel 2016."""
     np.multiply(x, _normal_cdf(x), out=out)
 
 
@@ -96,12 +101,13 @@ def _gelu_derivative(x: Array, y: Array) -> Array:
 
 
 def _sigmoid(x: Array) -> Array:
-    # By tanh, which neither overflows nor loses digits.
+    # By tanh, which does not overflow.
     sigmoid: Array = 0.5 * np.tanh(0.5 * x) + 0.5
     return sigmoid
 
 
 def _silu(x: Array, out: Array) -> None:
+    """x / (1 + exp(-x))."""
     np.multiply(x, _sigmoid(x), out=out)
 
 
@@ -112,6 +118,7 @@ def _silu_derivative(x: Array, y: Array) -> Array:
 
 
 def _mish(x: Array, out: Array) -> None:
+    """x tanh(log(1 + exp(x))): Misra 2019."""
     np.multiply(x, np.tanh(np.logaddexp(0, x)), out=out)
 
 
@@ -122,6 +129,7 @@ def _mish_derivative(x: Array, y: Array) -> Array:
 
 
 def _tanh(x: Array, out: Array) -> None:
+    """tanh(x)."""
     np.tanh(x, out=out)
 
 
@@ -130,6 +138,7 @@ def _tanh_derivative(x: Array, y: Array) -> Array:
 
 
 def _logistic(x: Array, out: Array) -> None:
+    """1 / (1 + exp(-x))."""
     np.copyto(out, _sigmoid(x))
 
 
@@ -138,6 +147,7 @@ def _logistic_derivative(x: Array, y: Array) -> Array:
 
 
 def _identity(x: Array, out: Array) -> None:
+    """x."""
     if out is not x:
         np.copyto(out, x)
 

@@ -204,13 +204,15 @@ class Dropout:
         self, rate: Array, streams: Sequence[np.random.Generator], shape: Sequence[int]
     ) -> None:
         self._rate, self._streams = rate, streams
-        self._mask = np.empty(shape, rate.dtype)
+        self._mask = np.ones(shape, rate.dtype)
         self._output = np.empty(shape, rate.dtype)
 
     def forward(self, x: Array, share: Array) -> Array:
         """Draw a mask and apply it."""
-        for stream, mask in zip(self._streams, self._mask, strict=True):
-            stream.random(dtype=mask.dtype.type, out=mask)
+        for stream, rate, mask in zip(self._streams, self._rate, self._mask, strict=True):
+            # A member without dropout draws nothing, as it would alone.
+            if rate > 0:
+                stream.random(dtype=mask.dtype.type, out=mask)
         np.greater_equal(self._mask, self._rate, out=self._mask)
         self._mask /= 1 - self._rate
         return np.multiply(x, self._mask, out=self._output)

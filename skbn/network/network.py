@@ -150,6 +150,7 @@ class Network:
             )
 
         add_dropout(hyper["input_dropout"], architecture.n_features)
+        n_input_layers = len(self._layers)
         for layer, n_units in enumerate(architecture.hidden_layer_sizes):
             add_dense(layer)
             if architecture.batch_norm:
@@ -170,6 +171,8 @@ class Network:
             self._layers.append(Elementwise(ACTIVATIONS[architecture.activation], shape, dtype))
             add_dropout(hyper["dropout"], n_units)
         add_dense(len(architecture.hidden_layer_sizes))
+        # Nothing before the first weights is trained.
+        self._backward_layers = self._layers[n_input_layers:][::-1]
         self._loss = CrossEntropy(
             n_members, n_rows, architecture.n_classes, hyper["label_smoothing"]
         )
@@ -196,7 +199,7 @@ class Network:
         for layer in self._layers:
             x = layer.forward(x, share)
         loss = self._loss(x, labels, weights)
-        for layer in reversed(self._layers):
+        for layer in self._backward_layers:
             x = layer.backward(x)
         return loss
 

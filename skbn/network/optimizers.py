@@ -99,11 +99,11 @@ def _advance_adam(sums: Array, rate: Array, hyper: Hyper) -> Sequence[Array]:
 def _adam(
     w: Array, g: Array, vectors: Sequence[Array], scalars: Sequence[Array], hyper: Hyper
 ) -> None:
-    """Adam (Kingma & Ba 2015), by sums instead of averages.
+    """w <- w - rate m / (sqrt(s) + epsilon), m and s bias-corrected (Kingma & Ba 2015).
 
-    With M <- beta_1 M + g, V <- beta_2 V + g^2 and the same sums of ones,
-    S_i <- beta_i S_i + 1, the bias-corrected moments are M / S_1 and V / S_2, so
-    that w <- w - rate (M / S_1) / (sqrt(V / S_2) + epsilon) is
+    By sums instead of averages: with M <- beta_1 M + g, V <- beta_2 V + g^2 and the
+    same sums of ones, S_i <- beta_i S_i + 1, the bias-corrected moments are m = M / S_1
+    and s = V / S_2, so that the step is
 
         w <- w - [rate sqrt(S_2) / S_1] M / (sqrt(V) + [epsilon sqrt(S_2)])
 

@@ -37,16 +37,17 @@ class Schedule:
 
 
 def _constant(progress: Array, epoch: Array, decay: Array) -> Array:
+    """1."""
     return np.ones_like(progress)
 
 
 def _inverse_time(progress: Array, epoch: Array, decay: Array) -> Array:
-    """1 / (1 + decay epoch), Andrew Ng's first choice in the course."""
+    """1 / (1 + decay epoch)."""
     return 1 / (1 + decay * epoch)
 
 
 def _exponential(progress: Array, epoch: Array, decay: Array) -> Array:
-    """exp(-decay epoch); the course's 0.95^epoch is decay = -log(0.95) = 0.0513."""
+    """exp(-decay epoch); 0.95^epoch is decay = -log(0.95) = 0.0513."""
     multiplier: Array = np.exp(-decay * epoch)
     return multiplier
 

@@ -264,7 +264,9 @@ class _Pass:
         self.rows = np.arange(n_rows)[None] if data.rows is None else data.rows
         self.edges = batch_edges(n_rows, settings.batch_size, architecture.normalised)
 
-        working = {name: value.astype(dtype) for name, value in hyper.items()}
+        # What is too large for float32 becomes infinite, and training reports it.
+        with np.errstate(over="ignore"):
+            working = {name: value.astype(dtype) for name, value in hyper.items()}
         working["betas"] = np.stack([working["beta_1"], working["beta_2"]])
         self.limit = working["max_grad_norm"] if np.isfinite(hyper["max_grad_norm"]).any() else None
         self.bn_momentum = working["bn_momentum"]
@@ -311,7 +313,7 @@ class _Pass:
             hyper["learning_rate_decay"],
             hyper["warmup_fraction"],
         )
-        rates: Array = (hyper["learning_rate_init"] * factor).astype(self.state.theta.dtype)
+        rates: Array = hyper["learning_rate_init"] * factor
         return rates
 
     def average_moments(self) -> None:
@@ -322,6 +324,13 @@ class _Pass:
         self.moments -= self.statistics
         self.moments /= total
         self.statistics += self.moments
+
+    def gradient_norm(self) -> Array:
+        """Euclidean norm of each member's gradient, (K,)."""
+        g = self.gradient
+        # As a product, and not by einsum, whose order of summation depends on K.
+        norm: Array = np.sqrt(np.matmul(g[:, None, :], g[:, :, None])[:, 0, 0])
+        return norm
 
     def clip(self, norm: Array) -> None:
         """Scale the gradients down whose norm (K,) is above ``max_grad_norm``."""
@@ -338,13 +347,14 @@ class _Pass:
         losses, norms = np.zeros(n_members), np.zeros(n_members)
         # What overflows is reported by the finite field.
         with np.errstate(all="ignore"):
-            for rate, (start, end) in zip(rates, pairwise(self.edges), strict=True):
+            steps = rates.astype(self.state.theta.dtype)
+            for rate, (start, end) in zip(steps, pairwise(self.edges), strict=True):
                 m = end - start
                 x = self.inputs[m]
                 _take_rows(self.data.x, rows[:, start:end], x)
                 batch_weights = None if weights is None else weights[:, start:end]
                 loss = self.networks[m].loss_and_gradient(x, labels[:, start:end], batch_weights)
-                norm = np.sqrt(np.einsum("kp,kp->k", self.gradient, self.gradient))
+                norm = self.gradient_norm()
                 losses += loss * (m / n_rows)
                 norms += norm
                 self.clip(norm)
@@ -353,7 +363,7 @@ class _Pass:
         self.state.n_epochs += 1
         return Epoch(
             loss=losses,
-            learning_rate=rates[0, :, 0].astype(np.float64),
+            learning_rate=rates[0, :, 0],
             gradient_norm=norms / len(rates),
             finite=np.isfinite(losses) & np.isfinite(self.state.theta).all(axis=1),
         )
