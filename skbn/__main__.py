@@ -1,0 +1,350 @@
+"""``python -m skbn``: tune, judge and save a classifier for a table; digits by default."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import ceil
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from scipy.stats import loguniform
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.datasets import load_digits
+from sklearn.dummy import DummyClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import (
+    ParameterSampler,
+    RandomizedSearchCV,
+    StratifiedKFold,
+    train_test_split,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
+
+from skbn import BNSoftmaxClassifier, __version__
+from skbn._table import (
+    Columns,
+    InputError,
+    listing,
+    read_table,
+    sort_columns,
+    split_target,
+    tidy,
+)
+
+DESCRIPTION = """\
+Tune a network with batch normalisation and a softmax output for a table, and judge it.
+
+A part of the rows is held out. On the others, RandomizedSearchCV tunes a Pipeline of
+preprocessing, StandardScaler and BNSoftmaxClassifier by cross-validated log-loss, and
+fits the best one. Printed are its hyperparameters, its accuracy and log-loss in
+cross-validation and on the rows held out, and the time. Without a table, the data are
+scikit-learn's handwritten digits."""
+
+EPILOG = """\
+Text is one-hot encoded, dates (2024-12-31) become numbers, missing numbers are imputed.
+Left out are rows without a label, columns with one value only, texts that differ in
+every row and columns that count the rows.
+
+examples:
+  python -m skbn
+  python -m skbn table.csv --target species --save model.joblib"""
+
+SPACE = {
+    "classifier__learning_rate_init": loguniform(3e-4, 1e-1),
+    "classifier__hidden_layer_sizes": [(), (64,), (128, 128), (256, 256)],
+    "classifier__dropout": [0.0, 0.1, 0.25, 0.5],
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : list of str, default=None
+        Arguments; None takes those of the process.
+
+    Returns
+    -------
+    status : int
+        0, or 2 for input that cannot be used, or 130 after Ctrl-C.
+    """
+    try:
+        with _interruptible():
+            run(parse(argv))
+    except InputError as error:
+        print("skbn:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except (Interrupted, KeyboardInterrupt):
+        print("skbn: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, under a name that `BNSoftmaxClassifier.fit` does not take for its own."""
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the whole run, where `fit` would end one training and keep it."""
+
+    def stop(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports wrong arguments in one line, like all other errors."""
+
+    def error(self, message: str) -> Any:
+        """Raise instead of printing the usage and exiting."""
+        raise InputError(f"{message}; see python -m skbn --help")
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """Parse the arguments, and check what can be checked without the table."""
+    parser = Parser(
+        prog="python -m skbn",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("table", nargs="?", type=Path, help="CSV file, compressed or not, or Parquet file")
+    add("--target", metavar="COLUMN", help="column of the labels; needed with a table")
+    add("--save", metavar="FILE.joblib", type=Path, help="where to save the best model")
+    add("--candidates", metavar="N", type=int, default=25, help="models to try (%(default)s)")
+    add("--folds", metavar="N", type=int, default=3, help="of the cross-validation (%(default)s)")
+    add("--test-size", metavar="SHARE", type=float, default=0.25, help="held out (%(default)s)")
+    add("--jobs", metavar="N", type=int, default=1, help="processes (%(default)s); -1: all cores")
+    add("--seed", metavar="N", type=int, default=0, help="of all that is random (%(default)s)")
+    add("--version", action="version", version=f"skbn {__version__}")
+    args = parser.parse_args(argv)
+    for valid, expected in (
+        (args.candidates >= 1, "--candidates must be at least 1"),
+        (args.folds >= 2, "--folds must be at least 2"),
+        (0 < args.test_size < 1, "--test-size must be between 0 and 1, such as 0.25"),
+        (args.jobs != 0, "--jobs must be a number of processes, or -1 for all cores"),
+        (0 <= args.seed < 2**32, "--seed must be between 0 and 2**32 - 1"),
+        (args.table or args.target is None, "--target needs a table before it"),
+    ):
+        if not valid:
+            raise InputError(expected)
+    if args.save:
+        check_destination(args.save)
+    return args
+
+
+def check_destination(path: Path) -> None:
+    """Refuse a file that could not be written after a long search."""
+    if path.suffix != ".joblib":
+        raise InputError(f"--save {path}: the name must end in .joblib")
+    if not path.parent.is_dir():
+        raise InputError(f"--save {path}: there is no directory {path.parent}")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"--save {path}: cannot be written")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, tune, report and save."""
+    features, labels, columns = load(args)
+    X, X_test, y, y_test = train_test_split(
+        features, labels, test_size=args.test_size, random_state=args.seed, stratify=labels
+    )
+    print(
+        f"Tuning {args.candidates} candidates in {args.folds} folds of {len(X):,} rows; "
+        f"{len(X_test):,} rows are held out",
+        flush=True,
+    )
+    started = perf_counter()
+    search = tune(make_model(columns, args.seed), X, y, args)
+    seconds = perf_counter() - started
+    print_report(search, DummyClassifier().fit(X, y), X_test, y_test)
+    print(f"\nTime: {seconds:.0f} s for {args.candidates * args.folds} fits and the final one")
+    if args.save:
+        save(search.best_estimator_, args.save)
+
+
+def load(args: argparse.Namespace) -> tuple[pd.DataFrame, Any, Columns]:
+    """Features, labels and the columns by kind, after a line on each."""
+    if args.table is None:
+        name, frame, args.target = "Digits", load_digits(as_frame=True).frame, "target"
+    else:
+        name, frame = args.table.name, read_table(args.table)
+    if args.target is None:
+        raise InputError(f"--target is missing; the columns are: {listing(frame.columns)}")
+    features, labels = split_target(frame, args.target)
+    check_classes(labels, args)
+    columns, useless = sort_columns(features)
+    kinds = [f"{len(names)} {kind.removesuffix('s')}" for kind, names in columns.items() if names]
+    left_out = [f"columns {reason}: {listing(names)}" for reason, names in useless.items()]
+    if missing := len(frame) - len(labels):
+        left_out.append(f"{missing:,} rows without a label")
+    if not kinds:
+        raise InputError(f"no columns to learn from; left out: {'; '.join(left_out) or 'none'}")
+    print(f"{name}: {len(labels):,} rows, {len(set(labels))} classes; {', '.join(kinds)} columns")
+    for what in left_out:
+        print(f"Left out: {what}")
+    return features, labels, columns
+
+
+def check_classes(labels: Any, args: argparse.Namespace) -> None:
+    """Make sure that every fold and the rows held out have rows of every class."""
+    counts = pd.Series(labels, dtype=object).value_counts()
+    if len(counts) < 2:
+        found = f"only {counts.index[0]!r}" if len(counts) else "no label"
+        raise InputError(f"column {args.target!r} holds {found}; two classes are the least")
+    n_test = ceil(len(labels) * args.test_size)
+    needed = ceil(args.folds * len(labels) / max(len(labels) - n_test, 1))
+    rare = counts[counts < needed]
+    why = f"{args.folds} folds and the rows held out need {needed} rows of each class"
+    if len(rare) > len(counts) / 2:
+        raise InputError(
+            f"{why}, but column {args.target!r} holds {len(counts)} values in {len(labels)} "
+            f"rows, {len(rare)} of them in fewer; is it a quantity or a name, not a class?"
+        )
+    if len(rare):
+        found = listing(f"{label!r} ({count})" for label, count in rare.items())
+        raise InputError(f"{why}, too few are of: {found}; lower --folds, or remove these rows")
+    if n_test < len(counts):
+        raise InputError(f"{n_test} rows held out for {len(counts)} classes; raise --test-size")
+
+
+def make_model(columns: Columns, random_state: int) -> Pipeline:
+    """Build the Pipeline that leads from a raw table to probabilities."""
+    imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    encoder = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", max_categories=50, sparse_output=False
+    )
+    is_number = make_column_selector(dtype_include="number")
+    is_text = make_column_selector(dtype_exclude="number")
+    to_numbers = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(imputer, StandardScaler()), is_number),
+            ("texts", encoder, is_text),
+        ]
+    )
+    return Pipeline(
+        [
+            ("tidy", FunctionTransformer(tidy, kw_args=columns)),
+            ("to_numbers", to_numbers),
+            ("classifier", BNSoftmaxClassifier(random_state=random_state)),
+        ]
+    )
+
+
+class ReportingSearch(RandomizedSearchCV):
+    """RandomizedSearchCV that calls ``report`` with its results after every few candidates.
+
+    scikit-learn offers `_run_search` for this; candidates and scores stay the same.
+    """
+
+    report: Callable[[dict[str, Any]], None]
+
+    def _run_search(self, evaluate_candidates: Callable[..., dict[str, Any]]) -> None:
+        space, n_jobs = self.param_distributions, joblib.effective_n_jobs(self.n_jobs)
+        candidates = list(ParameterSampler(space, self.n_iter, random_state=self.random_state))
+        for start in range(0, len(candidates), n_jobs):
+            self.report(evaluate_candidates(candidates[start : start + n_jobs]))
+
+
+def tune(model: Pipeline, X: pd.DataFrame, y: Any, args: argparse.Namespace) -> ReportingSearch:
+    """Search the space, show the progress, and fit the best candidate to all of X."""
+    search = ReportingSearch(
+        model,
+        SPACE,
+        n_iter=args.candidates,
+        scoring={"accuracy": "accuracy", "log_loss": "neg_log_loss"},
+        refit="log_loss",
+        cv=StratifiedKFold(args.folds, shuffle=True, random_state=args.seed),
+        n_jobs=args.jobs,
+        random_state=args.seed,
+    )
+    total, started = args.candidates * args.folds, perf_counter()
+    # Threads cost more than they save on matrices as small as a mini-batch's.
+    with progress(total) as show, warnings.catch_warnings(), threadpool_limits(1, "blas"):
+        warnings.simplefilter("ignore")
+
+        def report(results: dict[str, Any]) -> None:
+            losses = -results["mean_test_log_loss"]
+            best, done = int(np.nanargmin(losses)), args.folds * len(losses)
+            accuracy = results["mean_test_accuracy"][best]
+            left = (perf_counter() - started) * (total / done - 1)
+            scores = f"best log-loss {losses[best]:.4f} ({accuracy:.1%} right)"
+            show(done, f"{done}/{total} fits, {scores}, {left:.0f} s left")
+
+        search.report = report
+        try:
+            return search.fit(X, y)
+        except ValueError as error:
+            raise InputError(f"training failed: {str(error).splitlines()[-1]}") from error
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[int, str], None]]:
+    """Give a function of (fits done, text): rich's bar on a terminal, or else lines."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True)
+        has_bar = console.is_interactive
+    except ImportError:
+        has_bar = False
+    if not has_bar:
+        yield lambda done, text: print(text, file=sys.stderr, flush=True)
+        return
+    layout = BarColumn(10), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*layout, console=console) as bar:
+        task = bar.add_task(f"0/{total} fits", total=total)
+        yield lambda done, text: bar.update(task, completed=done, description=text)
+
+
+def print_report(search: ReportingSearch, guess: DummyClassifier, X: Any, y: Any) -> None:
+    """Print the best hyperparameters and their scores, beside those of mere guessing."""
+    print("\nBest hyperparameters, by cross-validated log-loss")
+    for name in SPACE:
+        value = search.best_params_[name]
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        print(f"  {name.removeprefix('classifier__'):<20}{shown}")
+    best = {name: values[search.best_index_] for name, values in search.cv_results_.items()}
+    rows = [("cross-validation", best["mean_test_accuracy"], -best["mean_test_log_loss"])]
+    for title, model in ("held out", search), ("held out, guessing", guess):
+        loss = log_loss(y, model.predict_proba(X), labels=model.classes_)
+        rows.append((title, accuracy_score(y, model.predict(X)), loss))
+    print(f"\n{'':<20}accuracy   log-loss")
+    for title, accuracy, loss in rows:
+        print(f"{title:<20}{accuracy:>8.2%}{loss:>11.4f}")
+
+
+def save(model: Pipeline, path: Path) -> None:
+    """Save the model, and say how to use it."""
+    try:
+        joblib.dump(model, path)
+    except OSError as error:
+        raise InputError(f"--save {path}: {error.strerror or error}") from error
+    use = f"joblib.load({str(path)!r}).predict(frame)"
+    print(f"Saved. For a DataFrame with the same columns: {use}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,397 @@
+"""The command ``python -m skbn``, on tables made here."""
+
+import re
+import signal
+import subprocess
+import sys
+from functools import partial
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import loguniform
+from sklearn.datasets import load_iris
+from sklearn.model_selection import RandomizedSearchCV
+from sklearn.naive_bayes import GaussianNB
+
+from skbn import __main__ as command
+from skbn import __version__
+from skbn._table import read_table, sort_columns, tidy
+
+N_ROWS = 80
+QUICK = ["--candidates", "2", "--folds", "2"]
+
+
+def make_table():
+    """A table whose labels follow from a number and a text, with gaps in both."""
+    stream = np.random.default_rng(0)
+    kind = np.arange(N_ROWS) % 2
+    frame = pd.DataFrame(
+        {
+            "width": stream.normal(3.0 * kind),
+            "colour": np.where(kind, "red", stream.choice(["blue", "green"], N_ROWS)),
+            "height": stream.integers(0, 9, N_ROWS),
+            "ripe": stream.random(N_ROWS) < 0.5,
+            "day": pd.date_range("2024-01-01", periods=N_ROWS).strftime("%Y-%m-%d"),
+            "label": np.where(kind, "plum", "pear"),
+        }
+    )
+    frame.loc[::7, "width"] = np.nan
+    frame.loc[::9, "colour"] = None
+    return frame
+
+
+@pytest.fixture
+def table():
+    return make_table()
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the command among the files of ``tmp_path``: its status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv):
+        status = command.main([str(arg) for arg in argv])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def fit(run):
+    """Run the command on a frame and load the model it saves."""
+
+    def fit(frame, target="label"):
+        frame.to_csv("table.csv", index=False)
+        status, out, err = run("table.csv", "--target", target, "--save", "m.joblib", *QUICK)
+        assert status == 0, err
+        return joblib.load("m.joblib"), out
+
+    return fit
+
+
+def held_out(out):
+    """Accuracy and log-loss in the line of the rows held out."""
+    percent, loss = re.search(r"^held out +(\S+)% +(\S+)$", out, re.M).groups()
+    return float(percent) / 100, float(loss)
+
+
+def without_time(out):
+    return re.sub(r"Time: .*", "", out)
+
+
+def test_digits_by_default(run):
+    status, out, err = run(*QUICK)
+    accuracy, loss = held_out(out)
+    assert status == 0
+    assert "1,797 rows, 10 classes; 61 number columns" in out
+    assert accuracy > 0.93
+    assert loss < 0.25
+    for name in ("learning_rate_init", "hidden_layer_sizes", "dropout", "cross-validation"):
+        assert re.search(rf"^ *{name} ", out, re.M)
+    assert re.search(r"^Time: \d+ s for 4 fits", out, re.M)
+    assert err.splitlines()[-1].startswith("4/4 fits, best log-loss 0.")
+
+
+def test_saved_model_predicts_raw_rows(fit, table):
+    model, out = fit(table)
+    assert out.splitlines()[-1].endswith("joblib.load('m.joblib').predict(frame)")
+    assert held_out(out)[0] > 0.9
+    assert (model.predict(table) == table["label"]).mean() > 0.9
+    raw = table.drop(columns="label").iloc[:, ::-1].assign(other=1).astype({"height": "Int64"})
+    np.testing.assert_array_equal(model.predict_proba(raw), model.predict_proba(table))
+    new = raw.head(3).assign(colour=["violet", None, "red"], width=[None, np.inf, 0], day="?")
+    np.testing.assert_allclose(model.predict_proba(new).sum(axis=1), 1)
+
+
+def test_scores_are_those_of_the_saved_model(fit, table):
+    model, out = fit(table)
+    _, test, _, labels = command.train_test_split(
+        table, table["label"], test_size=0.25, random_state=0, stratify=table["label"]
+    )
+    assert held_out(out)[0] == pytest.approx(model.score(test, labels), abs=1e-4)
+
+
+def test_same_seed_same_output(fit, table, run):
+    outputs = {without_time(fit(table)[1]) for _ in range(2)}
+    assert len(outputs) == 1
+    other = run("table.csv", "--target", "label", *QUICK, "--seed", 1)[1]
+    assert held_out(other) != held_out(outputs.pop())
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["b", "a"], np.array(["a", "b"], dtype=object)),
+        ([3, 1], np.array([1, 3])),
+        ([3, 1, None, 1], np.array([1, 3])),
+        ([True, False], np.array([False, True])),
+        ([True, False, None, False], np.array([False, True])),
+        (["yes", "no", None, "no"], np.array(["no", "yes"], dtype=object)),
+    ],
+)
+def test_labels_keep_their_type(fit, table, labels, classes):
+    table["label"] = labels * (N_ROWS // len(labels))
+    model, out = fit(table)
+    assert model.classes_.dtype == classes.dtype
+    assert model.classes_.tolist() == classes.tolist()
+    assert ("Left out: 20 rows without a label" in out) == (None in labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("t.csv.gz", {}), ("t.csv", {"sep": ";"}), ("t.tsv", {"sep": "\t"}), ("t.csv.xz", {})],
+)
+def test_kinds_of_text_files(tmp_path, table, name, options):
+    table.to_csv(tmp_path / name, index=False, **options)
+    read = read_table(tmp_path / name)
+    assert list(read) == list(table)
+    np.testing.assert_allclose(read["width"], table["width"])
+
+
+def test_parquet(run, table):
+    pytest.importorskip("pyarrow")
+    table = table.assign(
+        day=pd.to_datetime(table["day"]),
+        colour=table["colour"].astype("category"),
+        ripe=table["ripe"].astype("boolean").mask(table["height"] == 1),
+        height=table["height"].astype("Int64").mask(table["height"] == 3),
+        label=table["label"].astype("category"),
+    )
+    table.to_parquet("table.parquet")
+    arguments = ["--target", "label", "--save", "m.joblib", *QUICK]
+    status, out, _ = run("table.parquet", *arguments)
+    assert status == 0
+    assert "3 number, 1 date, 1 text columns" in out
+    assert joblib.load("m.joblib").score(table, table["label"].to_numpy(object)) > 0.9
+
+
+def test_two_processes_give_the_same(run, table):
+    table.to_csv("table.csv", index=False)
+    arguments = ["table.csv", "--target", "label", *QUICK]
+    status, alone, _ = run(*arguments)
+    assert status == 0
+    assert without_time(run(*arguments, "--jobs", 2)[1]) == without_time(alone)
+
+
+COLUMNS = {
+    "numbers": {
+        "number": [1.5, 2, np.nan, 4],
+        "integer": [3, 1, 2, 2],
+        "boolean": [True, False, True, True],
+        "question mark": ["1", "?", "2.5", "3"],
+        "nullable": pd.array([1, None, 3, 4], dtype="Int64"),
+    },
+    "dates": {
+        "date": ["2024-01-31", None, "2023-05-01", "2024-01-31"],
+        "time": ["2024-01-31 12:30:00", "2024-01-31T01:00:00", "2023-05-01", None],
+        "timestamp": pd.to_datetime(["2024-01-31", None, "2023-05-01", "2023-05-01"]),
+    },
+    "texts": {
+        "text": ["a", "b", "b", None],
+        "mixed": [True, "b", 3, 3],
+        "category": pd.Categorical([1, 2, 2, None]),
+        "gaps in booleans": [True, None, False, False],
+    },
+    "with one value only": {"constant": [7, 7, 7, 7], "missing": [None] * 4, "same": ["a"] * 4},
+    "with a different text in every row": {"name": ["a", "b", "c", None]},
+    "that count the rows": {"Unnamed: 0": [0, 1, 2, 3], "from 10": [10.0, 11, 12, 13]},
+}
+
+
+def test_columns_are_told_apart():
+    frame = pd.DataFrame(
+        {name: values for kind in COLUMNS.values() for name, values in kind.items()}
+    )
+    columns, useless = sort_columns(frame)
+    assert columns | useless == {kind: list(names) for kind, names in COLUMNS.items()}
+
+
+def test_tidy():
+    frame = pd.DataFrame(
+        {
+            "n": ["1.5", "?", "inf"],
+            "d": ["1970-01-03 12:00:00", None, "1971-02-01"],
+            "t": ["a", None, 3],
+        }
+    )
+    tidied = tidy(frame, numbers=["n"], dates=["d"], texts=["t"])
+    expected = pd.DataFrame(
+        {
+            "n": [1.5, np.nan, np.nan],
+            "d: days since 1970": [2.5, np.nan, 365 + 31],
+            "d: day of year": [3, np.nan, 32],
+            "d: weekday": [5, np.nan, 0],
+            "d: hour": [12, np.nan, 0],
+            "t": pd.Series(["a", "", "3"], dtype=object),
+        }
+    )
+    pd.testing.assert_frame_equal(tidied, expected)
+
+
+def test_many_categories_are_bounded(fit, table):
+    table["town"] = [f"town {i // 2 if i < 40 else i}" for i in range(N_ROWS)]
+    model, _ = fit(table)
+    encoder = model.named_steps["to_numbers"].named_transformers_["texts"]
+    assert len(encoder.get_feature_names_out()) <= 2 * 50
+
+
+def test_search_is_randomized_search():
+    X, y = load_iris(return_X_y=True)
+    results, space = [], {"var_smoothing": loguniform(1e-3, 10)}
+    for Search in (RandomizedSearchCV, command.ReportingSearch):
+        search = Search(GaussianNB(), space, n_iter=5, random_state=3)
+        search.report = lambda seen: results.append(len(seen["params"]))
+        search.fit(X, y)
+        results.append((search.best_params_, search.cv_results_["mean_test_score"].tolist()))
+    assert results == [results[0], 1, 2, 3, 4, 5, results[0]]
+
+
+def test_plain_lines_without_rich(run, table, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    table.to_csv("table.csv", index=False)
+    _, _, err = run("table.csv", "--target", "label", *QUICK)
+    pattern = r"(\d)/4 fits, best log-loss \d+\.\d{4} \(\d+\.\d% right\), \d+ s left"
+    matches = [re.fullmatch(pattern, line) for line in err.splitlines()]
+    assert [match[1] for match in matches] == ["2", "4"]
+
+
+def test_bar_with_rich(run, table, monkeypatch):
+    pytest.importorskip("rich.progress")
+    import rich.console
+
+    terminal = partial(rich.console.Console, force_terminal=True, force_interactive=True, width=80)
+    monkeypatch.setattr(rich.console, "Console", terminal)
+    table.to_csv("table.csv", index=False)
+    status, _, err = run("table.csv", "--target", "label", *QUICK)
+    assert status == 0
+    assert "━" in err
+    assert re.search(r"4/4 fits, best log-loss .* 0 s left", re.sub(r"\x1b\[[0-9;?]*\w", "", err))
+
+
+@pytest.fixture(scope="module")
+def bad_files(tmp_path_factory):
+    folder, table = tmp_path_factory.mktemp("bad"), make_table()
+    table.assign(
+        one="k", price=table["width"].fillna(0), name=range(N_ROWS), rare=["x"] + ["y"] * 79
+    ).assign(none=np.nan).to_csv(folder / "table.csv", index=False)
+    pd.DataFrame({"one": 1, "name": [f"n{i}" for i in range(20)], "label": list("ab") * 10}).to_csv(
+        folder / "useless.csv", index=False
+    )
+    huge = np.where(table["label"] == "pear", 1e308, -1e308)
+    pd.DataFrame({"huge": huge, "label": table["label"]}).to_csv(folder / "huge.csv", index=False)
+    (folder / "empty.csv").touch()
+    (folder / "header.csv").write_text("a,label\n")
+    (folder / "ragged.csv").write_text("a,label\n1,x\n1,2,3,4,5\n")
+    for name in ("binary.csv", "fake.csv.gz", "fake.parquet", "fake.zip"):
+        (folder / name).write_bytes(bytes(range(256)) * 20)
+    (folder / "folder.joblib").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("no.csv --target label", "cannot read no.csv: No such file or directory"),
+        (". --target label", "cannot read .: "),
+        ("empty.csv --target label", "cannot read empty.csv: no CSV or Parquet table (No columns"),
+        ("header.csv --target label", "header.csv holds no rows"),
+        ("ragged.csv --target label", "cannot read ragged.csv: .*Expected 2 fields in line 3"),
+        ("binary.csv --target label", "cannot read binary.csv: no CSV or Parquet table ("),
+        ("fake.csv.gz --target label", "cannot read fake.csv.gz: "),
+        ("fake.parquet --target label", "cannot read fake.parquet: "),
+        ("fake.zip --target label", "cannot read fake.zip: "),
+        ("table.csv", "--target is missing; the columns are: width, colour, height, ripe, day"),
+        ("table.csv --target no", "no column 'no'; the columns are: width, colour, height, ripe"),
+        ("table.csv --target one", "column 'one' holds only 'k'; two classes are the least"),
+        ("table.csv --target none", "column 'none' holds no label; two classes are the least"),
+        ("table.csv --target price", "column 'price' holds numbers with fractions"),
+        ("table.csv --target name", ".* 80 values in 80 rows, .* is it a quantity or a name"),
+        ("table.csv --target rare", "3 folds .* need 4 rows of each class, .* 'x' (1); lower"),
+        ("table.csv --target label --folds 40", "40 folds .* need 54 rows of each class"),
+        ("table.csv --target label --test-size 0.01", "1 rows held out for 2 classes; raise"),
+        ("table.csv --target label --save m.pkl", "--save m.pkl: the name must end in .joblib"),
+        ("--save no/m.joblib", "--save no/m.joblib: there is no directory no"),
+        ("--save table.csv/m.joblib", "--save table.csv/m.joblib: there is no directory"),
+        ("--save folder.joblib", "--save folder.joblib: cannot be written"),
+        ("useless.csv --target label", "no columns to learn from; left out: columns with one"),
+        ("huge.csv --target label", "training failed: "),
+        ("--target label", "--target needs a table"),
+        ("--candidates 0", "--candidates must be at least 1"),
+        ("--candidates some", "argument --candidates: invalid int value: 'some'"),
+        ("--folds 1", "--folds must be at least 2"),
+        ("--test-size 1", "--test-size must be between 0 and 1"),
+        ("--jobs 0", "--jobs must be"),
+        ("--seed -1", "--seed must be"),
+        ("--what", "unrecognized arguments: --what"),
+    ],
+)
+def test_bad_input(run, bad_files, monkeypatch, arguments, message):
+    monkeypatch.chdir(bad_files)
+    status, out, err = run(*arguments.split())
+    assert status == 2
+    line = err.splitlines()[-1]
+    assert re.match("skbn: " + re.escape(message).replace(r"\.\*", ".*"), line)
+    if "huge" not in arguments:
+        assert out == ""
+        assert err.count("\n") == 1
+
+
+def test_unwritable_folder(run, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    status, out, err = run("--save", "m.joblib")
+    assert (status, out, err) == (2, "", "skbn: --save m.joblib: cannot be written\n")
+
+
+def test_full_disk(run, table, monkeypatch):
+    def dump(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(joblib, "dump", dump)
+    table.to_csv("table.csv", index=False)
+    status, out, err = run("table.csv", "--target", "label", "--save", "m.joblib", *QUICK)
+    assert status == 2
+    assert "held out" in out
+    assert err.splitlines()[-1] == "skbn: --save m.joblib: No space left on device"
+
+
+def test_ctrl_c_ends_the_run(tmp_path):
+    arguments = [sys.executable, "-m", "skbn", "--candidates", "1000"]
+    process = subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert re.match(r"3/3000 fits", process.stderr.readline())
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "skbn: interrupted"
+
+
+def test_ctrl_c_works_as_before_afterwards(run):
+    before = signal.getsignal(signal.SIGINT)
+    run("no.csv")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_version(run, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        run("--version")
+    assert capsys.readouterr().out == f"skbn {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "out", "err"),
+    [
+        (["--help"], 0, r"usage: python -m skbn .*--target COLUMN.*examples:.*", ""),
+        (["no.csv"], 2, "", r"skbn: cannot read no\.csv: [^\n]*\n"),
+    ],
+)
+def test_as_a_process(tmp_path, arguments, status, out, err):
+    done = subprocess.run(
+        [sys.executable, "-m", "skbn", *arguments], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == status
+    assert re.fullmatch(out, done.stdout, re.S)
+    assert re.fullmatch(err, done.stderr)
