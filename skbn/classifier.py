@@ -33,8 +33,6 @@ from skbn.validation import (
     find_classes,
 )
 
-AUTO_BATCH_SIZE = 128
-
 
 class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     """Multi-layer network with batch normalisation and a softmax output.
@@ -86,9 +84,9 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         ``gamma``, ``beta`` and biases alone.
 
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch. "auto" is 128, or an eighth of the rows, but no fewer than 16,
-        where that is less. An epoch is cut into batches whose sizes differ by one
-        at most, so the actual size may be a little smaller.
+        Rows of a mini-batch. "auto" is a hundredth of the rows, but at least 64 and
+        at most 128. An epoch is cut into batches whose sizes differ by one at most,
+        so the actual size may be a little smaller.
 
     learning_rate : str, default="one_cycle"
         Schedule of the learning rate, after a warm-up:
@@ -374,11 +372,11 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             self._validate_params()
             going_on = self.warm_start and hasattr(self, "_model")
             X, labels = self._check_training_rows(X, y, reset=not going_on)
-            weights = self._row_weights(sample_weight, labels)
+            weights, per_class = self._row_weights(sample_weight, labels)
             model = self._continued_model() if going_on else self._new_model()
             rows, validation = np.flatnonzero(weights), None
-            if X_val is not None or y_val is not None:
-                validation = self._check_validation_set(X_val, y_val, sample_weight_val)
+            if not (X_val is None and y_val is None and sample_weight_val is None):
+                validation = self._check_validation_set(X_val, y_val, sample_weight_val, per_class)
             elif self.early_stopping:
                 rows, validation = self._split(X, labels, weights, rows, model.split_seed)
             self._run(model, Data(X, labels, *self._member_rows(rows, weights)), validation)
@@ -434,7 +432,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                         f"{self.classes_.tolist()}"
                     )
             X, labels = self._check_training_rows(X, y, reset=first, classes=classes)
-            weights = self._row_weights(sample_weight, labels)
+            weights, _ = self._row_weights(sample_weight, labels)
             model = self._new_model() if first else self._continued_model()
             data = Data(X, labels, *self._member_rows(np.flatnonzero(weights), weights))
             next(model.epochs(*self._plan(data), data))
@@ -452,12 +450,15 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         return X, encode_labels(y, self.classes_)
 
     def _row_weights(self, sample_weight, labels):
-        """Sample weights times class weights."""
+        """Sample weights times class weights, zero where they vanish, and the latter."""
         weights = check_weights(sample_weight, len(labels))
-        weights *= class_weights(self.class_weight, self.classes_, labels, weights)[labels]
+        per_class = class_weights(self.class_weight, self.classes_, labels, weights)
+        weights *= per_class[labels]
         if not weights.any():
             raise ValueError("sample_weight times class_weight is zero for all rows")
-        return weights
+        # A weight too small for the dtype of training would be no weight at all there.
+        weights[weights < weights.max() * np.finfo(self.dtype).tiny] = 0
+        return weights, per_class
 
     def _member_rows(self, rows, weights):
         """Rows and weights as the core takes them: None for all rows, for equal weights."""
@@ -472,13 +473,19 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             return rows, None
         return rows, (weights / weights.mean()).astype(self.dtype)[None]
 
-    def _check_validation_set(self, X_val, y_val, sample_weight_val):
+    def _check_validation_set(self, X_val, y_val, sample_weight_val, per_class):
+        if X_val is None and y_val is None:
+            raise ValueError("sample_weight_val was given without X_val and y_val")
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val go together; one of them is missing")
-        dtype = np.dtype(self.dtype)
-        X_val, y_val = check_rows(self, X_val, check_labels(y_val), dtype=dtype, reset=False)
-        labels = encode_labels(y_val, self.classes_)
-        return ValidationSet(X_val, labels, self._row_weights(sample_weight_val, labels))
+        dtype, y_val = np.dtype(self.dtype), check_labels(y_val, "y_val")
+        X_val, y_val = check_rows(self, X_val, y_val, name="X_val", dtype=dtype, reset=False)
+        labels = encode_labels(y_val, self.classes_, "y_val")
+        weights = check_weights(sample_weight_val, len(labels), "sample_weight_val")
+        weights *= per_class[labels]
+        if not weights.any():
+            raise ValueError("sample_weight_val times class_weight is zero for all rows")
+        return ValidationSet(X_val, labels, weights)
 
     def _split(self, X, labels, weights, rows, seed):
         """Rows left for training, and a stratified validation set."""
@@ -494,7 +501,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
     def _architecture(self):
         sizes = self.hidden_layer_sizes
-        sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
+        sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
+        sizes = (sizes,) if isinstance(sizes, Real) else tuple(sizes)
         if not all(isinstance(n, Integral) and int(n) > 0 for n in sizes):
             raise ValueError(f"hidden_layer_sizes must hold positive integers, got {sizes}")
         return Architecture(
@@ -540,7 +548,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         n_rows = len(data.labels) if data.rows is None else data.rows.shape[1]
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = min(AUTO_BATCH_SIZE, max(16, n_rows // 8))
+            batch_size = min(128, max(64, n_rows // 100))
         if batch_size == 1 and self._architecture().normalised:
             raise ValueError(
                 "batch_size=1 leaves batch norm nothing to normalise over; use at least 2 rows, "

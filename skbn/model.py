@@ -164,10 +164,12 @@ def run_epochs(
         On Ctrl-C, which leaves the model of the last whole epoch.
     """
     state = model.state
-    whole = state.copy()
+    # Two copies, so that one is whole wherever Ctrl-C falls.
+    whole, spare = state.copy(), state.copy()
     try:
         for entry in epochs:
-            whole.assign(state)
+            spare.assign(state)
+            whole, spare = spare, whole
             report(state.n_epochs, entry)
             stop = best is not None and best.update(
                 entry["validation_loss"], state.theta, state.n_epochs
@@ -182,7 +184,7 @@ def run_epochs(
         warnings.warn(
             f"Training interrupted by the user in epoch {state.n_epochs + 1}; the model is "
             f"that of epoch {state.n_epochs}",
-            stacklevel=3,
+            stacklevel=4,
         )
     if best is not None and best.theta is not None:
         np.copyto(state.theta, best.theta)

@@ -34,8 +34,9 @@ def stratified_rows(labels: Indices, fraction: float, stream: np.random.Generato
     order = order[np.argsort(labels[order], kind="stable")]
     candidates = order[1:][np.diff(labels[order]) == 0]
     n_drawn = min(max(1, round(fraction * len(labels))), len(candidates))
-    # Evenly spaced among the rows sorted by class, which is in proportion.
-    evenly = (np.arange(n_drawn) + 0.5) * (len(candidates) / max(n_drawn, 1))
+    # Evenly spaced among the rows sorted by class, which is in proportion, from a random
+    # start, which gives every row the same chance.
+    evenly = (np.arange(n_drawn) + stream.random()) * (len(candidates) / max(n_drawn, 1))
     return np.sort(candidates[evenly.astype(np.intp)])
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.utils.validation import check_array, column_or_1d, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 BLOCK_ROWS = 4096
 
 
-def check_rows(estimator: Any, X: Any, y: Any = "no_validation", **options: Any) -> Any:
+def check_rows(
+    estimator: Any, X: Any, y: Any = "no_validation", *, name: str = "X", **options: Any
+) -> Any:
     """Validate X, and y where it is given, as scikit-learn does.
 
     Parameters
@@ -21,6 +24,8 @@ def check_rows(estimator: Any, X: Any, y: Any = "no_validation", **options: Any)
         Whose ``n_features_in_`` and ``feature_names_in_`` are set or checked.
     X : array-like or sparse matrix of shape (n_samples, n_features)
     y : array-like of shape (n_samples,), optional
+    name : str, default="X"
+        What errors call X.
     **options
         For `sklearn.utils.validation.validate_data`.
 
@@ -40,19 +45,27 @@ def check_rows(estimator: Any, X: Any, y: Any = "no_validation", **options: Any)
     """
     if type(X).__name__ == "LazyFrame":
         raise TypeError(
-            "X is a LazyFrame, a query that holds no rows yet; pass X.collect() instead"
+            f"{name} is a LazyFrame, a query that holds no rows yet; pass {name}.collect() instead"
         )
     # A float64 beyond float32 becomes infinite and is reported as such.
-    with np.errstate(over="ignore"):
-        checked = validate_data(
-            estimator, X, y, accept_sparse="csr", order="C", ensure_all_finite=False, **options
-        )
+    try:
+        with np.errstate(over="ignore"):
+            checked = validate_data(
+                estimator, X, y, accept_sparse="csr", order="C", ensure_all_finite=False, **options
+            )
+    except ValueError as error:
+        if "could not convert string to float" not in str(error):
+            raise
+        raise ValueError(
+            f"{name} holds text ({error}). Encode text columns first: make_column_transformer("
+            "(OneHotEncoder(), text_columns), remainder=StandardScaler()) before the classifier"
+        ) from error
     rows = checked[0] if isinstance(checked, tuple) else checked
-    _check_finite(rows, type(estimator).__name__)
+    _check_finite(rows, name, type(estimator).__name__)
     return checked
 
 
-def _check_finite(X: Any, name: str) -> None:
+def _check_finite(X: Any, name: str, estimator: str) -> None:
     values = X.data if issparse(X) else X
     for start in range(0, len(values), BLOCK_ROWS):
         block = values[start : start + BLOCK_ROWS]
@@ -60,17 +73,17 @@ def _check_finite(X: Any, name: str) -> None:
             continue
         if np.isnan(block).any():
             raise ValueError(
-                f"Input X contains NaN, and {name} does not accept missing values. Put an "
-                "imputer before it: make_pipeline(sklearn.impute.SimpleImputer(), "
-                f"sklearn.preprocessing.StandardScaler(), {name}())"
+                f"Input {name} contains NaN, and {estimator} does not accept missing values. Put "
+                "an imputer before it: make_pipeline(sklearn.impute.SimpleImputer(), "
+                f"sklearn.preprocessing.StandardScaler(), {estimator}())"
             )
         raise ValueError(
-            f"Input X contains infinity or a value too large for {X.dtype}. Remove such rows "
+            f"Input {name} contains infinity or a value too large for {X.dtype}. Remove such rows "
             "or clip the values first"
         )
 
 
-def check_labels(y: Any) -> Any:
+def check_labels(y: Any, name: str = "y") -> Any:
     """Turn labels into an array whose dtype says what they are.
 
     Nullable integers become int64, nullable booleans bool, strings object, and a
@@ -79,6 +92,8 @@ def check_labels(y: Any) -> Any:
     Parameters
     ----------
     y : array-like of shape (n_samples,)
+    name : str, default="y"
+        What errors call it.
 
     Returns
     -------
@@ -93,14 +108,19 @@ def check_labels(y: Any) -> Any:
     if y is None or issparse(y):
         return y
     array = np.asarray(y)
-    if array.dtype.kind in "OfM":
-        n_missing = int(pd.isna(array).sum())
+    # In an array made of a list of strings a missing one is the string "nan".
+    cells = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else array
+    if cells.dtype.kind in "OfM":
+        n_missing = int(pd.isna(cells).sum())
         if n_missing:
             raise ValueError(
-                f"Input y contains NaN: {n_missing} of {len(array)} labels are missing. Drop "
+                f"Input {name} contains NaN: {n_missing} of {len(array)} labels are missing. Drop "
                 "those rows: a classifier cannot learn from them"
             )
-    dtype = getattr(y, "dtype", None)
+    if isinstance(y, pd.DataFrame) and len(y.columns) == 1:
+        dtype = y.dtypes.iloc[0]
+    else:
+        dtype = getattr(y, "dtype", None)
     if isinstance(dtype, pd.CategoricalDtype):
         dtype = dtype.categories.dtype
     if not isinstance(dtype, pd.api.extensions.ExtensionDtype):
@@ -109,13 +129,15 @@ def check_labels(y: Any) -> Any:
     return array.astype(plain if isinstance(plain, np.dtype) else object)
 
 
-def encode_labels(y: Any, classes: Any) -> Any:
+def encode_labels(y: Any, classes: Any, name: str = "y") -> Any:
     """Position of each label in ``classes``, which are sorted.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
     classes : ndarray of shape (n_classes,)
+    name : str, default="y"
+        What errors call y.
 
     Returns
     -------
@@ -129,7 +151,7 @@ def encode_labels(y: Any, classes: Any) -> Any:
     unknown = np.setdiff1d(y, classes)
     if unknown.size:
         raise ValueError(
-            f"y contains labels that are not among the classes: {unknown[:10].tolist()}; "
+            f"{name} contains labels that are not among the classes: {unknown[:10].tolist()}; "
             f"the classes are {classes[:20].tolist()}"
         )
     return np.searchsorted(classes, y)
@@ -167,18 +189,20 @@ def find_classes(y: Any) -> Any:
     return classes
 
 
-def check_weights(sample_weight: Any, n_rows: int) -> Any:
-    """Validate sample weights.
+def check_weights(sample_weight: Any, n_rows: int, name: str = "sample_weight") -> Any:
+    """Validate sample weights, and scale them to a maximum of one.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_rows,), scalar or None
     n_rows : int
+    name : str, default="sample_weight"
+        What errors call it.
 
     Returns
     -------
     weights : float64 ndarray of shape (n_rows,)
-        Ones for None.
+        Ones for None; always an array of its own.
 
     Raises
     ------
@@ -187,21 +211,20 @@ def check_weights(sample_weight: Any, n_rows: int) -> Any:
     """
     if sample_weight is None:
         return np.ones(n_rows)
-    weights = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    if weights.ndim == 0:
-        weights = np.full(n_rows, weights)
-    weights = column_or_1d(weights)
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_rows, sample_weight)
+    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name=name)
+    if weights.ndim != 1:
+        raise ValueError(f"{name} must be 1D, got an array of shape {weights.shape}")
     if len(weights) != n_rows:
-        raise ValueError(f"sample_weight has {len(weights)} elements for {n_rows} rows of X")
+        raise ValueError(f"{name} has {len(weights)} elements for {n_rows} rows")
     if (weights < 0).any():
         raise ValueError(
-            f"sample_weight must not be negative, got {weights.min()}; use 0 to leave a row out"
+            f"{name} must not be negative, got {weights.min()}; use 0 to leave a row out"
         )
     if not weights.any():
-        raise ValueError("sample_weight is zero for all rows; at least one must be positive")
-    return weights
+        raise ValueError(f"{name} is zero for all rows; at least one must be positive")
+    return weights / weights.max()
 
 
 def class_weights(class_weight: Any, classes: Any, labels: Any, weights: Any) -> Any:

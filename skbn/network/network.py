@@ -269,7 +269,9 @@ def predict_logits(folded: Folded, activation: str, x: Any, rows: Indices | None
     n_members = len(folded[0][0])
     n_rows = x.shape[0] if rows is None else len(rows)
     widest = max(bias.shape[-1] for _, bias in folded)
-    block = max(64, CACHED_BYTES // (widest * n_members * x.dtype.itemsize))
+    if issparse(x):
+        widest = max(widest, x.shape[1])
+    block = max(16, CACHED_BYTES // (widest * n_members * x.dtype.itemsize))
     logits = np.empty((n_members, n_rows, folded[-1][1].shape[-1]), x.dtype)
     for start in range(0, n_rows, block):
         part = slice(start, start + block)

@@ -167,25 +167,28 @@ class Stepper:
         self._optimizer, self._sums, self._hyper = optimizer, sums, hyper
         self._decays = bool(hyper["alpha"].any())
         width = max(1, BLOCK // len(theta))
+        starts = range(0, theta.shape[1], width)
         self._blocks = [
-            (
-                start < n_decayed,
-                theta[:, start:end],
-                gradient[:, start:end],
-                [v[:, start:end] for v in vectors],
-            )
-            for low, high in ((0, n_decayed), (n_decayed, theta.shape[1]))
-            for start, end in ((s, min(s + width, high)) for s in range(low, high, width))
+            (theta[:, block], gradient[:, block], [v[:, block] for v in vectors])
+            for block in (slice(start, start + width) for start in starts)
+        ]
+        # The part of each block under decay, empty in the last ones.
+        self._decayed = [
+            (w[:, :overlap], g[:, :overlap])
+            for start, (w, g, _) in zip(starts, self._blocks, strict=True)
+            for overlap in [max(0, n_decayed - start)]
         ]
 
     def __call__(self, rate: Array) -> None:
         """Take one step at the learning rate ``rate`` (K, 1)."""
         optimizer, hyper = self._optimizer, self._hyper
         scalars = optimizer.advance(self._sums, rate, hyper)
-        for decayed, w, g, vectors in self._blocks:
-            if decayed and self._decays:
+        for (w, g, vectors), (w_decayed, g_decayed) in zip(
+            self._blocks, self._decayed, strict=True
+        ):
+            if self._decays:
                 if optimizer.decoupled:
-                    w *= 1 - rate * hyper["alpha"]
+                    w_decayed *= 1 - rate * hyper["alpha"]
                 else:
-                    g += hyper["alpha"] * w
+                    g_decayed += hyper["alpha"] * w_decayed
             optimizer.step(w, g, vectors, scalars, hyper)

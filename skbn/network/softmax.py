@@ -20,14 +20,16 @@ def log_softmax(logits: Array) -> Array:
         z_c - log sum_j exp(z_j), finite for all finite logits.
     """
     shifted: Array = logits - logits.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    with np.errstate(under="ignore"):
+        shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
 
 
 def softmax(logits: Array) -> Array:
     """Probabilities exp(z_c) / sum_j exp(z_j) over the last axis."""
-    probabilities: Array = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities /= probabilities.sum(axis=-1, keepdims=True)
+    with np.errstate(under="ignore"):
+        probabilities: Array = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        probabilities /= probabilities.sum(axis=-1, keepdims=True)
     return probabilities
 
 

@@ -1,0 +1,80 @@
+"""Data and comparisons that the tests share."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.preprocessing import StandardScaler
+
+from skbn import BNSoftmaxClassifier
+
+
+@pytest.fixture(scope="session")
+def iris():
+    """Scaled features and integer labels, in an order that mixes the classes, not writeable."""
+    X, y = load_iris(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    X, y = StandardScaler().fit_transform(X)[order], y[order]
+    X.setflags(write=False)
+    y.setflags(write=False)
+    return X, y
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """Make a small network with a fixed seed: ``quick(solver="sgd")``."""
+
+    def make(**parameters):
+        small = {"hidden_layer_sizes": (8,), "batch_size": 16, "max_iter": 3, "random_state": 0}
+        return BNSoftmaxClassifier(**({"learning_rate_init": 0.05} | small | parameters))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def steady(quick):
+    """Make a network whose epochs have no randomness and whose arithmetic is exact enough.
+
+    Full batches in float64, so that only what a test changes makes a difference.
+    """
+
+    def make(**parameters):
+        return quick(**({"batch_size": 10**6, "dtype": "float64"} | parameters))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def learned():
+    """Give all that a model has learned, as one list of arrays."""
+
+    def arrays(model):
+        kinds = ("coefs_", "intercepts_", "bn_gamma_", "bn_beta_", "bn_mean_", "bn_var_")
+        return [array for kind in kinds for array in getattr(model, kind)]
+
+    return arrays
+
+
+@pytest.fixture(scope="session")
+def assert_same_model(learned):
+    """Assert that two models are equal to the last bit, their histories included."""
+
+    def check(model, other):
+        for mine, its in zip(learned(model), learned(other), strict=True):
+            np.testing.assert_array_equal(mine, its, strict=True)
+        assert model.n_iter_ == other.n_iter_
+        assert model.loss_ == other.loss_
+        assert model.history_.keys() == other.history_.keys()
+        for name in model.history_.keys() - {"seconds"}:
+            np.testing.assert_array_equal(model.history_[name], other.history_[name])
+
+    return check
+
+
+@pytest.fixture
+def caught_warnings():
+    """The warnings of a test, in a list instead of as errors."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield caught
