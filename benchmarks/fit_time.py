@@ -7,11 +7,13 @@ Adam, the same number of epochs on all rows; skbn with batch norm, MLPClassifier
 none. One BLAS thread, arms alternated.
 """
 
+import warnings
 from statistics import median
 from time import process_time
 
 import numpy as np
 from _common import machine
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
@@ -45,10 +47,7 @@ def main():
 
 
 if __name__ == "__main__":
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-
+    # Two epochs are enough to time, if not to converge.
     warnings.simplefilter("ignore", ConvergenceWarning)
     with threadpool_limits(1):
         main()

@@ -77,7 +77,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         gradient descent with momentum. "rmsprop" averages with ``beta_2``; 0.9
         suits it better than the default.
 
-    alpha : float, default=0.0
+    alpha : float, default=0.01
         Strength of the L2 penalty ``alpha / 2 * sum of squared weights``, added to
         the mean loss. Unlike in MLPClassifier, which divides its own by the rows
         of a mini-batch, it means the same at every batch size. It leaves
@@ -101,7 +101,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         No schedule goes below 1 % of ``learning_rate_init``, so that training can
         go on past ``max_iter``.
 
-    learning_rate_init : float, default=0.01
+    learning_rate_init : float, default=0.002
         Peak learning rate.
 
     learning_rate_decay : float, default=0.1
@@ -280,10 +280,10 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         input_dropout=0.0,
         initializer="auto",
         solver="adam",
-        alpha=0.0,
+        alpha=0.01,
         batch_size="auto",
         learning_rate="one_cycle",
-        learning_rate_init=0.01,
+        learning_rate_init=0.002,
         learning_rate_decay=0.1,
         warmup_fraction=None,
         max_iter=15,
