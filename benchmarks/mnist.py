@@ -3,7 +3,7 @@
     python benchmarks/mnist.py [--data FOLDER]
 
 60,000 training images, pixels scaled to [0, 1], two hidden layers of 256, batches of
-256, the package's other defaults.
+256. Three epochs want a higher learning rate than the default, and no penalty.
 """
 
 import argparse
@@ -20,7 +20,15 @@ def main():
     X_train, X_test, y_train, y_test = mnist(parser.parse_args().data)
     print(machine())
     for seed in range(3):
-        model = BNSoftmaxClassifier((256, 256), batch_size=256, max_iter=3, random_state=seed)
+        model = BNSoftmaxClassifier(
+            (256, 256),
+            batch_size=256,
+            max_iter=3,
+            learning_rate="one_cycle",
+            learning_rate_init=0.01,
+            alpha=0.0,
+            random_state=seed,
+        )
         started = perf_counter()
         model.fit(X_train, y_train)
         seconds = perf_counter() - started
