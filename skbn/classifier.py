@@ -523,18 +523,9 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         """Copy the model, after making sure that it is still of the shape asked for."""
         model, architecture = self._model, self._architecture()
         asked = {**vars(architecture), "solver": self.solver, "dtype": self.dtype}
-        has = {
-            **vars(model.architecture),
-            "solver": model.solver,
-            "dtype": model.state.theta.dtype.name,
-        }
-        for name in (
-            "hidden_layer_sizes",
-            "activation",
-            "batch_norm",
-            "solver",
-            "dtype",
-        ):
+        dtype = model.state.theta.dtype.name
+        has = {**vars(model.architecture), "solver": model.solver, "dtype": dtype}
+        for name in ("hidden_layer_sizes", "activation", "batch_norm", "solver", "dtype"):
             if asked[name] != has[name]:
                 raise ValueError(
                     f"{name} was changed from {has[name]!r} to {asked[name]!r}, with which the "
