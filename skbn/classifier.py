@@ -101,7 +101,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         No schedule goes below 1 % of ``learning_rate_init``, so that training can
         go on past ``max_iter``.
 
-    learning_rate_init : float, default=0.002
+    learning_rate_init : float, default=0.003
         Peak learning rate.
 
     learning_rate_decay : float, default=0.1
@@ -283,7 +283,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         alpha=0.01,
         batch_size="auto",
         learning_rate="one_cycle",
-        learning_rate_init=0.002,
+        learning_rate_init=0.003,
         learning_rate_decay=0.1,
         warmup_fraction=None,
         max_iter=15,

@@ -27,7 +27,9 @@ def quick():
 
     def make(**parameters):
         small = {"hidden_layer_sizes": (8,), "batch_size": 16, "max_iter": 3, "random_state": 0}
-        return BNSoftmaxClassifier(**({"learning_rate_init": 0.05} | small | parameters))
+        return BNSoftmaxClassifier(
+            **({"learning_rate_init": 0.05, "alpha": 0.0} | small | parameters)
+        )
 
     return make
 
