@@ -126,57 +126,57 @@ class Network:
         hyper: Mapping[str, Array],
         dropout_streams: Sequence[np.random.Generator],
     ) -> None:
-        self._layers: list[Layer] = []
-        n_members, dtype = len(theta), theta.dtype
-        value = architecture.layout.views(theta)
-        slope = architecture.layout.views(gradient)
-
-        def add_dropout(rate: Array, n_units: int) -> None:
-            if rate.any():
-                shape = (n_members, n_rows, n_units)
-                self._layers.append(Dropout(rate[..., None], dropout_streams, shape))
-
-        def add_dense(layer: int) -> None:
-            weights, bias = ("weights", layer), ("bias", layer)
-            self._layers.append(
-                Dense(
-                    value[weights],
-                    slope[weights],
-                    value.get(bias),
-                    slope.get(bias),
-                    n_rows,
-                    is_first=layer == 0,
-                )
-            )
-
-        add_dropout(hyper["input_dropout"], architecture.n_features)
-        n_input_layers = len(self._layers)
+        self._value = architecture.layout.views(theta)
+        self._slope = architecture.layout.views(gradient)
+        self._hyper, self._streams = hyper, dropout_streams
+        self._n_members, self._n_rows = len(theta), n_rows
+        activation = ACTIVATIONS[architecture.activation]
+        input_layers = self._dropout("input_dropout", architecture.n_features)
+        layers: list[Layer] = []
         for layer, n_units in enumerate(architecture.hidden_layer_sizes):
-            add_dense(layer)
+            layers.append(self._dense(layer))
             if architecture.batch_norm:
-                gamma, beta = ("gamma", layer), ("beta", layer)
-                self._layers.append(
-                    BatchNorm(
-                        value[gamma],
-                        value[beta],
-                        slope[gamma],
-                        slope[beta],
-                        slope["mean", layer],
-                        slope["var", layer],
-                        hyper["bn_epsilon"][..., None],
-                        n_rows,
-                    )
-                )
-            shape = (n_members, n_rows, n_units)
-            self._layers.append(Elementwise(ACTIVATIONS[architecture.activation], shape, dtype))
-            add_dropout(hyper["dropout"], n_units)
-        add_dense(len(architecture.hidden_layer_sizes))
+                layers.append(self._batch_norm(layer))
+            layers.append(Elementwise(activation, (len(theta), n_rows, n_units), theta.dtype))
+            layers.extend(self._dropout("dropout", n_units))
+        layers.append(self._dense(len(architecture.hidden_layer_sizes)))
+        self._layers = [*input_layers, *layers]
         # Nothing before the first weights is trained.
-        self._backward_layers = self._layers[n_input_layers:][::-1]
+        self._backward_layers = layers[::-1]
         self._loss = CrossEntropy(
-            n_members, n_rows, architecture.n_classes, hyper["label_smoothing"]
+            len(theta), n_rows, architecture.n_classes, hyper["label_smoothing"]
         )
-        self._equal_share = np.full((1, 1, n_rows), 1 / n_rows, dtype)
+        self._equal_share = np.full((1, 1, n_rows), 1 / n_rows, theta.dtype)
+
+    def _dense(self, layer: int) -> Dense:
+        weights, bias = ("weights", layer), ("bias", layer)
+        return Dense(
+            self._value[weights],
+            self._slope[weights],
+            self._value.get(bias),
+            self._slope.get(bias),
+            self._n_rows,
+            is_first=layer == 0,
+        )
+
+    def _batch_norm(self, layer: int) -> BatchNorm:
+        return BatchNorm(
+            self._value["gamma", layer],
+            self._value["beta", layer],
+            self._slope["gamma", layer],
+            self._slope["beta", layer],
+            self._slope["mean", layer],
+            self._slope["var", layer],
+            self._hyper["bn_epsilon"][..., None],
+            self._n_rows,
+        )
+
+    def _dropout(self, name: str, n_units: int) -> list[Layer]:
+        """Give a layer, or none where no member has a rate."""
+        rate = self._hyper[name]
+        if not rate.any():
+            return []
+        return [Dropout(rate[..., None], self._streams, (self._n_members, self._n_rows, n_units))]
 
     def loss_and_gradient(self, x: Array, labels: Indices, weights: Array | None = None) -> Array:
         """Write the gradient of the mean weighted loss and give the loss.

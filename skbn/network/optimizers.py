@@ -46,14 +46,19 @@ def _rate_only(sums: Array, rate: Array, hyper: Hyper) -> Sequence[Array]:
     return (rate,)
 
 
+def _accelerate(g: Array, velocity: Array, rate: Array, hyper: Hyper) -> None:
+    """g <- rate g;  v <- momentum v - g."""
+    g *= rate
+    velocity *= hyper["momentum"]
+    velocity -= g
+
+
 def _momentum(
     w: Array, g: Array, vectors: Sequence[Array], scalars: Sequence[Array], hyper: Hyper
 ) -> None:
     """v <- momentum v - rate g;  w <- w + v."""
     (velocity,), (rate,) = vectors, scalars
-    g *= rate
-    velocity *= hyper["momentum"]
-    velocity -= g
+    _accelerate(g, velocity, rate, hyper)
     w += velocity
 
 
@@ -62,9 +67,7 @@ def _nesterov(
 ) -> None:
     """v <- momentum v - rate g;  w <- w + momentum v - rate g (Sutskever et al. 2013)."""
     (velocity,), (rate,) = vectors, scalars
-    g *= rate
-    velocity *= hyper["momentum"]
-    velocity -= g
+    _accelerate(g, velocity, rate, hyper)
     w -= g
     np.multiply(velocity, hyper["momentum"], out=g)
     w += g
