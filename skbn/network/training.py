@@ -237,6 +237,42 @@ def batch_edges(n_rows: int, batch_size: int, normalised: bool) -> list[int]:
     return [i * size + min(i, larger) for i in range(n_batches + 1)]
 
 
+SHUFFLED_WHOLE = 2**30
+"""Bytes of X up to which its rows are shuffled one by one."""
+SHUFFLED_BLOCK, SHUFFLED_WINDOW = 2**18, 2**27
+"""Bytes of a block of neighbouring rows, and of the window in which rows are mixed."""
+
+
+def shuffled_rows(stream: np.random.Generator, n_rows: int, n_bytes: int) -> Indices:
+    """Draw the order of an epoch.
+
+    Rows far apart are slow to gather from data that does not fit in memory. Above
+    ``SHUFFLED_WHOLE`` bytes, whatever the storage, blocks of neighbouring rows are
+    shuffled first and then the rows within each window of many such blocks.
+
+    Parameters
+    ----------
+    stream : numpy.random.Generator
+    n_rows : int
+    n_bytes : int
+        Size of the rows together.
+
+    Returns
+    -------
+    order : int ndarray of shape (n_rows,)
+    """
+    if n_bytes <= SHUFFLED_WHOLE:
+        return stream.permutation(n_rows)
+    block = max(1, n_rows * SHUFFLED_BLOCK // n_bytes)
+    window = max(block, n_rows * SHUFFLED_WINDOW // n_bytes)
+    starts = stream.permutation(np.arange(0, n_rows, block))
+    order = (starts[:, None] + np.arange(block)).ravel()
+    order = order[order < n_rows]
+    for start in range(0, n_rows, window):
+        stream.shuffle(order[start : start + window])
+    return order
+
+
 def _take_rows(x: Any, index: Indices, out: Array) -> None:
     """Copy rows of ``x`` to ``out`` (K, m, n_features); a sparse ``x`` becomes dense here."""
     if issparse(x):
@@ -296,7 +332,9 @@ class _Pass:
         rows = np.broadcast_to(self.rows, (n_members, n_rows))
         weights = self.data.weights
         if self.settings.shuffle:
-            shuffled = np.stack([s.permutation(n_rows) for s in self.state.shuffle_streams])
+            x, streams = self.data.x, self.state.shuffle_streams
+            n_bytes = x.data.nbytes if issparse(x) else x.nbytes
+            shuffled = np.stack([shuffled_rows(stream, n_rows, n_bytes) for stream in streams])
             rows = np.take_along_axis(rows, shuffled, axis=1)
             if weights is not None:
                 weights = np.take_along_axis(weights, shuffled, axis=1)
