@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skbn._compat import Interval, StrOptions
+from skbn._compat import Interval, StrOptions, validate_parameters
 from skbn._version import __version__
 from skbn.model import Model, run_epochs
 from skbn.network.activations import ACTIVATIONS
@@ -369,7 +369,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             The estimator is then as it was before the call.
         """
         with _unchanged_on_error(self):
-            self._validate_params()
+            validate_parameters(self)
             going_on = self.warm_start and hasattr(self, "_model")
             X, labels = self._check_training_rows(X, y, reset=not going_on)
             weights, per_class = self._row_weights(sample_weight, labels)
@@ -414,7 +414,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             shape was changed. The estimator is then as it was before the call.
         """
         with _unchanged_on_error(self):
-            self._validate_params()
+            validate_parameters(self)
             if isinstance(self.class_weight, str):
                 raise ValueError(
                     'class_weight="balanced" is not supported by partial_fit, which does not see '

@@ -136,7 +136,7 @@ OPTIMIZERS = {
 NESTEROV = Optimizer(1, _nesterov, _rate_only)
 """What ``solver="sgd"`` becomes with ``nesterovs_momentum=True``."""
 
-BLOCK = 2**14
+BLOCK = 2**15
 """Elements of a block: its vectors stay in the second-level cache through a step."""
 
 
