@@ -31,6 +31,7 @@ from skbn.validation import (
     class_weights,
     encode_labels,
     find_classes,
+    times_class_weights,
 )
 
 
@@ -379,7 +380,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 validation = self._check_validation_set(X_val, y_val, sample_weight_val, per_class)
             elif self.early_stopping:
                 rows, validation = self._split(X, labels, weights, rows, model.split_seed)
-            self._run(model, Data(X, labels, *self._member_rows(rows, weights)), validation)
+            self._run(model, self._data(model, X, labels, rows, weights), validation)
             self._publish(model)
         return self
 
@@ -434,8 +435,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             X, labels = self._check_training_rows(X, y, reset=first, classes=classes)
             weights, _ = self._row_weights(sample_weight, labels)
             model = self._new_model() if first else self._continued_model()
-            data = Data(X, labels, *self._member_rows(np.flatnonzero(weights), weights))
-            next(model.epochs(*self._plan(data), data))
+            data = self._data(model, X, labels, np.flatnonzero(weights), weights)
+            next(model.epochs(*self._plan(model, data), data))
             self._publish(model)
         return self
 
@@ -453,16 +454,14 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         """Sample weights times class weights, zero where they vanish, and the latter."""
         weights = check_weights(sample_weight, len(labels))
         per_class = class_weights(self.class_weight, self.classes_, labels, weights)
-        weights *= per_class[labels]
-        if not weights.any():
-            raise ValueError("sample_weight times class_weight is zero for all rows")
+        weights = times_class_weights(weights, per_class, labels, "sample_weight")
         # A weight too small for the dtype of training would be no weight at all there.
         weights[weights < weights.max() * np.finfo(self.dtype).tiny] = 0
         return weights, per_class
 
-    def _member_rows(self, rows, weights):
+    def _data(self, model, X, labels, rows, weights):
         """Rows and weights as the core takes them: None for all rows, for equal weights."""
-        if len(rows) < 2 and self._architecture().normalised:
+        if len(rows) < 2 and model.architecture.normalised:
             raise ValueError(
                 "batch norm needs at least two training rows of positive weight, got "
                 f"n_samples={len(rows)}; give it more rows or set batch_norm=False"
@@ -470,8 +469,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         everything, weights = len(rows) == len(weights), weights[rows]
         rows = None if everything else rows[None]
         if (weights == weights[0]).all():
-            return rows, None
-        return rows, (weights / weights.mean()).astype(self.dtype)[None]
+            return Data(X, labels, rows)
+        return Data(X, labels, rows, (weights / weights.mean()).astype(self.dtype)[None])
 
     def _check_validation_set(self, X_val, y_val, sample_weight_val, per_class):
         if X_val is None and y_val is None:
@@ -482,9 +481,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         X_val, y_val = check_rows(self, X_val, y_val, name="X_val", dtype=dtype, reset=False)
         labels = encode_labels(y_val, self.classes_, "y_val")
         weights = check_weights(sample_weight_val, len(labels), "sample_weight_val")
-        weights *= per_class[labels]
-        if not weights.any():
-            raise ValueError("sample_weight_val times class_weight is zero for all rows")
+        weights = times_class_weights(weights, per_class, labels, "sample_weight_val")
         return ValidationSet(X_val, labels, weights)
 
     def _split(self, X, labels, weights, rows, seed):
@@ -534,13 +531,13 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 )
         return model.copy()
 
-    def _plan(self, data):
+    def _plan(self, model, data):
         """The training's settings and hyperparameters."""
         n_rows = len(data.labels) if data.rows is None else data.rows.shape[1]
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = min(128, max(64, n_rows // 100))
-        if batch_size == 1 and self._architecture().normalised:
+        if batch_size == 1 and model.architecture.normalised:
             raise ValueError(
                 "batch_size=1 leaves batch norm nothing to normalise over; use at least 2 rows, "
                 "or batch_norm=False"
@@ -571,7 +568,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 theta = model.state.theta
                 loss, _ = validation.score(model.architecture, theta, model.bn_epsilon)
                 best.update(loss, theta, model.kept_epoch)
-        epochs = model.epochs(*self._plan(data), data, validation)
+        epochs = model.epochs(*self._plan(model, data), data, validation)
         run_epochs(model, epochs, self.max_iter, best, self._report)
 
     def _report(self, n_epochs, entry):

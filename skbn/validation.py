@@ -227,6 +227,33 @@ def check_weights(sample_weight: Any, n_rows: int, name: str = "sample_weight") 
     return weights / weights.max()
 
 
+def times_class_weights(weights: Any, per_class: Any, labels: Any, name: str) -> Any:
+    """Multiply each row's weight by that of its class.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_samples,)
+    per_class : ndarray of shape (n_classes,)
+        From `class_weights`.
+    labels : int ndarray of shape (n_samples,)
+    name : str
+        What errors call the weights.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If no product is positive.
+    """
+    weights = weights * per_class[labels]
+    if not weights.any():
+        raise ValueError(f"{name} times class_weight is zero for all rows")
+    return weights
+
+
 def class_weights(class_weight: Any, classes: Any, labels: Any, weights: Any) -> Any:
     """Weight of each class, by which its rows' weights are multiplied.
 

@@ -11,7 +11,7 @@ import skbn
 ROOT = Path(skbn.__file__).parent
 ORDER = ["network", "stopping", "model", "validation", "classifier", "_table", "__main__"]
 CORE = ["parameters", "activations", "initializers", "softmax", "layers", "network"]
-CORE += ["optimizers", "schedules", "training"]
+CORE += ["optimizers", "schedules", "batches", "training"]
 MODULES = {
     ".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path
     for path in ROOT.rglob("*.py")

@@ -117,8 +117,8 @@ class BatchNorm:
         self._gamma, self._beta = gamma, beta
         self._gamma_gradient, self._beta_gradient = gamma_gradient, beta_gradient
         self._mean, self._var, self._epsilon = mean, var, epsilon
-        self._inverse_deviation = np.empty_like(gamma, shape=gamma.shape)
-        self._scale = np.empty_like(gamma, shape=gamma.shape)
+        self._inverse_deviation = np.empty_like(gamma)
+        self._scale = np.empty_like(gamma)
         self._ones = np.ones((1, 1, n_rows), dtype)
         self._scratch = np.empty((n_members, n_rows, n_units), dtype)
         self._output = np.empty((n_members, n_rows, n_units), dtype)

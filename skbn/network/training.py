@@ -1,10 +1,10 @@
-"""Training a population: mini-batches, epochs, and the state to go on from."""
+"""Training a population: epochs, and the state to go on from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
+from skbn.network.batches import batch_edges, shuffled_rows, take_rows
 from skbn.network.network import Architecture, Network, initial_theta
 from skbn.network.optimizers import NESTEROV, OPTIMIZERS, Optimizer, Stepper
 from skbn.network.parameters import Array, Indices
@@ -115,7 +116,7 @@ class State:
     statistics_sum: Array
     shuffle_streams: list[np.random.Generator]
     dropout_streams: list[np.random.Generator]
-    n_epochs: int = field(default=0)
+    n_epochs: int = 0
 
     def copy(self) -> State:
         """Give a state that shares no memory with this one."""
@@ -214,72 +215,6 @@ class Epoch:
     learning_rate: Array
     gradient_norm: Array
     finite: npt.NDArray[np.bool_]
-
-
-def batch_edges(n_rows: int, batch_size: int, normalised: bool) -> list[int]:
-    """Cut an epoch into mini-batches whose sizes differ by one at most.
-
-    Parameters
-    ----------
-    n_rows, batch_size : int
-    normalised : bool
-        With batch norm every batch has at least two rows.
-
-    Returns
-    -------
-    edges : list of int
-        Batch i holds rows edges[i] to edges[i + 1]; the larger batches come first.
-    """
-    n_batches = -(-n_rows // batch_size)
-    if normalised:
-        n_batches = min(n_batches, n_rows // 2)
-    size, larger = divmod(n_rows, n_batches)
-    return [i * size + min(i, larger) for i in range(n_batches + 1)]
-
-
-SHUFFLED_WHOLE = 2**30
-"""Bytes of X up to which its rows are shuffled one by one."""
-SHUFFLED_BLOCK, SHUFFLED_WINDOW = 2**18, 2**27
-"""Bytes of a block of neighbouring rows, and of the window in which rows are mixed."""
-
-
-def shuffled_rows(stream: np.random.Generator, n_rows: int, n_bytes: int) -> Indices:
-    """Draw the order of an epoch.
-
-    Rows far apart are slow to gather from data that does not fit in memory. Above
-    ``SHUFFLED_WHOLE`` bytes, whatever the storage, blocks of neighbouring rows are
-    shuffled first and then the rows within each window of many such blocks.
-
-    Parameters
-    ----------
-    stream : numpy.random.Generator
-    n_rows : int
-    n_bytes : int
-        Size of the rows together.
-
-    Returns
-    -------
-    order : int ndarray of shape (n_rows,)
-    """
-    if n_bytes <= SHUFFLED_WHOLE:
-        return stream.permutation(n_rows)
-    block = max(1, n_rows * SHUFFLED_BLOCK // n_bytes)
-    window = max(block, n_rows * SHUFFLED_WINDOW // n_bytes)
-    starts = stream.permutation(np.arange(0, n_rows, block))
-    order = (starts[:, None] + np.arange(block)).ravel()
-    order = order[order < n_rows]
-    for start in range(0, n_rows, window):
-        stream.shuffle(order[start : start + window])
-    return order
-
-
-def _take_rows(x: Any, index: Indices, out: Array) -> None:
-    """Copy rows of ``x`` to ``out`` (K, m, n_features); a sparse ``x`` becomes dense here."""
-    if issparse(x):
-        out[...] = x[index.ravel()].toarray().reshape(out.shape)
-    else:
-        # Any mode but "raise" writes to out without a buffer; the index is valid.
-        np.take(x, index, axis=0, out=out, mode="clip")
 
 
 class _Pass:
@@ -389,7 +324,7 @@ class _Pass:
             for rate, (start, end) in zip(steps, pairwise(self.edges), strict=True):
                 m = end - start
                 x = self.inputs[m]
-                _take_rows(self.data.x, rows[:, start:end], x)
+                take_rows(self.data.x, rows[:, start:end], x)
                 batch_weights = None if weights is None else weights[:, start:end]
                 loss = self.networks[m].loss_and_gradient(x, labels[:, start:end], batch_weights)
                 norm = self.gradient_norm()

@@ -68,12 +68,17 @@ def test_softmax_leaves_its_input_alone(logits):
     np.testing.assert_array_equal(logits, before)
 
 
+def small_batch(pattern):
+    """Logits, labels and weights of two members with six rows."""
+    rng = np.random.default_rng(0)
+    logits, labels = 3 * rng.standard_normal((2, 6, 4)), rng.integers(4, size=(2, 6))
+    return logits, labels, make_weights(pattern, 2, 6)
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("pattern", WEIGHT_PATTERNS)
 def test_loss_follows_the_equation(pattern, smoothing):
-    rng = np.random.default_rng(0)
-    logits, labels = 3 * rng.standard_normal((2, 6, 4)), rng.integers(4, size=(2, 6))
-    weights = make_weights(pattern, 2, 6)
+    logits, labels, weights = small_batch(pattern)
     loss, _ = cross_entropy(logits, labels, weights, smoothing)
     for k in range(2):
         row_weights = None if weights is None else weights[k]
@@ -84,9 +89,7 @@ def test_loss_follows_the_equation(pattern, smoothing):
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("pattern", WEIGHT_PATTERNS)
 def test_gradient(pattern, smoothing):
-    rng = np.random.default_rng(0)
-    logits, labels = 3 * rng.standard_normal((2, 6, 4)), rng.integers(4, size=(2, 6))
-    weights = make_weights(pattern, 2, 6)
+    logits, labels, weights = small_batch(pattern)
     _, gradient = cross_entropy(logits, labels, weights, smoothing)
     assert_gradients(
         lambda: cross_entropy(logits, labels, weights, smoothing)[0], [logits], [gradient]
