@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -63,7 +62,8 @@ class Model:
 
     def copy(self) -> Model:
         """Give a model that shares no memory with this one."""
-        return deepcopy(self)
+        history = {name: values.copy() for name, values in self.history.items()}
+        return replace(self, state=self.state.copy(), history=history)
 
     def logits(self, x: Any) -> Array:
         """Logits (n, C) of rows, in the rows' precision."""
@@ -125,8 +125,10 @@ class Model:
     def _record(self, entry: Entry) -> None:
         """Append to the history; what an epoch did not measure is NaN."""
         before = self.state.n_epochs - 1
-        for name in {**self.history, **entry}:
-            values = self.history.setdefault(name, [float("nan")] * before)
+        for name in entry:
+            if name not in self.history:
+                self.history[name] = [float("nan")] * before
+        for name, values in self.history.items():
             values.append(entry.get(name, float("nan")))
         self.kept_epoch = self.state.n_epochs
 
@@ -164,12 +166,10 @@ def run_epochs(
         On Ctrl-C, which leaves the model of the last whole epoch.
     """
     state = model.state
-    # Two copies, so that one is whole wherever Ctrl-C falls.
-    whole, spare = state.copy(), state.copy()
+    whole = state.snapshot() if state.n_epochs else None
     try:
         for entry in epochs:
-            spare.assign(state)
-            whole, spare = spare, whole
+            whole = state.snapshot()
             report(state.n_epochs, entry)
             stop = best is not None and best.update(
                 entry["validation_loss"], state.theta, state.n_epochs
@@ -177,9 +177,9 @@ def run_epochs(
             if stop or state.n_epochs >= max_iter:
                 break
     except KeyboardInterrupt:
-        if whole.n_epochs == 0:
+        if whole is None:
             raise
-        state.assign(whole)
+        state.restore(whole)
         model.forget_after(state.n_epochs)
         warnings.warn(
             f"Training interrupted by the user in epoch {state.n_epochs + 1}; the model is "

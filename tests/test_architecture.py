@@ -50,7 +50,7 @@ def test_imports_point_one_way(package, order):
 @pytest.mark.parametrize("name", ["optimizers", "schedules"])
 def test_optimisers_and_schedules_know_nothing_of_layers(name):
     own = [t for t in imported(MODULES[f"skbn.network.{name}"]) if t.startswith("skbn")]
-    assert own == ["skbn.network.parameters.Array"]
+    assert all(target.startswith("skbn.network.parameters.") for target in own)
 
 
 def test_private_names_of_scikit_learn_stand_in_one_place():

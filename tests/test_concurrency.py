@@ -34,11 +34,11 @@ def interrupt(monkeypatch):
     def arm(step):
         calls = []
 
-        def call(self, rate, original=Stepper.__call__):
+        def call(self, rate, scalars, original=Stepper.__call__):
             calls.append(rate)
             if len(calls) == step:
                 signal.raise_signal(signal.SIGINT)
-            return original(self, rate)
+            return original(self, rate, scalars)
 
         monkeypatch.setattr(Stepper, "__call__", call)
 

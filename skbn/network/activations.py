@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import pi, sqrt
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import erf
 
 from skbn.network.parameters import Array
@@ -26,7 +26,7 @@ class Activation:
     forward : callable
         ``forward(x, out)`` writes y = g(x) into ``out``, which may be ``x`` itself.
     derivative : callable
-        ``derivative(x, y)`` gives g'(x), as a float or a boolean array.
+        ``derivative(x, y)`` gives g'(x); it may overwrite y.
     gain : float
         1 / sqrt(E[g(x)^2]) for a standard normal x: weights of standard deviation
         gain / sqrt(n_in) keep the mean square of activations near one from layer
@@ -36,18 +36,27 @@ class Activation:
     """
 
     forward: Callable[[Array, Array], object]
-    derivative: Callable[[Array, Array], Array | npt.NDArray[np.bool_]]
+    derivative: Callable[[Array, Array], Array]
     gain: float
     needs_input: bool = False
 
 
+@lru_cache(maxsize=32)
+def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    zeros = np.zeros(shape, dtype)
+    zeros.flags.writeable = False
+    return zeros
+
+
 def _relu(x: Array, out: Array) -> None:
     """max(x, 0)."""
-    np.maximum(x, 0, out=out)
+    # NumPy takes the maximum with an array in half the time of that with a number.
+    np.maximum(x, _zeros(x.shape, x.dtype), out=out)
 
 
-def _relu_derivative(x: Array, y: Array) -> npt.NDArray[np.bool_]:
-    return np.greater(y, 0)
+def _relu_derivative(x: Array, y: Array) -> Array:
+    np.copyto(y, y > 0)
+    return y
 
 
 LEAK = 0.01

@@ -73,4 +73,4 @@ def take_rows(x: Any, index: Indices, out: Array) -> None:
         out[...] = x[index.ravel()].toarray().reshape(out.shape)
     else:
         # Any mode but "raise" writes to out without a buffer; the index is valid.
-        np.take(x, index, axis=0, out=out, mode="clip")
+        x.take(index, axis=0, out=out, mode="clip")

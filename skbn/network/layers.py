@@ -1,11 +1,12 @@
 """Layers of a population of networks, each a forward and its backward.
 
 A layer is made for mini-batches of one size: it holds views of its parameters,
-views of where its gradients go, and its buffers. ``forward(x, share)`` takes
-activations (K, m, n_in) and each row's share of a mean over the batch, (K, 1, m)
-or (1, 1, m) with sum one, which is 1 / m without weights. ``backward(d)`` takes
-the gradient at the layer's output, writes the gradients of its parameters and
-returns the gradient at its input. Both may overwrite what they are given.
+views of where its gradients go, and the buffers it is given. ``forward(x, share)``
+takes activations (K, m, n_in) and each row's share of a mean over the batch,
+(K, 1, m) with sum one, or None where all rows have the same, 1 / m. ``backward(d)``
+takes the gradient at the layer's output, writes the gradients of its parameters and
+returns the gradient at its input. Both may overwrite what they are given; layers are
+passed back in the opposite order, so a layer's output is free once it is passed.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from typing import Protocol
 import numpy as np
 
 from skbn.network.activations import Activation
-from skbn.network.parameters import Array
+from skbn.network.parameters import Array, empty
 
 
 class Layer(Protocol):
     """What a network asks of a layer."""
 
-    def forward(self, x: Array, share: Array) -> Array:
+    def forward(self, x: Array, share: Array | None) -> Array:
         """Give the layer's output."""
 
     def backward(self, d: Array) -> Array:
@@ -36,10 +37,11 @@ class Dense:
     ----------
     weights, weights_gradient : ndarray of shape (K, n_in, n_out)
     bias, bias_gradient : ndarray of shape (K, 1, n_out) or None
-    n_rows : int
-        Rows of a mini-batch, m.
-    is_first : bool
-        The gradient at the network's input is of no use and is not computed.
+    output : ndarray of shape (K, m, n_out)
+        Where z is written.
+    input_gradient : ndarray of shape (K, m, n_in) or None
+        Where the gradient at the input is written. None in the first layer: that
+        at the network's input is of no use and is not computed.
     """
 
     def __init__(
@@ -48,19 +50,16 @@ class Dense:
         weights_gradient: Array,
         bias: Array | None,
         bias_gradient: Array | None,
-        n_rows: int,
-        is_first: bool,
+        output: Array,
+        input_gradient: Array | None,
     ) -> None:
-        n_members, n_in, n_out = weights.shape
-        dtype = weights.dtype
         self._weights, self._weights_gradient = weights, weights_gradient
         self._transposed = weights.swapaxes(1, 2)
         self._bias, self._bias_gradient = bias, bias_gradient
-        self._ones = np.ones((1, 1, n_rows), dtype)
-        self._output = np.empty((n_members, n_rows, n_out), dtype)
-        self._input_gradient = None if is_first else np.empty((n_members, n_rows, n_in), dtype)
+        self._ones = np.ones((1, 1, output.shape[1]), output.dtype)
+        self._output, self._input_gradient = output, input_gradient
 
-    def forward(self, x: Array, share: Array) -> Array:
+    def forward(self, x: Array, share: Array | None) -> Array:
         """Give x W + b."""
         self._input = x
         np.matmul(x, self._weights, out=self._output)
@@ -88,7 +87,10 @@ class BatchNorm:
         zt = gamma * zn + beta
 
         dbeta = sum_i dzt_i           dgamma = sum_i dzt_i zn_i
-        dz_i  = gamma / sqrt(var + bn_epsilon) * (dzt_i - r_i dbeta - r_i zn_i dgamma)
+        dz_i  = gamma / sqrt(var + bn_epsilon) * (dzt_i - r_i (dbeta + zn_i dgamma))
+
+    Sums over rows are matrix products, which are several times faster than
+    ``np.add.reduce`` and the same in any company.
 
     Parameters
     ----------
@@ -97,8 +99,8 @@ class BatchNorm:
     mean, var : ndarray of shape (K, 1, n)
         Where the moments of the mini-batch are written.
     epsilon : ndarray of shape (K, 1, 1)
-    n_rows : int
-        Rows of a mini-batch, m.
+    output : ndarray of shape (K, m, n)
+        Where zt is written, and working space before and after.
     """
 
     def __init__(
@@ -110,45 +112,54 @@ class BatchNorm:
         mean: Array,
         var: Array,
         epsilon: Array,
-        n_rows: int,
+        output: Array,
     ) -> None:
-        n_members, _, n_units = gamma.shape
-        dtype = gamma.dtype
+        n_rows, dtype = output.shape[1], output.dtype
         self._gamma, self._beta = gamma, beta
         self._gamma_gradient, self._beta_gradient = gamma_gradient, beta_gradient
         self._mean, self._var, self._epsilon = mean, var, epsilon
-        self._inverse_deviation = np.empty_like(gamma)
-        self._scale = np.empty_like(gamma)
+        self._deviation, self._scale = empty(gamma.shape, dtype), empty(gamma.shape, dtype)
+        self._slope, self._shift = empty(gamma.shape, dtype), empty(gamma.shape, dtype)
+        self._equal_share = np.full((1, 1, n_rows), 1 / n_rows, dtype)
         self._ones = np.ones((1, 1, n_rows), dtype)
-        self._scratch = np.empty((n_members, n_rows, n_units), dtype)
-        self._output = np.empty((n_members, n_rows, n_units), dtype)
+        self._inverse_rows = dtype.type(1 / n_rows)
+        self._output = output
 
-    def forward(self, x: Array, share: Array) -> Array:
+    def forward(self, x: Array, share: Array | None) -> Array:
         """Give gamma * zn + beta; ``x`` is centred in place."""
         self._centred, self._share = x, share
-        np.matmul(share, x, out=self._mean)
-        x -= self._mean
-        np.multiply(x, x, out=self._scratch)
-        np.matmul(share, self._scratch, out=self._var)
-        np.add(self._var, self._epsilon, out=self._inverse_deviation)
-        np.sqrt(self._inverse_deviation, out=self._inverse_deviation)
-        np.divide(1, self._inverse_deviation, out=self._inverse_deviation)
-        np.multiply(self._gamma, self._inverse_deviation, out=self._scale)
-        np.multiply(x, self._scale, out=self._output)
-        self._output += self._beta
-        return self._output
+        if share is None:
+            share = self._equal_share
+        mean, deviation, output = self._mean, self._deviation, self._output
+        np.matmul(share, x, out=mean)
+        x -= mean
+        np.square(x, out=output)
+        np.matmul(share, output, out=self._var)
+        np.add(self._var, self._epsilon, out=deviation)
+        np.sqrt(deviation, out=deviation)
+        np.divide(self._gamma, deviation, out=self._scale)
+        np.multiply(x, self._scale, out=output)
+        output += self._beta
+        return output
 
     def backward(self, d: Array) -> Array:
         """Give dz in place of ``d``, with the centred z as working space."""
-        centred, inverse_deviation = self._centred, self._inverse_deviation
-        np.matmul(self._ones, d, out=self._beta_gradient)
-        np.multiply(d, centred, out=self._scratch)
-        np.matmul(self._ones, self._scratch, out=self._gamma_gradient)
-        self._gamma_gradient *= inverse_deviation
+        centred, slope = self._centred, self._slope
+        gamma_gradient, beta_gradient = self._gamma_gradient, self._beta_gradient
+        np.matmul(self._ones, d, out=beta_gradient)
+        np.multiply(d, centred, out=self._output)
+        np.matmul(self._ones, self._output, out=gamma_gradient)
+        gamma_gradient /= self._deviation
         # zn dgamma + dbeta, times each row's share, leaves d what it may change.
-        centred *= self._gamma_gradient * inverse_deviation
-        centred += self._beta_gradient
-        centred *= self._share.swapaxes(1, 2)
+        np.divide(gamma_gradient, self._deviation, out=slope)
+        if self._share is None:
+            slope *= self._inverse_rows
+            centred *= slope
+            d -= np.multiply(beta_gradient, self._inverse_rows, out=self._shift)
+        else:
+            centred *= slope
+            centred += beta_gradient
+            centred *= self._share.swapaxes(1, 2)
         d -= centred
         d *= self._scale
         return d
@@ -160,17 +171,16 @@ class Elementwise:
     Parameters
     ----------
     activation : Activation
-    shape : tuple of int
-        (K, m, n) of the mini-batch.
-    dtype : numpy dtype
+    output : ndarray of shape (K, m, n) or None
+        Where g(x) is written. None: over x, which the activation's derivative
+        must allow.
     """
 
-    def __init__(self, activation: Activation, shape: Sequence[int], dtype: np.dtype) -> None:
-        self._activation = activation
-        self._output = np.empty(shape, dtype) if activation.needs_input else None
+    def __init__(self, activation: Activation, output: Array | None) -> None:
+        self._activation, self._output = activation, output
 
-    def forward(self, x: Array, share: Array) -> Array:
-        """Give g(x), in place of x where the derivative allows it."""
+    def forward(self, x: Array, share: Array | None) -> Array:
+        """Give g(x)."""
         self._x = x
         self._y = x if self._output is None else self._output
         self._activation.forward(x, self._y)
@@ -204,10 +214,10 @@ class Dropout:
         self, rate: Array, streams: Sequence[np.random.Generator], shape: Sequence[int]
     ) -> None:
         self._rate, self._streams = rate, streams
-        self._mask = np.ones(shape, rate.dtype)
-        self._output = np.empty(shape, rate.dtype)
+        self._mask, self._output = empty(shape, rate.dtype), empty(shape, rate.dtype)
+        self._mask.fill(1)
 
-    def forward(self, x: Array, share: Array) -> Array:
+    def forward(self, x: Array, share: Array | None) -> Array:
         """Draw a mask and apply it."""
         for stream, rate, mask in zip(self._streams, self._rate, self._mask, strict=True):
             # A member without dropout draws nothing, as it would alone.

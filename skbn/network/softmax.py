@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from skbn.network.parameters import Array, Indices
+from skbn.network.parameters import Array, Indices, empty
 
 
 def log_softmax(logits: Array) -> Array:
@@ -39,58 +41,91 @@ class CrossEntropy:
     For a mini-batch of m rows with weights w and smoothing s::
 
         y_i    = (1 - s) onehot(label_i) + s / C
-        loss   = sum_i w_i (log sum_c exp(z_ic) - sum_c y_ic z_ic) / m
-        dloss/dz_i = w_i (softmax(z_i) - y_i) / m
+        loss_i = w_i (log sum_c exp(z_ic) - sum_c y_ic z_ic)
+        d (sum_i loss_i / m) / dz_i = w_i (softmax(z_i) - y_i) / m
 
     Parameters
     ----------
     n_members, n_rows, n_classes : int
-        Shape of the logits.
     label_smoothing : ndarray of shape (K, 1)
-        s of each member.
+        s of each member; its dtype is that of the logits.
+
+    Attributes
+    ----------
+    logits : ndarray of shape (K, m, C)
+        Where the logits are to be written, and their gradient is left. Classes lie
+        apart in memory and rows side by side: what is done for each row, over few
+        classes, is then done for many rows at once, in a tenth of the time.
     """
 
     def __init__(self, n_members: int, n_rows: int, n_classes: int, label_smoothing: Array) -> None:
-        self._row_starts = np.arange(n_members * n_rows).reshape(n_members, n_rows) * n_classes
+        dtype = label_smoothing.dtype
+        self._z = empty((n_members, n_classes, n_rows), dtype)
+        self._flat = self._z.reshape(-1)
+        self.logits = self._z.swapaxes(1, 2)
         self._smoothing = label_smoothing if label_smoothing.any() else None
-        self._n_classes = n_classes
+        self._ones = np.ones((1, 1, n_classes), dtype)
+        self._by_row = np.empty((n_members, 1, n_rows), dtype)
+        self._inverse_rows = np.full((1, 1), 1 / n_rows, dtype)
 
-    def __call__(self, logits: Array, labels: Indices, weights: Array | None) -> Array:
-        """Turn ``logits`` into the gradient, in place, and give each member's loss.
+    def __call__(self, cells: Indices, weights: Array | None) -> Array:
+        """Turn ``logits`` into the gradient, in place, and give each row's loss.
 
         Parameters
         ----------
-        logits : C-contiguous ndarray of shape (K, m, C)
-        labels : int ndarray of shape (K, m)
+        cells : int ndarray of shape (K, m)
+            Where the logit of each row's label is, from `LabelCells`.
         weights : ndarray of shape (K, m) or None
             None stands for ones.
 
         Returns
         -------
-        loss : ndarray of shape (K,)
+        losses : ndarray of shape (K, m)
         """
-        flat = logits.reshape(-1)
-        picked = self._row_starts + labels
-        logits -= logits.max(axis=-1, keepdims=True)
-        target_logits = flat[picked]
+        z, flat, by_row = self._z, self._flat, self._by_row
+        np.maximum.reduce(z, axis=1, keepdims=True, out=by_row)
+        z -= by_row
+        losses: Array = -flat[cells]
         if self._smoothing is not None:
-            target_logits *= 1 - self._smoothing
-            target_logits += self._smoothing * logits.mean(axis=-1)
-        np.exp(logits, out=logits)
-        total = logits.sum(axis=-1, keepdims=True)
-        losses = np.log(total[..., 0])
-        losses -= target_logits
-        logits /= total
-        if self._smoothing is None:
-            flat[picked] -= 1
-        else:
-            flat[picked] -= np.broadcast_to(1 - self._smoothing, picked.shape)
-            logits -= (self._smoothing / self._n_classes)[..., None]
-        n_rows = logits.shape[1]
-        if weights is None:
-            logits *= logits.dtype.type(1 / n_rows)
-        else:
+            losses *= 1 - self._smoothing
+            np.matmul(self._ones, z, out=by_row)
+            losses -= self._smoothing / z.shape[1] * by_row[:, 0]
+        np.exp(z, out=z)
+        np.matmul(self._ones, z, out=by_row)
+        losses += np.log(by_row[:, 0])
+
+        per_row = self._inverse_rows
+        if weights is not None:
             losses *= weights
-            logits *= (weights / n_rows)[..., None]
-        loss: Array = losses.sum(axis=1) / n_rows
-        return loss
+            per_row = weights * self._inverse_rows
+        np.divide(per_row[:, None], by_row, out=by_row)
+        z *= by_row
+        if self._smoothing is not None:
+            z -= (self._smoothing / z.shape[1] * per_row)[:, None]
+            per_row = (1 - self._smoothing) * per_row
+        flat[cells] -= per_row
+        return losses
+
+
+class LabelCells:
+    """Where the logits of the rows' labels are in the memory of `CrossEntropy.logits`.
+
+    Parameters
+    ----------
+    edges : sequence of int
+        Mini-batches, from `batch_edges`.
+    n_members, n_classes : int
+    """
+
+    def __init__(self, edges: Sequence[int], n_members: int, n_classes: int) -> None:
+        sizes = np.diff(edges)
+        self._class_step = np.repeat(sizes, sizes)
+        row = np.arange(edges[-1]) - np.repeat(edges[:-1], sizes)
+        member_step = n_classes * self._class_step
+        self._first = row + np.arange(n_members)[:, None] * member_step
+
+    def __call__(self, labels: Indices) -> Indices:
+        """Give the cells (K, n) of all rows of an epoch, in the order of the mini-batches."""
+        cells: Indices = labels * self._class_step
+        cells += self._first
+        return cells

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,10 @@ from scipy.sparse import issparse
 
 from skbn.network.batches import batch_edges, shuffled_rows, take_rows
 from skbn.network.network import Architecture, Network, initial_theta
-from skbn.network.optimizers import NESTEROV, OPTIMIZERS, Optimizer, Stepper
-from skbn.network.parameters import Array, Indices
+from skbn.network.optimizers import NESTEROV, OPTIMIZERS, Optimizer, RunningSums, Stepper
+from skbn.network.parameters import Array, Indices, copy, empty, zeros
 from skbn.network.schedules import multipliers
+from skbn.network.softmax import LabelCells
 
 PER_MEMBER = (
     "learning_rate_init",
@@ -91,6 +93,12 @@ class Settings:
         return OPTIMIZERS[self.solver]
 
 
+AVERAGES = ("beta_1", "beta_2", "bn_momentum")
+"""Hyperparameters that are the decay of an exponentially weighted average."""
+
+Snapshot = tuple[int, list[Array], list[Any]]
+
+
 @dataclass
 class State:
     """All that a population needs to go on training, and nothing else.
@@ -100,10 +108,8 @@ class State:
     theta : ndarray of shape (K, P)
     vectors : list of ndarray of shape (K, n_trained)
         The optimiser's state.
-    sums : ndarray of shape (2, K, 1)
-        The optimiser's state that does not depend on the parameter.
-    statistics_sum : ndarray of shape (K, 1)
-        Sum of the weights in the batch-norm averages.
+    sums : float64 ndarray of shape (3, K, 1)
+        Sums of the weights in the averages of ``AVERAGES``.
     shuffle_streams, dropout_streams : list of numpy.random.Generator
         One a member.
     n_epochs : int, default=0
@@ -113,27 +119,36 @@ class State:
     theta: Array
     vectors: list[Array]
     sums: Array
-    statistics_sum: Array
     shuffle_streams: list[np.random.Generator]
     dropout_streams: list[np.random.Generator]
     n_epochs: int = 0
 
     def copy(self) -> State:
         """Give a state that shares no memory with this one."""
-        return deepcopy(self)
+        return State(
+            *(copy(self.theta), [copy(vector) for vector in self.vectors], self.sums.copy()),
+            *deepcopy((self.shuffle_streams, self.dropout_streams)),
+            n_epochs=self.n_epochs,
+        )
 
-    def assign(self, other: State) -> None:
-        """Become equal to ``other``, in the arrays that are there."""
-        np.copyto(self.theta, other.theta)
-        np.copyto(self.sums, other.sums)
-        np.copyto(self.statistics_sum, other.statistics_sum)
-        for mine, theirs in zip(self.vectors, other.vectors, strict=True):
-            np.copyto(mine, theirs)
-        streams = (*self.shuffle_streams, *self.dropout_streams)
-        other_streams = (*other.shuffle_streams, *other.dropout_streams)
-        for own, its in zip(streams, other_streams, strict=True):
-            own.bit_generator.state = its.bit_generator.state
-        self.n_epochs = other.n_epochs
+    def _arrays(self) -> list[Array]:
+        return [self.theta, *self.vectors, self.sums]
+
+    def _bit_generators(self) -> list[Any]:
+        return [s.bit_generator for s in (*self.shuffle_streams, *self.dropout_streams)]
+
+    def snapshot(self) -> Snapshot:
+        """Give what `restore` takes to come back to this point."""
+        arrays = [array.copy() for array in self._arrays()]
+        return self.n_epochs, arrays, [bits.state for bits in self._bit_generators()]
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot, in the arrays that are there."""
+        self.n_epochs, arrays, bits = snapshot
+        for mine, saved in zip(self._arrays(), arrays, strict=True):
+            np.copyto(mine, saved)
+        for own, state in zip(self._bit_generators(), bits, strict=True):
+            own.state = state
 
 
 def initial_state(
@@ -165,9 +180,8 @@ def initial_state(
     trained = (len(theta), architecture.layout.n_trained)
     return State(
         theta=theta,
-        vectors=[np.zeros(trained, dtype) for _ in range(OPTIMIZERS[solver].n_vectors)],
-        sums=np.zeros((2, len(theta), 1), dtype),
-        statistics_sum=np.zeros((len(theta), 1), dtype),
+        vectors=[zeros(trained, dtype) for _ in range(OPTIMIZERS[solver].n_vectors)],
+        sums=np.zeros((len(AVERAGES), len(theta), 1)),
         shuffle_streams=shuffle,
         dropout_streams=dropout,
     )
@@ -217,6 +231,39 @@ class Epoch:
     finite: npt.NDArray[np.bool_]
 
 
+BUFFER_SIZE = 2**12
+"""Elements. NumPy copies what is broadcast into a buffer of 8,192, which does not fit in
+the first-level cache with what it meets there; half of it takes 0.7 of the time."""
+STEPS_AHEAD = 256
+"""Steps for which learning rates and the like are computed at once, at least."""
+
+
+@contextmanager
+def _arithmetic() -> Iterator[None]:
+    """Work in small buffers, and without warnings: ``Epoch.finite`` tells what overflowed."""
+    before = np.getbufsize()
+    try:
+        np.setbufsize(BUFFER_SIZE)
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        np.setbufsize(before)
+
+
+class _Plan(NamedTuple):
+    """What the T steps of an epoch take that does not depend on what they meet.
+
+    The first learning rate is (K,); learning rates and the optimiser's scalars are each
+    (T, K, 1), in the dtype of theta; the sums of the averages' weights after the epoch
+    are (3, K, 1).
+    """
+
+    first_rate: Array
+    rates: Array
+    scalars: Sequence[Array]
+    sums: Array
+
+
 class _Pass:
     """The arrays and layers that the epochs of one call of `train` share."""
 
@@ -232,113 +279,133 @@ class _Pass:
         n_members, dtype = len(theta), theta.dtype
         self.settings, self.state, self.data, self.hyper = settings, state, data, hyper
         n_rows = data.x.shape[0] if data.rows is None else data.rows.shape[1]
-        self.rows = np.arange(n_rows)[None] if data.rows is None else data.rows
         self.edges = batch_edges(n_rows, settings.batch_size, architecture.normalised)
+        self.rows = np.empty((n_members, n_rows), np.intp)
+        self.rows[...] = np.arange(n_rows) if data.rows is None else data.rows
+        self.n_bytes = data.x.data.nbytes if issparse(data.x) else data.x.nbytes
+        self.cells = LabelCells(self.edges, n_members, architecture.n_classes)
+        self.losses = np.empty((n_members, n_rows), dtype)
+        self.row_share = np.full((n_rows, 1), 1 / n_rows)
 
         # What is too large for float32 becomes infinite, and training reports it.
         with np.errstate(over="ignore"):
             working = {name: value.astype(dtype) for name, value in hyper.items()}
-        working["betas"] = np.stack([working["beta_1"], working["beta_2"]])
         self.limit = working["max_grad_norm"] if np.isfinite(hyper["max_grad_norm"]).any() else None
-        self.bn_momentum = working["bn_momentum"]
+        self.sums = RunningSums(np.stack([hyper[name] for name in AVERAGES]), len(self.edges) - 1)
         self.networks, self.inputs = {}, {}
-        gradient = np.zeros_like(theta)
+        gradient = zeros(theta.shape, dtype)
         for m in {end - start for start, end in pairwise(self.edges)}:
             self.networks[m] = Network(
                 architecture, theta, gradient, m, working, state.dropout_streams
             )
-            self.inputs[m] = np.empty((n_members, m, architecture.n_features), dtype)
+            self.inputs[m] = empty((n_members, m, architecture.n_features), dtype)
         trained, statistics = slice(0, layout.n_trained), slice(layout.n_trained, None)
         self.gradient = gradient[:, trained]
         self.statistics, self.moments = theta[:, statistics], gradient[:, statistics]
+        self.moments_sum, self.bn_momentum = np.empty_like(self.moments), working["bn_momentum"]
         self.step = Stepper(
             settings.optimizer,
             theta[:, trained],
             self.gradient,
             state.vectors,
-            state.sums,
             layout.n_decayed,
             working,
         )
+        self.plans: dict[int, _Plan] = {}
 
     def order(self) -> tuple[Indices, Array | None]:
         """The rows of this epoch in the order of each member's own shuffle."""
-        n_members, n_rows = len(self.state.theta), self.rows.shape[1]
-        rows = np.broadcast_to(self.rows, (n_members, n_rows))
-        weights = self.data.weights
-        if self.settings.shuffle:
-            x, streams = self.data.x, self.state.shuffle_streams
-            n_bytes = x.data.nbytes if issparse(x) else x.nbytes
-            shuffled = np.stack([shuffled_rows(stream, n_rows, n_bytes) for stream in streams])
-            rows = np.take_along_axis(rows, shuffled, axis=1)
-            if weights is not None:
-                weights = np.take_along_axis(weights, shuffled, axis=1)
-        return rows, weights
+        data = self.data
+        if not self.settings.shuffle:
+            return self.rows, data.weights
+        order = np.empty_like(self.rows)
+        for member, stream in zip(order, self.state.shuffle_streams, strict=True):
+            member[...] = shuffled_rows(stream, len(member), self.n_bytes)
+        weights = data.weights
+        if weights is not None:
+            weights = np.take_along_axis(weights, order, axis=1)
+        return order if data.rows is None else np.take_along_axis(data.rows, order, 1), weights
 
-    def rates(self) -> Array:
-        """Learning rate of each step of this epoch, (steps, K, 1)."""
-        done, n_steps, hyper = self.state.n_epochs, len(self.edges) - 1, self.hyper
-        progress = (done + np.arange(n_steps)[:, None, None] / n_steps) / hyper["max_iter"]
-        factor = multipliers(
-            self.settings.learning_rate,
-            progress,
-            np.full_like(progress, done),
-            hyper["learning_rate_decay"],
-            hyper["warmup_fraction"],
-        )
-        rates: Array = hyper["learning_rate_init"] * factor
-        return rates
+    def plan(self) -> _Plan:
+        """The numbers of this epoch's steps that do not depend on what they meet."""
+        done = self.state.n_epochs
+        if done not in self.plans:
+            n_steps, hyper = len(self.edges) - 1, self.hyper
+            epochs = np.arange(done, done + 1 + STEPS_AHEAD // n_steps)[:, None, None, None]
+            progress = (epochs + np.arange(n_steps)[:, None, None] / n_steps) / hyper["max_iter"]
+            factors = multipliers(
+                self.settings.learning_rate,
+                progress,
+                np.broadcast_to(epochs, progress.shape),
+                hyper["learning_rate_decay"],
+                hyper["warmup_fraction"],
+            )
+            rates, total, all_sums = hyper["learning_rate_init"] * factors, self.state.sums, []
+            for _ in epochs:
+                all_sums.append(self.sums(total))
+                total = all_sums[-1][-1]
+            sum_1, sum_2, _ = np.moveaxis(np.stack(all_sums), 2, 0)
+            scalars = self.settings.optimizer.scalars(rates, sum_1, sum_2, hyper)
+            dtype = self.losses.dtype
+            of_epochs = zip(
+                rates[:, 0, :, 0],
+                rates.astype(dtype),
+                zip(*[scalar.astype(dtype) for scalar in scalars], strict=True),
+                [sums[-1] for sums in all_sums],
+                strict=True,
+            )
+            self.plans = {done + i: _Plan(*each) for i, each in enumerate(of_epochs)}
+        return self.plans[done]
 
     def average_moments(self) -> None:
-        """avg <- avg + (1 - b) / (1 - b^t) (batch moment - avg), by the sum of b^i, i < t."""
-        total = self.state.statistics_sum
-        total *= self.bn_momentum
-        total += 1
-        self.moments -= self.statistics
-        self.moments /= total
-        self.statistics += self.moments
+        """A <- b A + batch moment, by the sum A of which avg = A / S is the average."""
+        self.moments_sum *= self.bn_momentum
+        self.moments_sum += self.moments
 
-    def gradient_norm(self) -> Array:
-        """Euclidean norm of each member's gradient, (K,)."""
-        g = self.gradient
-        # As a product, and not by einsum, whose order of summation depends on K.
-        norm: Array = np.sqrt(np.matmul(g[:, None, :], g[:, :, None])[:, 0, 0])
-        return norm
-
-    def clip(self, norm: Array) -> None:
-        """Scale the gradients down whose norm (K,) is above ``max_grad_norm``."""
-        if self.limit is not None:
-            norm = norm[:, None]
-            self.gradient *= np.where(norm > self.limit, self.limit / norm, 1).astype(norm.dtype)
+    def clip(self, square: Array) -> None:
+        """Scale the gradients down whose squared norm (K, 1) is above the limit's."""
+        norm = np.sqrt(square)
+        self.gradient *= np.where(norm > self.limit, self.limit / norm, 1).astype(norm.dtype)
 
     def run_epoch(self) -> Epoch:
         """Make one pass over the rows."""
+        with _arithmetic():
+            return self._run_epoch()
+
+    def _run_epoch(self) -> Epoch:
+        state, dtype = self.state, self.state.theta.dtype
         rows, weights = self.order()
-        rates = self.rates()
-        labels = self.data.labels[rows]
-        n_members, n_rows = rows.shape
-        losses, norms = np.zeros(n_members), np.zeros(n_members)
-        # What overflows is reported by the finite field.
-        with np.errstate(all="ignore"):
-            steps = rates.astype(self.state.theta.dtype)
-            for rate, (start, end) in zip(steps, pairwise(self.edges), strict=True):
-                m = end - start
-                x = self.inputs[m]
-                take_rows(self.data.x, rows[:, start:end], x)
-                batch_weights = None if weights is None else weights[:, start:end]
-                loss = self.networks[m].loss_and_gradient(x, labels[:, start:end], batch_weights)
-                norm = self.gradient_norm()
-                losses += loss * (m / n_rows)
-                norms += norm
-                self.clip(norm)
-                self.step(rate)
-                self.average_moments()
-        self.state.n_epochs += 1
+        cells = self.cells(self.data.labels[rows])
+        first_rate, rates, scalars, sums = self.plan()
+        squares = np.empty((len(rates), len(rows), 1, 1), dtype)
+        batches, of_steps = pairwise(self.edges), zip(*scalars, strict=True)
+        # A squared norm as a product, and not by einsum, whose order of summation depends on K.
+        row, column = self.gradient[:, None, :], self.gradient[:, :, None]
+        np.multiply(self.statistics, state.sums[2], out=self.moments_sum)
+        for (start, end), rate, of_step, square in zip(
+            batches, rates, of_steps, squares, strict=True
+        ):
+            batch = slice(start, end)
+            m = end - start
+            x = self.inputs[m]
+            take_rows(self.data.x, rows[:, batch], x)
+            self.losses[:, batch] = self.networks[m].loss_and_gradient(
+                x, cells[:, batch], None if weights is None else weights[:, batch]
+            )
+            np.matmul(row, column, out=square)
+            if self.limit is not None:
+                self.clip(square[:, 0])
+            self.step(rate, of_step)
+            self.average_moments()
+        np.divide(self.moments_sum, sums[2], out=self.statistics)
+        state.sums[...] = sums
+        state.n_epochs += 1
+        loss = np.matmul(self.losses[:, None].astype(np.float64), self.row_share)[:, 0, 0]
         return Epoch(
-            loss=losses,
-            learning_rate=rates[0, :, 0],
-            gradient_norm=norms / len(rates),
-            finite=np.isfinite(losses) & np.isfinite(self.state.theta).all(axis=1),
+            loss=loss,
+            learning_rate=first_rate,
+            gradient_norm=np.add.reduce(np.sqrt(squares), axis=0)[:, 0, 0] / len(rates),
+            finite=np.isfinite(loss) & np.isfinite(state.theta).all(axis=1),
         )
 
 

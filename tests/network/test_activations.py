@@ -66,24 +66,23 @@ def test_derivative_is_that_of_forward(name):
 @each_activation
 def test_needs_input_says_whether_the_derivative_reads_x(name):
     activation, y = ACTIVATIONS[name], apply(name, POINTS)
-    from_other_x = activation.derivative(POINTS[::-1].copy(), y)
+    from_other_x = activation.derivative(POINTS[::-1].copy(), y.copy())
     same = np.array_equal(from_other_x, activation.derivative(POINTS, y))
     assert same is not activation.needs_input
 
 
 @each_activation
-def test_derivative_leaves_its_arguments_alone(name):
-    x, y = POINTS.copy(), apply(name, POINTS)
-    ACTIVATIONS[name].derivative(x, y)
+def test_derivative_leaves_its_input_alone(name):
+    x = POINTS.copy()
+    ACTIVATIONS[name].derivative(x, apply(name, POINTS))
     np.testing.assert_array_equal(x, POINTS)
-    np.testing.assert_array_equal(y, apply(name, POINTS))
 
 
 @each_activation
 def test_float32_stays_float32(name):
     x = POINTS.astype(np.float32)[:, None]
     derivative = ACTIVATIONS[name].derivative(x, apply(name, x))
-    assert derivative.dtype in (np.float32, np.bool_)
+    assert derivative.dtype == np.float32
     assert derivative.shape == x.shape
 
 

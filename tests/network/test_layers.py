@@ -19,7 +19,7 @@ def normal(*shape, seed=0):
 def make_share(pattern, n_members):
     weights = make_weights(pattern, n_members, M)
     if weights is None:
-        return np.full((1, 1, M), 1 / M)
+        return None
     return (weights / weights.sum(axis=1, keepdims=True))[:, None]
 
 
@@ -29,7 +29,9 @@ def make_dense(n_members, with_bias=True, is_first=False):
     bias = normal(n_members, 1, N_OUT) if with_bias else None
     slopes = [np.full_like(p, np.nan) for p in (weights, bias) if p is not None]
     bias_slope = slopes[1] if with_bias else None
-    layer = Dense(weights, slopes[0], bias, bias_slope, M, is_first)
+    output = np.full((n_members, M, N_OUT), np.nan)
+    input_gradient = None if is_first else np.full((n_members, M, N_IN), np.nan)
+    layer = Dense(weights, slopes[0], bias, bias_slope, output, input_gradient)
     return layer, [weights, bias] if with_bias else [weights], slopes
 
 
@@ -39,7 +41,8 @@ def make_batch_norm(n_members):
     gamma, beta = 1 + normal(*shape), normal(*shape, seed=1)
     slopes, moments = [np.full(shape, np.nan) for _ in "gb"], [np.full(shape, np.nan) for _ in "mv"]
     epsilon = np.full((n_members, 1, 1), EPSILON)
-    layer = BatchNorm(gamma, beta, *slopes, *moments, epsilon, M)
+    output = np.full((n_members, M, N_OUT), np.nan)
+    layer = BatchNorm(gamma, beta, *slopes, *moments, epsilon, output)
     return layer, [gamma, beta], slopes, moments
 
 
@@ -153,7 +156,8 @@ def test_batch_norm_of_a_constant_unit_is_beta():
 @each_population
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_elementwise(n_members, name):
-    layer = Elementwise(ACTIVATIONS[name], (n_members, M, N_OUT), np.dtype(np.float64))
+    output = np.full((n_members, M, N_OUT), np.nan) if ACTIVATIONS[name].needs_input else None
+    layer = Elementwise(ACTIVATIONS[name], output)
     assert_layer_gradients(layer, normal(n_members, M, N_OUT), make_share("none", 1))
 
 

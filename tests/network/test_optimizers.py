@@ -3,7 +3,7 @@ import pytest
 from network_oracles import ALL_OPTIMIZERS, make_hyper
 
 from skbn.network import optimizers
-from skbn.network.optimizers import Stepper
+from skbn.network.optimizers import RunningSums, Stepper
 
 each_optimizer = pytest.mark.parametrize("name", ALL_OPTIMIZERS)
 
@@ -16,22 +16,28 @@ class Descent:
         self.w = np.array(start, dtype, ndmin=2)
         self.gradient = np.zeros_like(self.w)
         self.vectors = [np.zeros_like(self.w) for _ in range(self.optimizer.n_vectors)]
-        self.sums = np.zeros((2, len(self.w), 1), dtype)
+        self.sums = np.zeros((2, len(self.w), 1))
         self.n_decayed = n_decayed
         self.set_hyper(*members or [{}] * len(self.w))
 
     def set_hyper(self, *members):
-        hyper = {key: value.astype(self.w.dtype) for key, value in make_hyper(*members).items()}
-        hyper["betas"] = np.stack([hyper["beta_1"], hyper["beta_2"]])
-        self.rate = hyper["learning_rate_init"]
+        self.hyper = make_hyper(*members)
+        hyper = {key: value.astype(self.w.dtype) for key, value in self.hyper.items()}
         self.step = Stepper(
-            self.optimizer, self.w, self.gradient, self.vectors, self.sums, self.n_decayed, hyper
+            self.optimizer, self.w, self.gradient, self.vectors, self.n_decayed, hyper
         )
 
     def follow(self, gradient, n_steps, fraction=lambda progress: 1.0):
-        for t in range(n_steps):
+        fractions = np.array([fraction(t / n_steps) for t in range(n_steps)])
+        rates = self.hyper["learning_rate_init"] * fractions[:, None, None]
+        betas = np.stack([self.hyper["beta_1"], self.hyper["beta_2"]])
+        sums = RunningSums(betas, n_steps)(self.sums)
+        self.sums = sums[-1]
+        scalars = self.optimizer.scalars(rates, sums[:, 0], sums[:, 1], self.hyper)
+        rates, *scalars = (array.astype(self.w.dtype) for array in (rates, *scalars))
+        for rate, *of_step in zip(rates, *scalars, strict=True):
             self.gradient[...] = gradient(self.w)
-            self.step((self.rate * fraction(t / n_steps)).astype(self.w.dtype))
+            self.step(rate, of_step)
         return self.w
 
     def given(self, gradients):
@@ -148,18 +154,18 @@ def test_weight_decay_touches_the_decayed_zone_only(name):
     start, gradients = random_gradients(1, 6)[0], random_gradients(10, 1, 6)
     alpha, rate, zone = 0.3, 0.05, np.arange(6) < 4
     decayed = Descent(name, start, {"alpha": alpha}, n_decayed=4)
-    by_hand = Descent(name, start)
+    by_hand, free = Descent(name, start), Descent(name, start)
     for gradient in gradients:
         decayed.given([gradient])
+        free.given([gradient])
         if name == "adamw":
             by_hand.w -= rate * alpha * zone * by_hand.w
             by_hand.given([gradient])
         else:
             by_hand.given([gradient + alpha * zone * by_hand.w])
     np.testing.assert_allclose(decayed.w, by_hand.w, rtol=1e-13)
-    free = Descent(name, start).given(gradients)
-    np.testing.assert_array_equal(decayed.w[0, 4:], free[0, 4:])
-    assert not np.isclose(decayed.w[0, :4], free[0, :4], rtol=1e-3).any()
+    np.testing.assert_array_equal(decayed.w[0, 4:], free.w[0, 4:])
+    assert not np.isclose(decayed.w[0, :4], free.w[0, :4], rtol=1e-3).any()
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])
@@ -182,6 +188,15 @@ def test_a_beta_changed_on_the_way_leaves_a_proper_weighted_mean(name):
     first, second = mean("beta_1", gradients), mean("beta_2", gradients**2)
     expected = start - rate * first / (np.sqrt(second) + epsilon)
     np.testing.assert_allclose(descent.w, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("start", [0.0, 5.0])
+def test_running_sums_by_recursion(start):
+    decay = np.array([[0.0], [0.5], [0.999], [1 - 1e-9]])
+    total = np.full_like(decay, start)
+    for sums in RunningSums(decay, 50)(total.copy()):
+        total = decay * total + 1
+        np.testing.assert_allclose(sums, total, rtol=1e-6)
 
 
 @each_optimizer

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skbn.network.parameters import Layout
+from skbn.network.parameters import CACHE_LINE, Layout, copy, empty, zeros
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def test_zones_follow_each_other(layout):
 
 
 def test_views_cover_each_element_once(layout):
-    vectors = layout.zeros(2, np.float32)
+    vectors = np.zeros((2, layout.size))
     for view in layout.views(vectors).values():
         view += 1
     np.testing.assert_array_equal(vectors, np.ones((2, 22)))
@@ -35,17 +35,23 @@ def test_views_have_a_member_axis_and_row_major_order(layout, n_members):
 
 
 def test_views_of_a_slice_of_members_still_share_memory(layout):
-    vectors = layout.zeros(3, np.float64)
+    vectors = np.zeros((3, layout.size))
     layout.views(vectors[1:2])["bias", 1][...] = 7
     np.testing.assert_array_equal(np.flatnonzero(vectors), 22 + np.arange(14, 18))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_zeros(layout, dtype):
-    vectors = layout.zeros(2, dtype)
-    assert vectors.shape == (2, 22)
-    assert vectors.dtype == dtype
-    assert not vectors.any()
+@pytest.mark.parametrize("shape", [(3,), (2, 22), (2, 3, 5)])
+def test_arrays_begin_at_a_cache_line(dtype, shape):
+    original = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    for array in (empty(shape, dtype), zeros(shape, dtype), copy(original)):
+        assert array.shape == shape
+        assert array.dtype == dtype
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+        assert array.ctypes.data % CACHE_LINE == 0
+    assert not zeros(shape, dtype).any()
+    np.testing.assert_array_equal(copy(original), original)
 
 
 def test_empty_zones():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from network_oracles import WEIGHT_PATTERNS, assert_gradients, make_weights, slow_loss
 
-from skbn.network.softmax import CrossEntropy, log_softmax, softmax
+from skbn.network.softmax import CrossEntropy, LabelCells, log_softmax, softmax
 
 steady = settings(derandomize=True, deadline=None, max_examples=50)
 
@@ -18,11 +18,14 @@ def logit_arrays(largest):
 
 
 def cross_entropy(logits, labels, weights=None, smoothing=0.0):
-    """Give the loss of each member and the gradient at its logits."""
-    gradient = np.array(logits)
-    label_smoothing = np.full((len(gradient), 1), smoothing)
-    loss = CrossEntropy(*gradient.shape, label_smoothing)(gradient, np.array(labels), weights)
-    return loss, gradient
+    """Give the mean loss of each member and the gradient at its logits."""
+    logits, labels = np.array(logits), np.array(labels)
+    n_members, n_rows, n_classes = logits.shape
+    label_smoothing = np.broadcast_to(smoothing, (n_members, 1)).astype(logits.dtype)
+    entropy = CrossEntropy(n_members, n_rows, n_classes, label_smoothing)
+    entropy.logits[...] = logits
+    losses = entropy(LabelCells([0, n_rows], n_members, n_classes)(labels), weights)
+    return losses.mean(axis=1), entropy.logits.copy()
 
 
 def test_softmax_example_of_the_course():
@@ -99,8 +102,7 @@ def test_gradient(pattern, smoothing):
 def test_members_have_their_own_smoothing():
     rng = np.random.default_rng(0)
     logits, labels = rng.standard_normal((2, 6, 4)), rng.integers(4, size=(2, 6))
-    gradient = logits.copy()
-    loss = CrossEntropy(2, 6, 4, np.array([[0.0], [0.3]]))(gradient, labels, None)
+    loss, gradient = cross_entropy(logits, labels, smoothing=np.array([[0.0], [0.3]]))
     for k, smoothing in enumerate([0.0, 0.3]):
         one = slice(k, k + 1)
         expected_loss, expected = cross_entropy(logits[one], labels[one], None, smoothing)
