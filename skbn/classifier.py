@@ -24,6 +24,7 @@ from skbn.network.schedules import SCHEDULES
 from skbn.network.softmax import log_softmax, softmax
 from skbn.network.training import PER_MEMBER, Data, Settings, stack_hyperparameters
 from skbn.stopping import BestState, ValidationSet, stratified_rows
+from skbn.threads import suitable_threads
 from skbn.validation import (
     check_labels,
     check_rows,
@@ -436,7 +437,9 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             weights, _ = self._row_weights(sample_weight, labels)
             model = self._new_model() if first else self._continued_model()
             data = self._data(model, X, labels, np.flatnonzero(weights), weights)
-            next(model.epochs(*self._plan(model, data), data))
+            settings, hyper = self._plan(model, data)
+            with suitable_threads(model.architecture, settings.batch_size):
+                next(model.epochs(settings, hyper, data))
             self._publish(model)
         return self
 
@@ -568,8 +571,10 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 theta = model.state.theta
                 loss, _ = validation.score(model.architecture, theta, model.bn_epsilon)
                 best.update(loss, theta, model.kept_epoch)
-        epochs = model.epochs(*self._plan(model, data), data, validation)
-        run_epochs(model, epochs, self.max_iter, best, self._report)
+        settings, hyper = self._plan(model, data)
+        epochs = model.epochs(settings, hyper, data, validation)
+        with suitable_threads(model.architecture, settings.batch_size):
+            run_epochs(model, epochs, self.max_iter, best, self._report)
 
     def _report(self, n_epochs, entry):
         if self.verbose:

@@ -9,7 +9,16 @@ import pytest
 import skbn
 
 ROOT = Path(skbn.__file__).parent
-ORDER = ["network", "stopping", "model", "validation", "classifier", "_table", "__main__"]
+ORDER = [
+    "network",
+    "stopping",
+    "model",
+    "threads",
+    "validation",
+    "classifier",
+    "_table",
+    "__main__",
+]
 CORE = ["parameters", "activations", "initializers", "softmax", "layers", "network"]
 CORE += ["optimizers", "schedules", "batches", "training"]
 MODULES = {

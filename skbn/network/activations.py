@@ -41,17 +41,21 @@ class Activation:
     needs_input: bool = False
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     zeros = np.zeros(shape, dtype)
     zeros.flags.writeable = False
     return zeros
 
 
+CACHED_ZEROS = 2**20
+"""The largest array of zeros that is kept, in elements."""
+
+
 def _relu(x: Array, out: Array) -> None:
     """max(x, 0)."""
     # NumPy takes the maximum with an array in half the time of that with a number.
-    np.maximum(x, _zeros(x.shape, x.dtype), out=out)
+    np.maximum(x, _zeros(x.shape, x.dtype) if x.size <= CACHED_ZEROS else 0, out=out)
 
 
 def _relu_derivative(x: Array, y: Array) -> Array:

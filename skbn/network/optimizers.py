@@ -161,6 +161,8 @@ NESTEROV = Optimizer(1, _nesterov, _rate_only)
 
 BLOCK = 2**16
 """Elements of a block: its vectors stay in the second-level cache through a step."""
+ROW = 2**13
+"""The fewest of them in a row: each row of a member starts its loops anew."""
 
 
 class Stepper:
@@ -189,7 +191,7 @@ class Stepper:
     ) -> None:
         self._optimizer, self._hyper = optimizer, hyper
         self._decays = bool(hyper["alpha"].any())
-        width = max(1, BLOCK // len(theta))
+        width = max(BLOCK // len(theta), ROW)
         scratch = empty((len(theta), width), theta.dtype)
         self._blocks = []
         for start in range(0, theta.shape[1], width):

@@ -1,0 +1,49 @@
+"""BLAS threads in training: as many as there are, or one where sharing out would cost more."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from itertools import pairwise
+from threading import current_thread, main_thread
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+from skbn.network.network import Architecture
+
+WORTH_SHARING = 2**23
+"""Multiplications in a product from which a second thread saves time: with 4 million
+an epoch takes 1.0 to 1.1 of the time with one thread, with 8 million 0.95, with 16
+million 0.85 (``benchmarks/speed.py --only threads``)."""
+
+
+@lru_cache(maxsize=1)
+def _controller() -> Any:
+    # Looking for the libraries takes milliseconds.
+    return ThreadpoolController()
+
+
+def suitable_threads(architecture: Architecture, batch_size: int) -> AbstractContextManager[Any]:
+    """Hold BLAS to one thread if all products of a training step are small.
+
+    The limit is one for the whole process, so that trainings which overlap in several
+    Python threads could lift each other's, or leave one behind. Only the main thread
+    sets it, therefore, where they cannot overlap.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    batch_size : int
+
+    Returns
+    -------
+    context : context manager
+        To train in.
+    """
+    sizes = (architecture.n_features, *architecture.hidden_layer_sizes, architecture.n_classes)
+    largest = batch_size * max(n_in * n_out for n_in, n_out in pairwise(sizes))
+    if largest >= WORTH_SHARING or current_thread() is not main_thread():
+        return nullcontext()
+    context: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
+    return context
