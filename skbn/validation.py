@@ -10,6 +10,8 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_array, validate_data
 
+from skbn.network.mapped import Pages
+
 BLOCK_BYTES = 2**18
 """Of rows that are checked at once: they stay in the cache from one look to the next."""
 
@@ -67,10 +69,11 @@ def check_rows(
 
 
 def _check_finite(X: Any, name: str, estimator: str) -> None:
-    values = X.data if issparse(X) else X
+    values, pages = X.data if issparse(X) else X, Pages(X)
     block_rows = max(1, BLOCK_BYTES // max(1, values[:1].nbytes))
     for start in range(0, len(values), block_rows):
         block = values[start : start + block_rows]
+        pages.read(block.nbytes)
         # A sum costs a fifth of looking at each element; it may overflow where none is at fault.
         with np.errstate(over="ignore", invalid="ignore"):
             total = np.add.reduce(block, axis=None)

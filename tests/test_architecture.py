@@ -19,7 +19,7 @@ ORDER = [
     "_table",
     "__main__",
 ]
-CORE = ["parameters", "activations", "initializers", "softmax", "layers", "network"]
+CORE = ["parameters", "mapped", "activations", "initializers", "softmax", "layers", "network"]
 CORE += ["optimizers", "schedules", "batches", "training"]
 MODULES = {
     ".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path

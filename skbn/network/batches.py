@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from skbn.network.mapped import LARGE, WINDOW
 from skbn.network.parameters import Array, Indices
 
 
@@ -31,18 +32,16 @@ def batch_edges(n_rows: int, batch_size: int, normalised: bool) -> list[int]:
     return [i * size + min(i, larger) for i in range(n_batches + 1)]
 
 
-SHUFFLED_WHOLE = 2**30
-"""Bytes of X up to which its rows are shuffled one by one."""
-SHUFFLED_BLOCK, SHUFFLED_WINDOW = 2**18, 2**27
-"""Bytes of a block of neighbouring rows, and of the window in which rows are mixed."""
+SHUFFLED_BLOCK = 2**20
+"""Bytes of a block of neighbouring rows, where rows are not shuffled one by one."""
 
 
 def shuffled_rows(stream: np.random.Generator, n_rows: int, n_bytes: int) -> Indices:
     """Draw the order of an epoch.
 
     Rows far apart are slow to gather from data that does not fit in memory. Above
-    ``SHUFFLED_WHOLE`` bytes, whatever the storage, blocks of neighbouring rows are
-    shuffled first and then the rows within each window of many such blocks.
+    ``LARGE`` bytes, whatever the storage, blocks of neighbouring rows are shuffled
+    first and then the rows within each ``WINDOW`` of many such blocks.
 
     Parameters
     ----------
@@ -55,10 +54,10 @@ def shuffled_rows(stream: np.random.Generator, n_rows: int, n_bytes: int) -> Ind
     -------
     order : int ndarray of shape (n_rows,)
     """
-    if n_bytes <= SHUFFLED_WHOLE:
+    if n_bytes <= LARGE:
         return stream.permutation(n_rows)
     block = max(1, n_rows * SHUFFLED_BLOCK // n_bytes)
-    window = max(block, n_rows * SHUFFLED_WINDOW // n_bytes)
+    window = max(block, n_rows * WINDOW // n_bytes)
     starts = stream.permutation(np.arange(0, n_rows, block))
     order = (starts[:, None] + np.arange(block)).ravel()
     order = order[order < n_rows]

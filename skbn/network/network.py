@@ -15,6 +15,7 @@ from scipy.sparse import issparse
 from skbn.network.activations import ACTIVATIONS, Activation
 from skbn.network.initializers import INITIALIZERS
 from skbn.network.layers import BatchNorm, Dense, Dropout, Elementwise, Layer
+from skbn.network.mapped import Pages
 from skbn.network.parameters import Array, Indices, Layout, empty, zeros
 from skbn.network.softmax import CrossEntropy
 
@@ -290,11 +291,13 @@ def predict_logits(folded: Folded, activation: str, x: Any, rows: Indices | None
         widest = max(widest, x.shape[1])
     block = max(16, CACHED_BYTES // (widest * n_members * x.dtype.itemsize))
     logits = np.empty((n_members, n_rows, folded[-1][1].shape[-1]), x.dtype)
+    pages = Pages(x)
     for start in range(0, n_rows, block):
         part = slice(start, start + block)
         a = x[part if rows is None else rows[part]]
         if issparse(a):
             a = a.toarray()
+        pages.read(a.nbytes)
         for weights, bias in folded[:-1]:
             a = np.matmul(a, weights)
             a += bias

@@ -29,8 +29,9 @@ def log_softmax(logits: Array) -> Array:
 
 def softmax(logits: Array) -> Array:
     """Probabilities exp(z_c) / sum_j exp(z_j) over the last axis."""
+    probabilities: Array = logits - logits.max(axis=-1, keepdims=True)
     with np.errstate(under="ignore"):
-        probabilities: Array = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        np.exp(probabilities, out=probabilities)
         probabilities /= probabilities.sum(axis=-1, keepdims=True)
     return probabilities
 

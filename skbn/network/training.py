@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.sparse import issparse
 
 from skbn.network.batches import batch_edges, shuffled_rows, take_rows
+from skbn.network.mapped import Pages
 from skbn.network.network import Architecture, Network, initial_theta
 from skbn.network.optimizers import NESTEROV, OPTIMIZERS, Optimizer, RunningSums, Stepper
 from skbn.network.parameters import Array, Indices, copy, empty, zeros
@@ -282,6 +283,7 @@ class _Pass:
         self.edges = batch_edges(n_rows, settings.batch_size, architecture.normalised)
         self.rows = np.empty((n_members, n_rows), np.intp)
         self.rows[...] = np.arange(n_rows) if data.rows is None else data.rows
+        self.pages = Pages(data.x)
         self.n_bytes = data.x.data.nbytes if issparse(data.x) else data.x.nbytes
         self.cells = LabelCells(self.edges, n_members, architecture.n_classes)
         self.losses = np.empty((n_members, n_rows), dtype)
@@ -389,6 +391,7 @@ class _Pass:
             m = end - start
             x = self.inputs[m]
             take_rows(self.data.x, rows[:, batch], x)
+            self.pages.read(x.nbytes)
             self.losses[:, batch] = self.networks[m].loss_and_gradient(
                 x, cells[:, batch], None if weights is None else weights[:, batch]
             )
