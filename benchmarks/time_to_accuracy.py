@@ -31,7 +31,7 @@ except ImportError:
     torch = None
 try:
     from skorch import NeuralNetClassifier
-    from skorch.callbacks import LRScheduler
+    from skorch.callbacks import Callback
 except ImportError:
     NeuralNetClassifier = None
 
@@ -93,11 +93,23 @@ def pytorch(settings, seed, X, y):
 
 def skorch(settings, seed, X, y):
     torch.manual_seed(seed)
-    callbacks = []
-    if "one_cycle" in settings:
-        n_steps = settings["one_cycle"] * -(-len(X) // settings["batch_size"])
-        one_cycle = {"max_lr": settings["lr"], "total_steps": n_steps + 1}
-        callbacks = [LRScheduler("OneCycleLR", step_every="batch", **one_cycle)]
+    n_steps = settings.get("one_cycle", 0) * -(-len(X) // settings["batch_size"])
+
+    class OneCycle(Callback):
+        """skorch's own LRScheduler starts anew at each partial_fit."""
+
+        schedule = None
+
+        def on_train_begin(self, net, **_):
+            if n_steps and self.schedule is None:
+                self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+                    net.optimizer_, settings["lr"], total_steps=n_steps + 1
+                )
+
+        def on_batch_end(self, net, training, **_):
+            if n_steps and training:
+                self.schedule.step()
+
     net = NeuralNetClassifier(
         module(settings["hidden"]),
         criterion=nn.CrossEntropyLoss,
@@ -108,7 +120,7 @@ def skorch(settings, seed, X, y):
         batch_size=settings["batch_size"],
         iterator_train__shuffle=True,
         train_split=None,
-        callbacks=callbacks,
+        callbacks=[OneCycle()],
         callbacks__valid_acc=None,
         verbose=0,
     ).initialize()
@@ -205,7 +217,8 @@ def main():
         best[arm] = np.min(rows, axis=0)
     print("\nthe best setting for each level, and its time in skbn's")
     for arm, times in best.items():
-        shares = times / best.get("skbn", times)
+        with np.errstate(invalid="ignore"):
+            shares = times / best.get("skbn", times)
         cells = [f"{seconds_text(t)} ({r:5.1f})" for t, r in zip(times, shares, strict=True)]
         print("  ".join(cells), "", arm)
 

@@ -3,6 +3,7 @@ from math import erf, exp, expm1, log1p, sqrt, tanh
 import numpy as np
 import pytest
 
+from skbn.network import activations
 from skbn.network.activations import ACTIVATIONS
 
 each_activation = pytest.mark.parametrize("name", ACTIVATIONS)
@@ -101,3 +102,11 @@ def test_gain_keeps_the_mean_square(name):
     density = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
     mean_square = (apply(name, z) ** 2 * density).sum() * width
     assert ACTIVATIONS[name].gain ** 2 * mean_square == pytest.approx(1, abs=2e-4)
+
+
+@pytest.mark.parametrize("limit", [0, 10, 1000])
+def test_relu_whatever_zeros_are_kept(monkeypatch, limit):
+    monkeypatch.setattr(activations, "CACHED_ZEROS", limit)
+    x = np.random.default_rng(0).standard_normal((2, 10, 5)).astype(np.float32)
+    expected = [max(value, 0) for value in x.ravel().tolist()]
+    np.testing.assert_array_equal(apply("relu", x).ravel().tolist(), expected)

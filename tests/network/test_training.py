@@ -390,6 +390,15 @@ def test_going_on_equals_never_having_stopped(optimizer, move):
     assert_same_state(stopped, whole)
 
 
+@pytest.mark.parametrize("rate", [0.1, 1e300])
+def test_an_epoch_leaves_numpys_settings_as_they_were(rate):
+    before = np.getbufsize(), np.geterr()
+    state, hyper = make_state(SMALL), make_hyper({"learning_rate_init": rate})
+    (epoch,) = run(1, SMALL, make_settings(), hyper, state, make_data(40))
+    assert epoch.finite[0] == (rate == 0.1)
+    assert (np.getbufsize(), np.geterr()) == before
+
+
 @each_optimizer
 def test_restore_takes_a_state_back(optimizer):
     """In the arrays that are there: a generator under way goes on from what was restored."""

@@ -1,0 +1,1 @@
+"""What asv times: see asv.conf.json beside this folder."""
