@@ -33,6 +33,8 @@ class Optimizer:
         ``scalars(rates, sum_1, sum_2, hyper)`` gives the ``scalars`` of T steps, each
         (T, K, 1), from the learning rates and from `RunningSums` with ``beta_1`` and
         ``beta_2``, of the same shape.
+    n_squares : int
+        How many of them, the last ones, are of squares of gradients.
     decoupled : bool, default=False
         Weight decay as W <- W - rate alpha W instead of in the gradient.
     """
@@ -40,6 +42,7 @@ class Optimizer:
     n_vectors: int
     step: Callable[[Array, Array, Sequence[Array], Sequence[Array], Hyper], None]
     scalars: Callable[[Array, Array, Array, Hyper], Sequence[Array]]
+    n_squares: int
     decoupled: bool = False
 
 
@@ -150,13 +153,13 @@ def _adam(
 
 
 OPTIMIZERS = {
-    "sgd": Optimizer(1, _momentum, _rate_only),
-    "rmsprop": Optimizer(1, _rmsprop, _rate_only),
-    "adam": Optimizer(2, _adam, _adam_scalars),
-    "adamw": Optimizer(2, _adam, _adam_scalars, decoupled=True),
+    "sgd": Optimizer(1, _momentum, _rate_only, n_squares=0),
+    "rmsprop": Optimizer(1, _rmsprop, _rate_only, n_squares=1),
+    "adam": Optimizer(2, _adam, _adam_scalars, n_squares=1),
+    "adamw": Optimizer(2, _adam, _adam_scalars, n_squares=1, decoupled=True),
 }
 
-NESTEROV = Optimizer(1, _nesterov, _rate_only)
+NESTEROV = Optimizer(1, _nesterov, _rate_only, n_squares=0)
 """What ``solver="sgd"`` becomes with ``nesterovs_momentum=True``."""
 
 BLOCK = 2**16

@@ -22,7 +22,7 @@ from network_oracles import (
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from skbn.network import optimizers
+from skbn.network import optimizers, training
 from skbn.network.network import Architecture, fold, predict_logits
 from skbn.network.schedules import SCHEDULES, multipliers
 from skbn.network.softmax import softmax
@@ -388,6 +388,45 @@ def test_going_on_equals_never_having_stopped(optimizer, move):
     assert stopped.n_epochs == 2
     run(3, *training, stopped, data)
     assert_same_state(stopped, whole)
+
+
+@each_optimizer
+@both_dtypes
+def test_what_is_too_small_is_flushed(monkeypatch, optimizer, dtype):
+    """The weights of a feature that is always zero get no gradient."""
+    monkeypatch.setattr(training, "FLUSHED_EVERY", 3)
+    tiny = np.finfo(dtype).tiny
+    data, state = make_data(48, dtype=dtype), make_state(SMALL, [0], optimizer, dtype)
+    data.x[:, 0] = 0
+    zero_feature = slice(0, 6)
+    n_linear = len(state.vectors) - ALL_OPTIMIZERS[optimizer].n_squares
+    linear, squares = state.vectors[:n_linear], state.vectors[n_linear:]
+    for array, value in [(state.theta, tiny**0.5), *((v, tiny) for v in linear)]:
+        array[:, zero_feature] = value
+    for vector in squares:
+        vector[:, zero_feature] = tiny**0.5
+    run(1, SMALL, make_settings(optimizer), make_hyper({}), state, data)
+    for vector in squares:
+        assert (vector[:, zero_feature] > 0.5 * tiny**0.5).all()
+        vector[:, zero_feature] = tiny / 2
+    for array in (state.theta, *linear):
+        assert not array[:, zero_feature].any()
+    run(1, SMALL, make_settings(optimizer), make_hyper({}), state, data)
+    for array in (state.theta, *state.vectors):
+        assert not array[:, zero_feature].any()
+        assert array[:, 6:].any()
+
+
+def test_flushing_changes_nothing_that_counts(monkeypatch):
+    data, hyper = make_data(60, dtype=np.float32), make_hyper(REGULARISED)
+    data.x[1:, 0] = 0
+    results = []
+    for every in (1, 10**9):
+        monkeypatch.setattr(training, "FLUSHED_EVERY", every)
+        state = make_state(SMALL, [0], "adam", np.float32)
+        run(100, SMALL, make_settings("adam"), hyper, state, data)
+        results.append(state.theta)
+    np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("rate", [0.1, 1e300])
