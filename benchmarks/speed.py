@@ -16,7 +16,8 @@ threads     wall seconds of an epoch with one and with two BLAS threads
 rows        time per row from 10,000 to 1,000,000 rows at the width of size D
 
 Epochs, mini-batches, layers and optimiser (Adam, no penalty) are the same for all arms,
-and all train on all rows. Peers: ``pip install ".[bench]"`` and PyTorch; those that are
+and all train on all rows. In sizes A and F a good part of the products' time is NumPy's
+and the interpreter's for a call of matmul. Peers: ``pip install ".[bench]"`` and PyTorch; those that are
 missing are said to be.
 """
 
@@ -90,31 +91,32 @@ MEMBERS = 16
 
 
 def products(size, X, y):
-    """The matrix products of the same mini-batches, and nothing else."""
-    pairs = list(pairwise(size.widths))
-    weights = [np.ones(pair, np.float32) for pair in pairs]
-    gradients = [np.empty(pair, np.float32) for pair in pairs]
-    edges = batch_edges(len(X), size.batch, normalised=True)
-    buffers = {
-        m: [np.ones((m, n), np.float32) for n in size.widths]
-        for m in {end - start for start, end in pairwise(edges)}
-    }
+    """The matrix products of the same mini-batches, in a plain loop, and nothing else."""
+    weights = [np.full(pair, 1e-3, np.float32) for pair in pairwise(size.widths)]
+    gradients = [np.empty_like(w) for w in weights]
+    edges = list(pairwise(batch_edges(len(X), size.batch, normalised=True)))
+    outputs, slopes = (
+        {
+            m: [np.ones((m, n), np.float32) for n in size.widths[1:]]
+            for m in {end - start for start, end in edges}
+        }
+        for _ in range(2)
+    )
 
-    def step(x, buffers):
-        inputs = [x, *buffers[1:]]
-        for w, a, z in zip(weights, inputs, buffers[1:], strict=False):
-            np.matmul(a, w, out=z)
-        for layer in reversed(range(len(weights))):
-            np.matmul(inputs[layer].T, buffers[layer + 1], out=gradients[layer])
-            if layer:
-                np.matmul(buffers[layer + 1], weights[layer].T, out=buffers[layer])
+    def step(x, outputs, slopes):
+        for w, z in zip(weights, outputs, strict=True):
+            np.matmul(x, w, out=z)
+            x = z
+        for layer in range(len(weights) - 1, 0, -1):
+            np.matmul(outputs[layer - 1].T, slopes[layer], out=gradients[layer])
+            np.matmul(slopes[layer], weights[layer].T, out=slopes[layer - 1])
 
     def run():
-        for w in weights:
-            w.fill(1e-3)
         for _ in range(size.epochs):
-            for start, end in pairwise(edges):
-                step(X[start:end], buffers[end - start])
+            for start, end in edges:
+                m, x = end - start, X[start:end]
+                step(x, outputs[m], slopes[m])
+                np.matmul(x.T, slopes[m][0], out=gradients[0])
 
     return run
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
 from skbn.network.mapped import LARGE, WINDOW
 from skbn.network.parameters import Array, Indices
@@ -66,10 +65,12 @@ def shuffled_rows(stream: np.random.Generator, n_rows: int, n_bytes: int) -> Ind
     return order
 
 
-def take_rows(x: Any, index: Indices, out: Array) -> None:
-    """Copy rows of ``x`` to ``out`` (K, m, n_features); a sparse ``x`` becomes dense here."""
-    if issparse(x):
-        out[...] = x[index.ravel()].toarray().reshape(out.shape)
-    else:
-        # Any mode but "raise" writes to out without a buffer; the index is valid.
-        x.take(index, axis=0, out=out, mode="clip")
+def take_rows(x: Array, index: Indices, out: Array) -> None:
+    """Copy rows of ``x`` to ``out`` (K, m, n_features)."""
+    # Any mode but "raise" writes to out without a buffer; the index is valid.
+    x.take(index, axis=0, out=out, mode="clip")
+
+
+def take_sparse_rows(x: Any, index: Indices, out: Array) -> None:
+    """Copy rows of a sparse ``x`` to ``out`` (K, m, n_features), where they become dense."""
+    out[...] = x[index.ravel()].toarray().reshape(out.shape)

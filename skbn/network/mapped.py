@@ -24,10 +24,16 @@ class Pages:
     Parameters
     ----------
     x : ndarray or sparse matrix
+
+    Attributes
+    ----------
+    mapped : bool
+        Whether there is one.
     """
 
     def __init__(self, x: Any) -> None:
         self._map = _map_under(x) if getattr(x, "nbytes", 0) > LARGE else None
+        self.mapped = self._map is not None
         self._read = 0
 
     def read(self, n_bytes: int) -> None:

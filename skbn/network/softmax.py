@@ -86,14 +86,15 @@ class CrossEntropy:
         z, flat, by_row = self._z, self._flat, self._by_row
         np.maximum.reduce(z, axis=1, keepdims=True, out=by_row)
         z -= by_row
-        losses: Array = -flat[cells]
+        targets = flat[cells]
         if self._smoothing is not None:
-            losses *= 1 - self._smoothing
+            targets *= 1 - self._smoothing
             np.matmul(self._ones, z, out=by_row)
-            losses -= self._smoothing / z.shape[1] * by_row[:, 0]
+            targets += self._smoothing / z.shape[1] * by_row[:, 0]
         np.exp(z, out=z)
         np.matmul(self._ones, z, out=by_row)
-        losses += np.log(by_row[:, 0])
+        losses: Array = np.log(by_row[:, 0])
+        losses -= targets
 
         per_row = self._inverse_rows
         if weights is not None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from skbn.network.batches import batch_edges, shuffled_rows, take_rows
+from skbn.network.batches import batch_edges, shuffled_rows, take_rows, take_sparse_rows
 from skbn.network.mapped import Pages
 from skbn.network.network import Architecture, Network, initial_theta
 from skbn.network.optimizers import NESTEROV, OPTIMIZERS, Optimizer, RunningSums, Stepper
@@ -399,15 +399,17 @@ class _Pass:
         # A squared norm as a product, and not by einsum, whose order of summation depends on K.
         row, column = self.gradient[:, None, :], self.gradient[:, :, None]
         np.multiply(self.statistics, state.sums[2], out=self.moments_sum)
-        n_steps = state.n_epochs * len(rates)
+        take = take_sparse_rows if issparse(self.data.x) else take_rows
+        mapped, n_steps = self.pages.mapped, state.n_epochs * len(rates)
         for (start, end), rate, of_step, square in zip(
             batches, rates, of_steps, squares, strict=True
         ):
             batch = slice(start, end)
             m = end - start
             x = self.inputs[m]
-            take_rows(self.data.x, rows[:, batch], x)
-            self.pages.read(x.nbytes)
+            take(self.data.x, rows[:, batch], x)
+            if mapped:
+                self.pages.read(x.nbytes)
             self.losses[:, batch] = self.networks[m].loss_and_gradient(
                 x, cells[:, batch], None if weights is None else weights[:, batch]
             )
