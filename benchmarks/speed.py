@@ -16,9 +16,9 @@ threads     wall seconds of an epoch with one and with two BLAS threads
 rows        time per row from 10,000 to 1,000,000 rows at the width of size D
 
 Epochs, mini-batches, layers and optimiser (Adam, no penalty) are the same for all arms,
-and all train on all rows. In sizes A and F a good part of the products' time is NumPy's
-and the interpreter's for a call of matmul. Peers: ``pip install ".[bench]"`` and PyTorch; those that are
-missing are said to be.
+and all train on all rows. In sizes A and F a good part of the products' own time is that
+of a call of matmul. Peers: ``pip install ".[bench]"``; those that are missing are said to
+be.
 """
 
 import argparse

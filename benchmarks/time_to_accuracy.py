@@ -6,7 +6,7 @@
 each of its settings, epoch by epoch; the test after an epoch is not timed. What counts is
 the median over the seeds of the first time at which a level is held; the best setting of
 a library for a level is the one with the shortest. All use as many threads as there are
-cores. Peers: ``pip install ".[bench]"`` and PyTorch; those that are missing are said to be.
+cores. Peers: ``pip install ".[bench]"``; those that are missing are said to be.
 """
 
 import argparse
