@@ -290,7 +290,7 @@ class _Pass:
         self.rows[...] = np.arange(n_rows) if data.rows is None else data.rows
         self.pages = Pages(data.x)
         self.n_bytes = data.x.data.nbytes if issparse(data.x) else data.x.nbytes
-        self.cells = LabelCells(self.edges, n_members, architecture.n_classes)
+        self.cells = LabelCells(self.edges, n_members)
         self.losses = np.empty((n_members, n_rows), dtype)
         self.row_share = np.full((n_rows, 1), 1 / n_rows)
 

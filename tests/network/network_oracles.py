@@ -125,7 +125,7 @@ def held_loss(architecture, theta, hyper, n_rows, labels, weights):
     """Build a network and give x -> loss (K,) with the dropout masks held, and its gradient."""
     gradient, streams = np.zeros_like(theta), HeldStreams(len(theta))
     network = Network(architecture, theta, gradient, n_rows, hyper, streams)
-    cells = LabelCells([0, n_rows], len(theta), architecture.n_classes)(labels)
+    cells = LabelCells([0, n_rows], len(theta))(labels)
 
     def loss(x):
         streams.rewind()

@@ -24,7 +24,7 @@ def cross_entropy(logits, labels, weights=None, smoothing=0.0):
     label_smoothing = np.broadcast_to(smoothing, (n_members, 1)).astype(logits.dtype)
     entropy = CrossEntropy(n_members, n_rows, n_classes, label_smoothing)
     entropy.logits[...] = logits
-    losses = entropy(LabelCells([0, n_rows], n_members, n_classes)(labels), weights)
+    losses = entropy(LabelCells([0, n_rows], n_members)(labels), weights)
     return losses.mean(axis=1), entropy.logits.copy()
 
 
