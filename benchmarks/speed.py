@@ -39,7 +39,8 @@ from threadpoolctl import threadpool_limits
 from skbn import BNSoftmaxClassifier
 from skbn.network.batches import batch_edges
 from skbn.network.network import Architecture
-from skbn.network.training import PER_MEMBER, Data, Settings, initial_state, train
+from skbn.network.state import initial_state
+from skbn.network.training import PER_MEMBER, Data, Settings, train
 from skbn.network.training import stack_hyperparameters as stack
 
 try:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from skbn.network.network import Architecture, fold, predict_logits
 from skbn.network.parameters import Array
-from skbn.network.training import Data, Epoch, Settings, State, initial_state, train
+from skbn.network.state import State, initial_state
+from skbn.network.training import Data, Epoch, Settings, train
 from skbn.stopping import BestState, ValidationSet
 
 Entry = dict[str, float]

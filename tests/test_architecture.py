@@ -20,7 +20,7 @@ ORDER = [
     "__main__",
 ]
 CORE = ["parameters", "mapped", "activations", "initializers", "softmax", "layers", "network"]
-CORE += ["optimizers", "schedules", "batches", "training"]
+CORE += ["optimizers", "schedules", "batches", "state", "training"]
 MODULES = {
     ".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path
     for path in ROOT.rglob("*.py")

@@ -8,7 +8,8 @@ from skbn.network.activations import ACTIVATIONS
 from skbn.network.network import Network
 from skbn.network.optimizers import NESTEROV, OPTIMIZERS
 from skbn.network.softmax import LabelCells
-from skbn.network.training import Data, Settings, initial_state, stack_hyperparameters, train
+from skbn.network.state import initial_state
+from skbn.network.training import Data, Settings, stack_hyperparameters, train
 
 ALL_OPTIMIZERS = {**OPTIMIZERS, "nesterov": NESTEROV}
 

@@ -1,0 +1,108 @@
+"""The state of a population in training: all that it takes to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skbn.network.network import Architecture, initial_theta
+from skbn.network.optimizers import OPTIMIZERS
+from skbn.network.parameters import Array, copy, zeros
+
+AVERAGES = ("beta_1", "beta_2", "bn_momentum")
+"""Hyperparameters that are the decay of an exponentially weighted average."""
+
+Snapshot = tuple[int, list[Array], list[Any]]
+
+
+@dataclass
+class State:
+    """All that a population needs to go on training, and nothing else.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (K, P)
+    vectors : list of ndarray of shape (K, n_trained)
+        The optimiser's state.
+    sums : float64 ndarray of shape (3, K, 1)
+        Sums of the weights in the averages of ``AVERAGES``.
+    shuffle_streams, dropout_streams : list of numpy.random.Generator
+        One a member.
+    n_epochs : int, default=0
+        Whole epochs done.
+    """
+
+    theta: Array
+    vectors: list[Array]
+    sums: Array
+    shuffle_streams: list[np.random.Generator]
+    dropout_streams: list[np.random.Generator]
+    n_epochs: int = 0
+
+    def copy(self) -> State:
+        """Give a state that shares no memory with this one."""
+        return State(
+            *(copy(self.theta), [copy(vector) for vector in self.vectors], self.sums.copy()),
+            *deepcopy((self.shuffle_streams, self.dropout_streams)),
+            n_epochs=self.n_epochs,
+        )
+
+    def _arrays(self) -> list[Array]:
+        return [self.theta, *self.vectors, self.sums]
+
+    def _bit_generators(self) -> list[Any]:
+        return [s.bit_generator for s in (*self.shuffle_streams, *self.dropout_streams)]
+
+    def snapshot(self) -> Snapshot:
+        """Give what `restore` takes to come back to this point."""
+        arrays = [array.copy() for array in self._arrays()]
+        return self.n_epochs, arrays, [bits.state for bits in self._bit_generators()]
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot, in the arrays that are there."""
+        self.n_epochs, arrays, bits = snapshot
+        for mine, saved in zip(self._arrays(), arrays, strict=True):
+            np.copyto(mine, saved)
+        for own, state in zip(self._bit_generators(), bits, strict=True):
+            own.state = state
+
+
+def initial_state(
+    architecture: Architecture,
+    solver: str,
+    initializers: Sequence[str],
+    seeds: Sequence[np.random.SeedSequence],
+    dtype: npt.DTypeLike,
+) -> State:
+    """Draw a population before its first step.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    solver : str
+        A key of ``OPTIMIZERS``.
+    initializers : sequence of str, one a member
+    seeds : sequence of numpy.random.SeedSequence, one a member
+        Each is spawned into streams for initialisation, shuffling and dropout.
+    dtype : numpy dtype
+
+    Returns
+    -------
+    state : State
+    """
+    streams = [[np.random.default_rng(child) for child in seed.spawn(3)] for seed in seeds]
+    first, shuffle, dropout = (list(kind) for kind in zip(*streams, strict=True))
+    theta = initial_theta(architecture, initializers, first, dtype)
+    trained = (len(theta), architecture.layout.n_trained)
+    return State(
+        theta=theta,
+        vectors=[zeros(trained, dtype) for _ in range(OPTIMIZERS[solver].n_vectors)],
+        sums=np.zeros((len(AVERAGES), len(theta), 1)),
+        shuffle_streams=shuffle,
+        dropout_streams=dropout,
+    )
