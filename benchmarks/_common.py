@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import platform
@@ -14,6 +15,11 @@ from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+
+def optional(name):
+    """Import a package, or give None where it is not installed."""
+    return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
 
 def machine():

@@ -31,7 +31,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 import pandas as pd
-from _common import machine
+from _common import machine, optional
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
@@ -43,15 +43,8 @@ from skbn.network.state import initial_state
 from skbn.network.training import PER_MEMBER, Data, Settings, train
 from skbn.network.training import stack_hyperparameters as stack
 
-try:
-    import torch
-    from torch import nn
-except ImportError:
-    torch = None
-try:
-    from skorch import NeuralNetClassifier
-except ImportError:
-    NeuralNetClassifier = None
+torch, skorch_package = optional("torch"), optional("skorch")
+nn = torch and torch.nn
 
 
 @dataclass(frozen=True)
@@ -169,7 +162,7 @@ def pytorch(size, X, y):
 
 
 def skorch(size, X, y):
-    net = NeuralNetClassifier(
+    net = skorch_package.NeuralNetClassifier(
         torch_module(size),
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
@@ -235,7 +228,7 @@ def measure_fit(sizes, rounds):
     }
     if torch is not None:
         arms["PyTorch"] = pytorch
-    if torch is not None and NeuralNetClassifier is not None:
+    if torch is not None and skorch_package is not None:
         arms["skorch"] = skorch
     for name in {"PyTorch", "skorch"} - arms.keys():
         print(f"{name} is not installed: left out")

@@ -17,23 +17,15 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
-from _common import machine, mnist
+from _common import machine, mnist, optional
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from skbn import BNSoftmaxClassifier
 
-try:
-    import torch
-    from torch import nn
-except ImportError:
-    torch = None
-try:
-    from skorch import NeuralNetClassifier
-    from skorch.callbacks import Callback
-except ImportError:
-    NeuralNetClassifier = None
+torch, skorch_package = optional("torch"), optional("skorch")
+nn = torch and torch.nn
 
 LEVELS = (0.975, 0.98, 0.985)
 
@@ -95,7 +87,7 @@ def skorch(settings, seed, X, y):
     torch.manual_seed(seed)
     n_steps = settings.get("one_cycle", 0) * -(-len(X) // settings["batch_size"])
 
-    class OneCycle(Callback):
+    class OneCycle(skorch_package.callbacks.Callback):
         """skorch's own LRScheduler starts anew at each partial_fit."""
 
         schedule = None
@@ -110,7 +102,7 @@ def skorch(settings, seed, X, y):
             if n_steps and training:
                 self.schedule.step()
 
-    net = NeuralNetClassifier(
+    net = skorch_package.NeuralNetClassifier(
         module(settings["hidden"]),
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
@@ -202,7 +194,7 @@ def main():
     if torch is not None:
         torch.set_num_threads(cores)
     print("  ".join(f"{level:>8.1%}" for level in LEVELS), " library and settings")
-    missing = {"PyTorch": torch is None, "skorch": torch is None or NeuralNetClassifier is None}
+    missing = {"PyTorch": torch is None, "skorch": torch is None or skorch_package is None}
     best = {}
     for arm in arguments.arms.split(","):
         if missing.get(arm):
