@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import platform
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,15 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 def optional(name):
     """Import a package, or give None where it is not installed."""
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
+
+
+def torch_network(widths):
+    """A PyTorch module of the same layers as skbn's: ``widths`` from features to classes."""
+    nn = importlib.import_module("torch").nn
+    layers = []
+    for n_in, n_out in pairwise(widths[:-1]):
+        layers += [nn.Linear(n_in, n_out, bias=False), nn.BatchNorm1d(n_out), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(*widths[-2:]))
 
 
 def machine():

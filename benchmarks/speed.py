@@ -31,7 +31,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 import pandas as pd
-from _common import machine, optional
+from _common import machine, optional, torch_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
@@ -136,13 +136,6 @@ def mlp(size, X, y):
     return lambda: model.fit(X, y)
 
 
-def torch_module(size):
-    layers = []
-    for n_in, n_out in pairwise(size.widths[:-1]):
-        layers += [nn.Linear(n_in, n_out, bias=False), nn.BatchNorm1d(n_out), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(*size.widths[-2:]))
-
-
 def pytorch(size, X, y):
     """A plain loop over tensors: no loader, whose workers and collation cost more."""
     n_batches = len(batch_edges(len(X), size.batch, normalised=True)) - 1
@@ -150,7 +143,7 @@ def pytorch(size, X, y):
     loss = nn.CrossEntropyLoss()
 
     def run():
-        module = torch_module(size)
+        module = torch_network(size.widths)
         optimizer = torch.optim.Adam(module.parameters(), fused=True)
         for _ in range(size.epochs):
             for rows in torch.randperm(len(X)).tensor_split(n_batches):
@@ -163,7 +156,7 @@ def pytorch(size, X, y):
 
 def skorch(size, X, y):
     net = skorch_package.NeuralNetClassifier(
-        torch_module(size),
+        torch_network(size.widths),
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
         optimizer__fused=True,

@@ -12,12 +12,11 @@ cores. Peers: ``pip install ".[bench]"``; those that are missing are said to be.
 import argparse
 import os
 import warnings
-from itertools import pairwise
 from statistics import median
 from time import perf_counter
 
 import numpy as np
-from _common import machine, mnist, optional
+from _common import machine, mnist, optional, torch_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
@@ -27,6 +26,7 @@ from skbn import BNSoftmaxClassifier
 torch, skorch_package = optional("torch"), optional("skorch")
 nn = torch and torch.nn
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 LEVELS = (0.975, 0.98, 0.985)
 
 
@@ -46,17 +46,10 @@ def mlp(settings, seed, X, y):
     return lambda: model.partial_fit(X, y, classes=classes), model.predict
 
 
-def module(hidden):
-    layers = []
-    for n_in, n_out in pairwise((784, *hidden)):
-        layers += [nn.Linear(n_in, n_out, bias=False), nn.BatchNorm1d(n_out), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(hidden[-1], 10))
-
-
 def pytorch(settings, seed, X, y):
     hidden, batch = settings["hidden"], settings["batch_size"]
     torch.manual_seed(seed)
-    net, loss = module(hidden), nn.CrossEntropyLoss()
+    net, loss = torch_network((784, *hidden, 10)), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(net.parameters(), settings["lr"], fused=True)
     n_batches = -(-len(X) // batch)
     schedule = None
@@ -103,7 +96,7 @@ def skorch(settings, seed, X, y):
                 self.schedule.step()
 
     net = skorch_package.NeuralNetClassifier(
-        module(settings["hidden"]),
+        torch_network((784, *settings["hidden"], 10)),
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
         optimizer__fused=True,
@@ -189,10 +182,9 @@ def main():
     parser.add_argument("--arms", default=",".join(ARMS))
     arguments = parser.parse_args()
     data = mnist(arguments.data)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    print(f"{machine()}, {cores} threads")
+    print(f"{machine()}, {CORES} threads")
     if torch is not None:
-        torch.set_num_threads(cores)
+        torch.set_num_threads(CORES)
     print("  ".join(f"{level:>8.1%}" for level in LEVELS), " library and settings")
     missing = {"PyTorch": torch is None, "skorch": torch is None or skorch_package is None}
     best = {}
@@ -218,5 +210,5 @@ def main():
 if __name__ == "__main__":
     # An epoch at a time is not meant to converge.
     warnings.simplefilter("ignore", ConvergenceWarning)
-    with threadpool_limits(len(os.sched_getaffinity(0)), "blas"):
+    with threadpool_limits(CORES, "blas"):
         main()

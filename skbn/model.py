@@ -62,7 +62,7 @@ class Model:
         return cls(architecture, solver, state, split_seed)
 
     def copy(self) -> Model:
-        """Give a model that shares no memory with this one."""
+        """Give a model that can be trained without changing this one."""
         history = {name: values.copy() for name, values in self.history.items()}
         return replace(self, state=self.state.copy(), history=history)
 

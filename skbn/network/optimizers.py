@@ -34,7 +34,7 @@ class Optimizer:
         (T, K, 1), from the learning rates and from `RunningSums` with ``beta_1`` and
         ``beta_2``, of the same shape.
     n_squares : int
-        How many of them, the last ones, are of squares of gradients.
+        How many of the vectors, the last ones, are of squares of gradients.
     decoupled : bool, default=False
         Weight decay as W <- W - rate alpha W instead of in the gradient.
     """

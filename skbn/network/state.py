@@ -47,8 +47,11 @@ class State:
     def copy(self) -> State:
         """Give a state that shares no memory with this one."""
         return State(
-            *(copy(self.theta), [copy(vector) for vector in self.vectors], self.sums.copy()),
-            *deepcopy((self.shuffle_streams, self.dropout_streams)),
+            theta=copy(self.theta),
+            vectors=[copy(vector) for vector in self.vectors],
+            sums=self.sums.copy(),
+            shuffle_streams=deepcopy(self.shuffle_streams),
+            dropout_streams=deepcopy(self.dropout_streams),
             n_epochs=self.n_epochs,
         )
 

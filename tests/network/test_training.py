@@ -200,6 +200,7 @@ def test_the_state_keeps_its_dtype(optimizer, dtype):
     run(1, SMALL, make_settings(optimizer), make_hyper(REGULARISED), state, data)
     for array in (state.theta, *state.vectors):
         assert array.dtype == dtype
+    assert state.sums.dtype == np.float64
 
 
 @pytest.mark.parametrize("sparse", [csr_matrix, csr_array])
