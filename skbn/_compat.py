@@ -1,12 +1,79 @@
 """The private names of scikit-learn that this package cannot do without."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._validation import (
+    _fit_and_score,
+    _insert_error_scores,
+    _warn_or_raise_about_fit_failures,
+)
 from sklearn.utils._param_validation import Interval, StrOptions
 
-__all__ = ["Interval", "StrOptions", "validate_parameters"]
+try:  # scikit-learn 1.9
+    from sklearn.callback import with_callbacks
+except ImportError:
+
+    def with_callbacks(method: Any) -> Any:
+        """Leave the method as it is."""
+        return method
+
+
+__all__ = [
+    "BaseSearchCV",
+    "Interval",
+    "StrOptions",
+    "callback_task",
+    "fit_and_score",
+    "insert_error_scores",
+    "validate_parameters",
+    "warn_or_raise_about_fit_failures",
+    "with_callbacks",
+]
+
+fit_and_score = _fit_and_score
+insert_error_scores = _insert_error_scores
+warn_or_raise_about_fit_failures = _warn_or_raise_about_fit_failures
 
 
 def validate_parameters(estimator: Any) -> None:
     """Check parameters against ``_parameter_constraints``, with scikit-learn's messages."""
     estimator._validate_params()
+
+
+@contextmanager
+def callback_task(
+    search: Any, name: str, max_subtasks: int | None, parent: Any = None, **options: Any
+) -> Iterator[Any]:
+    """Tell scikit-learn's callbacks that a task of a search begins and ends.
+
+    Parameters
+    ----------
+    search : BaseSearchCV
+        Whose callbacks.
+    name : str
+        Of the task.
+    max_subtasks : int or None
+        Tasks it consists of; None is not known.
+    parent : CallbackContext or None
+        Of the task that this one is a part of; None begins a fit.
+    **options : bool
+        ``sequential_subtasks=False`` for a task whose parts have numbers.
+
+    Yields
+    ------
+    context : CallbackContext or None
+        None where the search has no callbacks, as before scikit-learn 1.9.
+    """
+    if not getattr(search, "_skl_callbacks", None):
+        yield None
+        return
+    begin = search._init_callback_context if parent is None else parent.subcontext
+    context = begin(task_name=name, max_subtasks=max_subtasks, **options)
+    context.call_on_fit_task_begin(estimator=search)
+    yield context
+    context.call_on_fit_task_end(estimator=search)

@@ -1,0 +1,521 @@
+"""The search: rounds of candidates, each drawn nearer to the best ones so far."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import ExitStack
+from copy import deepcopy
+from numbers import Integral, Real
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state, indexable
+from sklearn.utils.validation import check_is_fitted
+
+from skbn._compat import (
+    BaseSearchCV,
+    Interval,
+    callback_task,
+    insert_error_scores,
+    validate_parameters,
+    warn_or_raise_about_fit_failures,
+    with_callbacks,
+)
+from skbn.search import fingerprints
+from skbn.search.evaluation import Evaluation, Job
+from skbn.search.interruption import Interrupted, interruptible
+from skbn.search.journal import Journal, NoJournal
+from skbn.search.progress import progress
+from skbn.search.space import Space
+from skbn.search.study import Study, n_best
+from skbn.search.zoom import draw_round, round_sizes
+
+
+class CoarseToFineSearchCV(BaseSearchCV):
+    """Random search that zooms in: each round draws nearer to the best so far.
+
+    The first round spreads candidates evenly over the whole space (a scrambled Sobol
+    sequence [1]_). Every later one draws around the best candidates so far, each
+    parameter on its own scale, and less widely than the round before; a tenth is still
+    drawn over the whole space. It is used like `RandomizedSearchCV`, with any estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With `score`, or give ``scoring``.
+
+    param_distributions : dict or list of dict
+        By parameter, a list of values or a distribution: of `skbn.search`, or a frozen
+        one of `scipy.stats`. A list of numbers in order is a scale too; other lists are
+        choices. Of several dicts one is drawn first.
+
+    n_candidates : int, default=60
+        Candidates of all rounds together, about half of them in the first.
+
+    n_rounds : int, default=3
+        Rounds. One is a search over the whole space only.
+
+    journal : str, path-like or None, default=None
+        SQLite file to which every fit is committed as soon as it is done. `fit` with the
+        same data, space and splits goes on where the file ends, after a crash too. One
+        process at a time can hold it.
+
+    time_budget : float or None, default=None
+        Seconds after which `fit` begins no more fits, although those under way end, one
+        candidate at least is completed, and the best one is fitted to all rows.
+
+    scoring : str, callable, list, tuple, dict or None, default=None
+        As in `RandomizedSearchCV`. With several scores and ``refit`` not the name of
+        one, the first leads the search.
+
+    n_jobs : int or None, default=None
+        Fits to run at a time, by joblib; its backend decides on which machines.
+
+    refit : bool, str or callable, default=True
+        As in `RandomizedSearchCV`.
+
+    cv : int, cross-validation generator or iterable, default=None
+        As in `RandomizedSearchCV`: 5 folds by default. All candidates meet the same
+        splits, which are made once a call.
+
+    verbose : int, default=0
+        1 shows how far the search is, the best score so far and the time left: on a
+        terminal by a bar (``pip install "skbn[progress]"``), or else by a line every few
+        seconds. Above, scikit-learn prints a line a fit.
+
+    error_score : "raise" or float, default=nan
+        Score of a candidate whose fit fails.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed. With the same one the candidates are the same, whatever ``n_jobs``, and
+        after an interruption; with None a journal keeps the one that was drawn.
+
+    Attributes
+    ----------
+    cv_results_ : dict of str to ndarray
+        As of `RandomizedSearchCV`, without scores on training rows, and with
+        the columns "round" and "draw": "global" for a candidate drawn over the whole
+        space, "local" for one drawn near the best, "known" for one that `retune` took
+        over. Candidates that were not finished are left out.
+    best_estimator_ : estimator
+        The best candidate, fitted to all rows; with ``refit``.
+    best_score_ : float
+        Its mean score.
+    best_params_ : dict
+        Its parameters.
+    best_index_ : int
+        Its index in ``cv_results_``.
+    bounds_history_ : list of dict
+        For each round, by parameter, where its local draws lie, but for some 5 % of
+        them: (low, high). Made for ``pandas.DataFrame(search.bounds_history_)``.
+        Choices without an order are left out.
+    at_bounds_ : dict of str to object
+        The best values that lie at an end of their scale, towards which scores rise.
+        There is a warning for each.
+    optimum_shift_ : DataFrame
+        After `retune`: the best values before and after, and their distance, from 0 to 1
+        of the scale.
+    scorer_ : callable or dict
+        The scorers.
+    n_splits_ : int
+        Splits.
+    refit_time_ : float
+        Seconds that the fit to all rows took.
+    multimetric_ : bool
+        Whether there are several scores.
+    classes_ : ndarray of shape (n_classes,)
+        Of the best estimator.
+    n_features_in_ : int
+        Of the best estimator.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Of the best estimator, where it has them.
+
+    See Also
+    --------
+    default_space : The space recommended for `BNSoftmaxClassifier`.
+    skbn.display.SearchDisplay : Pictures of a search.
+
+    Notes
+    -----
+    Ctrl-C ends the search with a warning; what was found is refitted and published as
+    if the search had been planned so, and `extend` goes on with it.
+
+    References
+    ----------
+    .. [1] A. Owen. Scrambling Sobol' and Niederreiter-Xing points. Journal of
+       Complexity, 1998.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skbn import BNSoftmaxClassifier
+    >>> from skbn.search import CoarseToFineSearchCV, hidden_layers
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> model = make_pipeline(StandardScaler(), BNSoftmaxClassifier(random_state=0))
+    >>> space = {
+    ...     "bnsoftmaxclassifier__learning_rate_init": loguniform(1e-4, 1),
+    ...     "bnsoftmaxclassifier__hidden_layer_sizes": hidden_layers((1, 2), (8, 32)),
+    ... }
+    >>> search = CoarseToFineSearchCV(model, space, n_candidates=12, cv=3, random_state=0)
+    >>> bool(search.fit(X, y).best_score_ > 0.9)
+    True
+    >>> search.cv_results_["round"].tolist()
+    [0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **{
+            name: constraint
+            for name, constraint in BaseSearchCV._parameter_constraints.items()
+            if name not in ("pre_dispatch", "return_train_score")
+        },
+        "param_distributions": [dict, list],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "n_rounds": [Interval(Integral, 1, None, closed="left")],
+        "journal": [str, os.PathLike, None],
+        "time_budget": [Interval(Real, 0, None, closed="neither"), None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        param_distributions,
+        *,
+        n_candidates=60,
+        n_rounds=3,
+        journal=None,
+        time_budget=None,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        error_score=np.nan,
+        random_state=None,
+    ):
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            error_score=error_score,
+            return_train_score=False,
+        )
+        self.param_distributions = param_distributions
+        self.n_candidates = n_candidates
+        self.n_rounds = n_rounds
+        self.journal = journal
+        self.time_budget = time_budget
+        self.random_state = random_state
+
+    def fit(self, X, y=None, **params):
+        """Search, and fit the best candidate to all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data, as the estimator takes them.
+        y : array-like of shape (n_samples,), default=None
+            Targets.
+        **params : dict of str to object
+            Passed on to `fit` of the estimator, to the scorer and to ``cv``, as by
+            scikit-learn's own searches: ``sample_weight``, ``groups``.
+
+        Returns
+        -------
+        self : CoarseToFineSearchCV
+
+        Raises
+        ------
+        ValueError
+            Before anything is fitted, for a parameter or a distribution that is none
+            and for a journal that is not this search's or cannot be written; later,
+            if all fits of the first round fail.
+        """
+        self._report(self._fit(X, y, params, journal=self.journal))
+        return self
+
+    def extend(self, X, y=None, *, n_rounds=1, **params):
+        """Go on with a fitted search: finish what was interrupted, and add rounds.
+
+        Parameters
+        ----------
+        X, y : array-like
+            The data of `fit`.
+        n_rounds : int, default=1
+            Rounds to make, one that was begun included, each as large as the last of `fit`.
+        **params : dict of str to object
+            Those of `fit`.
+
+        Returns
+        -------
+        self : CoarseToFineSearchCV
+        """
+        check_is_fitted(self, "cv_results_")
+        if not isinstance(n_rounds, Integral) or n_rounds < 1:
+            raise ValueError(f"n_rounds must be a positive integer, got {n_rounds!r}")
+        self._report(
+            self._fit(X, y, params, journal=self._journal, begun=self._study, n_more=n_rounds)
+        )
+        return self
+
+    def retune(self, X, y=None, *, journal=None, **params):
+        """Search anew on other data, starting from what was learned.
+
+        The best candidates so far are scored on the new data first, with others
+        drawn widely around them; half of the first round explores the whole space.
+
+        Parameters
+        ----------
+        X, y : array-like
+            New data, of the same meaning.
+        journal : str or path-like, default=None
+            File to go on from after a crash, another one than that of `fit`.
+        **params : dict of str to object
+            As for `fit`.
+
+        Returns
+        -------
+        self : CoarseToFineSearchCV
+            With the results on the new data, and ``optimum_shift_``.
+        """
+        check_is_fitted(self, "cv_results_")
+        ranked = self._study.ranked(self.n_splits_, self._metric(self._study))
+        known = np.array([trial.unit for trial in ranked[: n_best(len(ranked))]])
+        self._report(self._fit(X, y, params, journal=journal, known=known))
+        return self
+
+    @with_callbacks
+    def _fit(self, X, y, params, *, journal, begun=None, known=None, n_more=0):
+        validate_parameters(self)
+        space = Space(self.param_distributions)
+        space.check(self.estimator)
+        if self.n_candidates < self.n_rounds:
+            raise ValueError(
+                f"n_candidates={self.n_candidates} is too few for n_rounds={self.n_rounds}: each "
+                "round needs a candidate at least"
+            )
+        X, y = indexable(X, y)
+        evaluation = self._evaluation(X, y, params)
+        known = begun.known if begun else known
+        about = self._about(space, evaluation, params, known)
+        if begun:
+            check_same_search(about, self._searched)
+        with Journal(journal, about) if journal is not None else NoJournal() as book:
+            study = book.load() or deepcopy(begun)
+            if study is None:
+                study = Study(self._seed())
+                book.start(study)
+            study.known = known
+            n_rounds = max(self.n_rounds, n_more + study.n_complete_rounds(evaluation.n_splits))
+            with callback_task(self, "fit", n_rounds + bool(self.refit)) as task:
+                was_interrupted = self._explore(study, n_rounds, book, evaluation, space, task)
+                fitted = self._summary(study, space, evaluation)
+                if self.refit:
+                    fitted |= self._refit(X, y, fitted["best_params_"], evaluation, task)
+        for name in [name for name in self.__dict__ if name.endswith("_") and name[0] != "_"]:
+            delattr(self, name)
+        self.__dict__.update(fitted, _study=study, _journal=journal, _searched=about)
+        return was_interrupted
+
+    def _evaluation(self, X, y, params):
+        scorers, _ = self._get_scorers()
+        routed = self._get_routed_params_for_fit(params)
+        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        options = {
+            "scorer": scorers,
+            "fit_params": routed.estimator.fit,
+            "score_params": routed.scorer.score,
+            "return_n_test_samples": True,
+            "return_times": True,
+            "error_score": self.error_score,
+            "verbose": max(int(self.verbose) - 1, 0),
+        }
+        splits = list(cv.split(X, y, **routed.splitter.split))
+        return Evaluation(self, clone(self.estimator), X, y, splits, options, self.n_jobs)
+
+    def _about(self, space, evaluation, params, known):
+        """What decides the outcome: two searches that agree in it are the same search."""
+        return {
+            "estimator": fingerprints.of_estimator(self.estimator),
+            "param_distributions": repr(space),
+            "scoring": fingerprints.without_addresses(
+                f"{self.scoring}, refit={self.refit}, error_score={self.error_score}"
+            ),
+            "n_candidates and n_rounds": f"{self.n_candidates} and {self.n_rounds}",
+            "random_state": str(self.random_state) if self._has_seed() else "not fixed",
+            "data": fingerprints.of_data(evaluation.X, evaluation.y, params),
+            "splits": fingerprints.of_data(
+                *(rows for split in evaluation.splits for rows in split)
+            ),
+            "start": "" if known is None else fingerprints.of_data(known),
+        }
+
+    def _has_seed(self):
+        return isinstance(self.random_state, Integral)
+
+    def _seed(self):
+        if self._has_seed():
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31))
+
+    def _explore(self, study, n_rounds, book, evaluation, space, task):
+        """Draw and evaluate rounds until there are enough, time is over or Ctrl-C was pressed."""
+        n_splits, started = evaluation.n_splits, perf_counter()
+
+        def is_over():
+            budget = np.inf if self.time_budget is None else self.time_budget
+            return perf_counter() - started > budget and bool(study.complete(n_splits))
+
+        sizes = round_sizes(self.n_candidates, self.n_rounds)
+        sizes += sizes[-1:] * (n_rounds - len(sizes))
+        try:
+            with interruptible(), progress(n_splits * sum(sizes), self.verbose) as show:
+                for number in range(n_rounds):
+                    if number == len(study.bounds):
+                        if is_over():
+                            break
+                        self._draw(study, sizes[number], book, space, n_splits)
+                    jobs = [
+                        Job(index, split, space.decode(trial.unit))
+                        for index, trial in enumerate(study.trials)
+                        for split in range(n_splits)
+                        if trial.round == number and split not in trial.results
+                    ]
+                    options = {"parent": task, "sequential_subtasks": False}
+                    with callback_task(self, "round", len(jobs), **options) as round_task:
+                        for index, split, result in evaluation.run(jobs, is_over, round_task):
+                            book.add_result(index, split, result)
+                            study.trials[index].results[split] = result
+                            show(*self._status(study, n_splits))
+                    if number == 0:
+                        self._check_failures(study, n_splits)
+        except (Interrupted, KeyboardInterrupt):
+            if not study.ranked(n_splits, self._metric(study)):
+                raise KeyboardInterrupt from None
+            return True
+        return False
+
+    def _draw(self, study, n_candidates, book, space, n_splits):
+        """Draw the next round from what is known, and commit it."""
+        n_before = len(study.trials)
+        draw_round(space, study, n_candidates, n_splits, self._metric(study))
+        if len(study.trials) - n_before < n_candidates:
+            warnings.warn(
+                f"round {len(study.bounds) - 1} has {len(study.trials) - n_before} candidates "
+                f"instead of {n_candidates}: few others are left in param_distributions",
+                UserWarning,
+                stacklevel=5,
+            )
+        book.add_round(study, [space.decode(trial.unit) for trial in study.trials[n_before:]])
+
+    def _metric(self, study):
+        """Name of the score that leads the search; None where there is one score only."""
+        if isinstance(self.refit, str):
+            return self.refit
+        scores = (r["test_scores"] for trial in study.trials for r in trial.results.values())
+        return next((next(iter(s)) for s in scores if isinstance(s, dict)), None)
+
+    def _status(self, study, n_splits):
+        """Fits done so far, and the best score in words."""
+        metric = self._metric(study)
+        best = study.ranked(n_splits, metric)[:1]
+        name = metric or (self.scoring if isinstance(self.scoring, str) else "score")
+        text = f"best {name} {best[0].score(metric):.4f}" if best else "no score yet"
+        return sum(len(trial.results) for trial in study.trials), text
+
+    def _summary(self, study, space, evaluation):
+        """Fitted attributes that need no estimator."""
+        n_splits = evaluation.n_splits
+        trials = study.complete(n_splits)
+        out = [dict(trial.results[split]) for trial in trials for split in range(n_splits)]
+        warn_or_raise_about_fit_failures(out, self.error_score)
+        if callable(self.scoring):
+            insert_error_scores(out, self.error_score)
+        columns = {"round": [t.round for t in trials], "draw": [t.draw for t in trials]}
+        params = [space.decode(trial.unit) for trial in trials]
+        results = self._format_results(params, n_splits, out, columns)
+        scorers, refit_metric = self._get_scorers()
+        fitted = {
+            "cv_results_": results,
+            "n_splits_": n_splits,
+            "multimetric_": isinstance(out[0]["test_scores"], dict),
+            "scorer_": getattr(scorers, "_scorers", scorers),
+            "bounds_history_": [space.bounds(bounds) for bounds in study.bounds],
+        }
+        if fitted["multimetric_"] and callable(self.scoring):
+            self._check_refit_for_multimetric(out[0]["test_scores"])
+            refit_metric = self.refit
+        if self.refit or not fitted["multimetric_"]:
+            best = self._select_best_index(self.refit, refit_metric, results)
+            fitted |= {"best_index_": best, "best_params_": params[best]}
+            finite = study.ranked(n_splits, self._metric(study))
+            everywhere = [trial for trial in finite if trial.draw == "global"]
+            fitted["at_bounds_"] = space.at_bounds(
+                trials[best].unit,
+                np.array([trial.unit for trial in everywhere]),
+                [trial.score(self._metric(study)) for trial in everywhere],
+            )
+            if not callable(self.refit):
+                fitted["best_score_"] = results[f"mean_test_{refit_metric}"][best]
+            if study.known is not None:
+                fitted["optimum_shift_"] = space.shift(study.known[0], trials[best].unit)
+        return fitted
+
+    def _refit(self, X, y, params, evaluation, task):
+        """Fit the best candidate to all rows."""
+        best = clone(evaluation.estimator).set_params(**clone(params, safe=False))
+        targets = () if y is None else (y,)
+        started = perf_counter()
+        with callback_task(self, "refit", 0, parent=task) as refit_task, ExitStack() as stack:
+            if refit_task is not None:
+                stack.enter_context(refit_task.propagate_callback_context(best))
+            best.fit(X, *targets, **evaluation.options["fit_params"])
+        fitted = {"best_estimator_": best, "refit_time_": perf_counter() - started}
+        if hasattr(best, "feature_names_in_"):
+            fitted["feature_names_in_"] = best.feature_names_in_
+        return fitted
+
+    def _check_failures(self, study, n_splits):
+        """Stop after the first round if nothing in it could be fitted."""
+        results = [r for trial in study.trials for r in trial.results.values()]
+        if results and all(result["fit_error"] for result in results):
+            warn_or_raise_about_fit_failures(results, self.error_score)
+
+    def _report(self, was_interrupted):
+        """Warn of what the user should know, when all is published."""
+        if was_interrupted:
+            warnings.warn(
+                f"Ctrl-C: the search ended with {len(self.cv_results_['params'])} whole "
+                "candidates; extend goes on with it",
+                UserWarning,
+                stacklevel=3,
+            )
+        for name, value in getattr(self, "at_bounds_", {}).items():
+            warnings.warn(
+                f"the best {name}, {value:.6g}, lies at an end of its scale, towards which the "
+                "scores rise; a wider scale may hold a better one",
+                UserWarning,
+                stacklevel=3,
+            )
+
+
+def check_same_search(about, before):
+    """Refuse to extend a search by what belongs to another."""
+    for name in about:
+        if about[name] != before[name]:
+            raise ValueError(
+                f"extend goes on with the search that was fitted, but {name} changed since; "
+                "give the same (cv needs a random_state if it shuffles), or use fit, or retune "
+                "for new data"
+            )

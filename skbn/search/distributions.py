@@ -1,0 +1,480 @@
+"""Scales to search on: each distribution is a map between values and the unit interval."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, floor, log
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import loguniform
+from sklearn.utils import check_random_state
+
+Units = NDArray[np.float64]
+OPEN = 2.0**-32  # what stands for 0, and 1 less it for 1, where these quantiles are infinite
+
+
+class Axis(NamedTuple):
+    """One coordinate of a distribution, for those who move along it or draw it."""
+
+    label: str  # such as "units"; "" where a distribution has one coordinate only
+    ordered: bool  # whether values that are near each other have coordinates near each other
+    levels: int  # how many values there are; 0 where they are a continuum
+    ticks: list[tuple[float, str]]  # coordinates, and how to write the values there
+    value: Callable[[Units], Any]  # what a coordinate, as an array of one, stands for
+    unit: Callable[[Any], Units]  # the way back
+
+
+class Distribution(ABC):
+    """A random value with a map to and from the unit cube, where it is uniform.
+
+    A distribution of one value has no coordinate, most have one, and one over
+    tuples may have several. To add a distribution, write `from_unit`, `to_unit`
+    and `axes`.
+    """
+
+    @property
+    @abstractmethod
+    def axes(self) -> tuple[Axis, ...]:
+        """What each coordinate stands for."""
+
+    @abstractmethod
+    def from_unit(self, unit: Units) -> Any:
+        """Value at a point of the unit cube.
+
+        Parameters
+        ----------
+        unit : ndarray of shape (n_axes,)
+            Coordinates from 0 to 1.
+
+        Returns
+        -------
+        value : object
+        """
+
+    @abstractmethod
+    def to_unit(self, value: Any) -> Units:
+        """Point of the unit cube that stands for a value, the middle of all that do.
+
+        Parameters
+        ----------
+        value : object
+            A number beyond the bounds is taken for the bound.
+
+        Returns
+        -------
+        unit : ndarray of shape (n_axes,)
+
+        Raises
+        ------
+        ValueError
+            If the value cannot be drawn.
+        """
+
+    def rvs(self, size: int | None = None, random_state: Any = None) -> Any:
+        """Draw values at random, as the distributions of `scipy.stats` do.
+
+        Parameters
+        ----------
+        size : int, default=None
+            How many; None is one, which is not put into a list.
+        random_state : int, RandomState instance or None, default=None
+            Seed.
+
+        Returns
+        -------
+        values : object or list
+        """
+        uniform = check_random_state(random_state).uniform
+        n_axes = len(self.axes)
+        if size is None:
+            return self.from_unit(uniform(size=n_axes))
+        return [self.from_unit(uniform(size=n_axes)) for _ in range(size)]
+
+
+@dataclass(frozen=True)
+class one_minus_loguniform(Distribution):
+    """Numbers just below 1 whose distance from 1 is log-uniform.
+
+    The scale of a momentum, and of every weight in an exponentially weighted
+    average: between 0.9 and 0.99 lies as much as between 0.99 and 0.999, for
+    ``1 / (1 - x)`` is about the number of values that are averaged.
+
+    Parameters
+    ----------
+    low, high : float
+        Bounds, with ``0 <= low < high < 1``.
+
+    Examples
+    --------
+    >>> from skbn.search import one_minus_loguniform
+    >>> momentum = one_minus_loguniform(0.9, 0.999)
+    >>> round(momentum.rvs(random_state=0), 4)
+    0.992
+    >>> [float(round(momentum.from_unit([u]), 4)) for u in (0, 0.5, 1)]
+    [0.9, 0.99, 0.999]
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        _check_bounds(self, Real)
+        if not 0 <= self.low < self.high < 1:
+            raise ValueError(f"{self}: the bounds must be 0 <= low < high < 1")
+
+    def __repr__(self) -> str:
+        return f"one_minus_loguniform({self.low}, {self.high})"
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """One continuous coordinate."""
+        powers = range(floor(-np.log10(1 - self.low)), 1 + ceil(-np.log10(1 - self.high)))
+        values = [1 - 10.0**-power for power in powers]
+        values = [value for value in values if self.low <= value <= self.high]
+        ticks = _ticks(self, values if len(values) > 1 else [self.low, self.high])
+        return (Axis("", True, 0, ticks, self.from_unit, self.to_unit),)
+
+    def from_unit(self, unit: Units) -> float:
+        """Value at a coordinate: ``1 - (1 - low) * ((1 - high) / (1 - low)) ** u``."""
+        value = 1 - (1 - self.low) * ((1 - self.high) / (1 - self.low)) ** float(unit[0])
+        return min(max(value, self.low), self.high)
+
+    def to_unit(self, value: float) -> Units:
+        """Coordinate of a value."""
+        value = min(max(value, self.low), self.high)
+        return np.array([log((1 - self.low) / (1 - value)) / log((1 - self.low) / (1 - self.high))])
+
+
+@dataclass(frozen=True)
+class log_randint(Distribution):
+    """Whole numbers, uniform on a logarithmic scale.
+
+    The scale of layer widths and batch sizes: as many draws fall between 16 and
+    32 as between 256 and 512.
+
+    Parameters
+    ----------
+    low, high : int
+        Bounds, with ``1 <= low < high``. Both can be drawn, unlike the upper one of
+        `scipy.stats.randint`.
+
+    Notes
+    -----
+    ``k`` has the probability ``log((k + 1) / k) / log((high + 1) / low)``.
+
+    Examples
+    --------
+    >>> from skbn.search import log_randint
+    >>> log_randint(16, 512).rvs(size=6, random_state=0)
+    [107, 191, 129, 105, 69, 150]
+    """
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        _check_bounds(self, Integral)
+        if not 1 <= self.low < self.high:
+            raise ValueError(f"{self}: the bounds must be 1 <= low < high")
+
+    def __repr__(self) -> str:
+        return f"log_randint({self.low}, {self.high})"
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """One coordinate of ``high - low + 1`` values."""
+        powers = range(int(self.low).bit_length() - 1, int(self.high).bit_length())
+        values = [v for v in (2**power for power in powers) if self.low <= v <= self.high]
+        if len(values) < 3:
+            values = sorted({round(v) for v in np.geomspace(self.low, self.high, 4)})
+        return (
+            Axis(
+                "",
+                True,
+                self.high - self.low + 1,
+                _ticks(self, values),
+                self.from_unit,
+                self.to_unit,
+            ),
+        )
+
+    def from_unit(self, unit: Units) -> int:
+        """Value at a coordinate: ``floor(low * ((high + 1) / low) ** u)``."""
+        value = floor(self.low * ((self.high + 1) / self.low) ** float(unit[0]))
+        return min(max(value, int(self.low)), int(self.high))
+
+    def to_unit(self, value: int) -> Units:
+        """Middle of a value's coordinates."""
+        value = min(max(value, self.low), self.high)
+        ends = np.log(np.array([value, value + 1]) / self.low) / log((self.high + 1) / self.low)
+        return np.array([ends.mean()])
+
+
+SHAPES = ("constant", "funnel")
+
+
+@dataclass(frozen=True)
+class hidden_layers(Distribution):
+    """Tuples of layer sizes, for ``hidden_layer_sizes``.
+
+    Parameters
+    ----------
+    depth : int or (int, int)
+        Hidden layers: a number, or bounds that can both be drawn.
+
+    width : int or (int, int)
+        Units of the first hidden layer: a number, or bounds that can both be drawn,
+        between which it is uniform on a logarithmic scale.
+
+    shape : str or sequence of str, default="constant"
+        Sizes of the other layers: "constant" gives all the same, "funnel" half as
+        many to each as to the one before. One of several is drawn.
+
+    Examples
+    --------
+    >>> from skbn.search import hidden_layers
+    >>> hidden_layers((1, 3), (32, 256)).rvs(size=3, random_state=0)
+    [(141, 141), (99, 99), (122, 122)]
+    >>> hidden_layers(3, 64, shape="funnel").rvs()
+    (64, 32, 16)
+    """
+
+    depth: int | tuple[int, int]
+    width: int | tuple[int, int]
+    shape: str | tuple[str, ...] = "constant"
+
+    def __post_init__(self) -> None:
+        # Lists become tuples, so that equal distributions hash equally.
+        for name in ("depth", "width", "shape"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and isinstance(value, Sequence):
+                object.__setattr__(self, name, tuple(value))
+        for name in ("depth", "width"):
+            bounds = _as_bounds(getattr(self, name))
+            if not (
+                len(bounds) == 2
+                and all(isinstance(b, Integral) and not isinstance(b, bool) for b in bounds)
+                and 1 <= bounds[0] <= bounds[1]
+            ):
+                raise ValueError(
+                    f"{self}: {name} must be a positive integer, or two of them with low <= high"
+                )
+        unknown = [shape for shape in self._shapes if shape not in SHAPES]
+        if unknown or not self._shapes:
+            raise ValueError(f"{self}: shape must be one or more of {', '.join(SHAPES)}")
+
+    def __repr__(self) -> str:
+        shape = "" if self.shape == "constant" else f", shape={self.shape!r}"
+        return f"hidden_layers({self.depth}, {self.width}{shape})"
+
+    @property
+    def _shapes(self) -> tuple[str, ...]:
+        return (self.shape,) if isinstance(self.shape, str) else self.shape
+
+    @cached_property
+    def _parts(self) -> dict[str, Distribution]:
+        low, high = _as_bounds(self.depth)
+        width = _as_bounds(self.width)
+        return {
+            "layers": Listed(range(low, high + 1)),
+            "units": log_randint(*width) if width[0] < width[1] else Listed(width[:1]),
+            "shape": Listed(self._shapes),
+        }
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """A coordinate for each of layers, units and shape that is not fixed."""
+        parts = self._parts.items()
+        return tuple(axis._replace(label=label) for label, part in parts for axis in part.axes)
+
+    def from_unit(self, unit: Units) -> tuple[int, ...]:
+        """Layer sizes at a point."""
+        rest, chosen = list(unit), []
+        for part in self._parts.values():
+            n_axes = len(part.axes)
+            chosen.append(part.from_unit(np.array(rest[:n_axes])))
+            del rest[:n_axes]
+        return _layer_sizes(*chosen)
+
+    def to_unit(self, value: Sequence[int]) -> Units:
+        """Point that stands for layer sizes."""
+        sizes = tuple(value)
+        for shape in self._shapes:
+            if sizes and sizes == _layer_sizes(len(sizes), sizes[0], shape):
+                chosen = (len(sizes), sizes[0], shape)
+                pairs = zip(self._parts.values(), chosen, strict=True)
+                return np.concatenate([part.to_unit(choice) for part, choice in pairs])
+        raise ValueError(f"{sizes} cannot be drawn from {self}")
+
+
+class Listed(Distribution):
+    """One of several values; numbers in ascending or descending order are a scale."""
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        self.values = [v.item() if isinstance(v, np.generic) else v for v in values]
+        if not self.values:
+            raise ValueError("a list of values must not be empty")
+
+    def __repr__(self) -> str:
+        return repr(self.values)
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """One coordinate, in equal parts for the values; none for a single value."""
+        n = len(self.values)
+        if n == 1:
+            return ()
+        ticks = [((i + 0.5) / n, _write(value)) for i, value in enumerate(self.values)]
+        numbers = all(isinstance(v, Real) and not isinstance(v, bool) for v in self.values)
+        ordered = numbers and bool(abs(np.sign(np.diff(self.values)).sum()) == n - 1)
+        return (Axis("", ordered, n, ticks, self.from_unit, self.to_unit),)
+
+    def from_unit(self, unit: Units) -> Any:
+        """Value at a coordinate."""
+        n = len(self.values)
+        return self.values[min(int(unit[0] * n), n - 1) if n > 1 else 0]
+
+    def to_unit(self, value: Any) -> Units:
+        """Middle of a value's coordinates."""
+        n = len(self.values)
+        value = value.item() if isinstance(value, np.generic) else value
+        for i, own in enumerate(self.values):
+            if own is value or (type(own) is type(value) and repr(own) == repr(value)):
+                return np.array([(i + 0.5) / n] if n > 1 else [])
+        raise ValueError(f"{value!r} is not one of {self}")
+
+
+class Frozen(Distribution):
+    """A distribution of `scipy.stats` with its parameters."""
+
+    def __init__(self, frozen: Any) -> None:
+        self.frozen = frozen
+        self.discrete = not hasattr(frozen, "pdf") and hasattr(frozen, "pmf")
+        if not np.all(np.isfinite(frozen.ppf([0.25, 0.75]))):
+            raise ValueError(
+                f"{self}: no such distribution; are the bounds the wrong way round, or below "
+                "zero on a log scale?"
+            )
+
+    def __repr__(self) -> str:
+        pieces = [str(value) for value in self.frozen.args]
+        pieces += [f"{name}={value}" for name, value in self.frozen.kwds.items()]
+        return f"{self.frozen.dist.name}({', '.join(pieces)})"
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """One coordinate, the cumulative probability."""
+        low, high = self.frozen.support()
+        levels = int(min(high - low + 1, 2**53)) if self.discrete else 0
+        if self.frozen.dist.name in ("loguniform", "reciprocal"):
+            powers = np.arange(ceil(np.log10(low) - 1e-9), 1 + floor(np.log10(high) + 1e-9))
+            values = list(10.0**powers) if len(powers) > 1 else [low, np.sqrt(low * high), high]
+        elif self.frozen.dist.name == "uniform":
+            values = list(np.linspace(low, high, 5))
+        elif levels and levels <= 10:
+            values = list(range(int(low), int(high) + 1))
+        else:
+            values = [self.from_unit(np.array([u])) for u in (0.1, 0.3, 0.5, 0.7, 0.9)]
+        return (Axis("", True, levels, _ticks(self, values), self.from_unit, self.to_unit),)
+
+    def from_unit(self, unit: Units) -> int | float:
+        """Quantile."""
+        value = self.frozen.ppf(unit[0])
+        if not np.isfinite(value):
+            value = self.frozen.ppf(min(max(unit[0], OPEN), 1 - OPEN))
+        return int(value) if self.discrete else float(value)
+
+    def to_unit(self, value: float) -> Units:
+        """Cumulative probability; of a whole number, the middle of its step."""
+        top = self.frozen.cdf(value)
+        return np.array([(top + self.frozen.cdf(value - 1)) / 2 if self.discrete else top])
+
+
+def as_distribution(value: Any) -> Distribution:
+    """Take a distribution of this module or of `scipy.stats`, or a list of values, as one."""
+    if isinstance(value, Distribution):
+        return value
+    if isinstance(value, (list, tuple, range, np.ndarray)):
+        return Listed(value)
+    if all(hasattr(value, name) for name in ("ppf", "cdf", "support", "dist")):
+        return Frozen(value)
+    raise ValueError(
+        f"{value!r} is no distribution: give a list of values, a distribution of skbn.search "
+        "such as log_randint(16, 512), or one of scipy.stats such as loguniform(1e-4, 1)"
+    )
+
+
+def default_space(prefix: str = "") -> dict[str, Any]:
+    """Distributions recommended for `BNSoftmaxClassifier`, the most important first.
+
+    The order is that of Andrew Ng's course: the learning rate, then momentum, batch
+    size and units, then layers and the decay of the learning rate; the constants of
+    Adam stay as they are.
+
+    Parameters
+    ----------
+    prefix : str, default=""
+        What stands before the names in a Pipeline: "bnsoftmaxclassifier__".
+
+    Returns
+    -------
+    param_distributions : dict of str to distribution
+
+    Notes
+    -----
+    ``momentum`` has a say with ``solver="sgd"`` only, and ``learning_rate_decay``
+    with the schedules "inverse_time" and "exponential". With the others they are drawn
+    too, but change nothing; leave them out by
+    ``{name: value for name, value in default_space().items() if name != "momentum"}``.
+
+    References
+    ----------
+    A. Ng. Improving deep neural networks: hyperparameter tuning, regularization and
+    optimization, week 3. Coursera.
+
+    Examples
+    --------
+    >>> from skbn.search import default_space
+    >>> list(default_space("bnsoftmaxclassifier__"))[0]
+    'bnsoftmaxclassifier__learning_rate_init'
+    """
+    space = {
+        "learning_rate_init": loguniform(1e-4, 1),
+        "momentum": one_minus_loguniform(0.9, 0.999),
+        "batch_size": log_randint(16, 256),
+        "hidden_layer_sizes": hidden_layers((1, 4), (32, 256)),
+        "learning_rate_decay": loguniform(1e-2, 1),
+    }
+    return {prefix + name: distribution for name, distribution in space.items()}
+
+
+def _check_bounds(distribution: Any, kind: type) -> None:
+    for name in ("low", "high"):
+        bound = getattr(distribution, name)
+        if not isinstance(bound, kind) or isinstance(bound, bool):
+            what = "an integer" if kind is Integral else "a number"
+            raise TypeError(f"{distribution}: {name} must be {what}, got {bound!r}")
+
+
+def _as_bounds(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _layer_sizes(depth: int, width: int, shape: str) -> tuple[int, ...]:
+    if shape == "funnel":
+        return tuple(max(1, round(width / 2**layer)) for layer in range(depth))
+    return (width,) * depth
+
+
+def _ticks(distribution: Distribution, values: Sequence[Any]) -> list[tuple[float, str]]:
+    return [(float(distribution.to_unit(value)[0]), _write(value)) for value in values]
+
+
+def _write(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,170 @@
+"""The journal of a search: a SQLite file to go on from after a crash."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+
+from skbn.search.study import Study, Trial
+
+FORMAT = "skbn search journal 1"
+
+TABLES = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE rounds (round INTEGER PRIMARY KEY, bounds TEXT NOT NULL);
+CREATE TABLE candidates (
+    candidate INTEGER PRIMARY KEY, round INTEGER NOT NULL REFERENCES rounds,
+    draw TEXT NOT NULL, unit TEXT NOT NULL, params TEXT NOT NULL
+);
+CREATE TABLE results (
+    candidate INTEGER NOT NULL REFERENCES candidates, split INTEGER NOT NULL,
+    result TEXT NOT NULL, PRIMARY KEY (candidate, split)
+);
+"""
+
+
+class Journal:
+    """A SQLite file that holds a `Study`, and that one process at a time may open.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; made if there is none.
+
+    identity : mapping of str to str
+        What the search depends on, each by a name for messages: the data, the space,
+        the splits. A file that holds a search with other values is refused.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be opened or written, is held by another process, is
+        something else, or belongs to another search.
+    """
+
+    def __init__(self, path: str | PathLike[str], identity: Mapping[str, str]) -> None:
+        self.path = fspath(path)
+        try:
+            self._db = sqlite3.connect(self.path, timeout=0)
+        except sqlite3.Error as error:
+            raise ValueError(f"journal {self.path!r} cannot be opened: {error}") from error
+        try:
+            self._hold()
+            self._check(identity)
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            if "locked" in str(error):
+                why = "is held by another process; wait for it, or give another file"
+            else:
+                why = f"cannot be written: {error}"
+            raise ValueError(f"journal {self.path!r} {why}") from error
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise ValueError(
+                f"{self.path!r} is no journal of a search ({error}); give another file"
+            ) from error
+        except ValueError:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def _hold(self) -> None:
+        # The lock is taken by the first write and kept until the process ends, however it
+        # ends. With a write-ahead log a commit survives the process without waiting for
+        # the disk; only a failure of power may cost the last ones.
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("BEGIN EXCLUSIVE")
+        self._db.execute("COMMIT")
+
+    def _check(self, identity: Mapping[str, str]) -> None:
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
+        if not tables:
+            with self._db:
+                self._db.execute("BEGIN")
+                for statement in TABLES.split(";")[:-1]:
+                    self._db.execute(statement)
+                rows = [("format", FORMAT), *identity.items()]
+                self._db.executemany("INSERT INTO about VALUES (?, ?)", rows)
+            return
+        known = dict(self._db.execute("SELECT name, value FROM about")) if "about" in tables else {}
+        if known.get("format") != FORMAT:
+            raise ValueError(f"{self.path!r} is a database, but no journal of a search")
+        for name, value in identity.items():
+            if known.get(name) != value:
+                shown = f": {known.get(name)} there, {value} here" if len(value) < 200 else ""
+                raise ValueError(
+                    f"journal {self.path!r} belongs to a search with another {name}{shown}. "
+                    "Go on with what it was made for (cv needs a random_state if it shuffles), "
+                    "or give another file"
+                )
+
+    def load(self) -> Study | None:
+        """The study as it was last committed, or None if there is none yet."""
+        about = dict(self._db.execute("SELECT name, value FROM about"))
+        if "seed" not in about:
+            return None
+        study = Study(int(about["seed"]))
+        for (bounds,) in self._db.execute("SELECT bounds FROM rounds ORDER BY round"):
+            study.bounds.append(np.array(json.loads(bounds)).reshape(-1, 2))
+        rows = self._db.execute("SELECT round, draw, unit FROM candidates ORDER BY candidate")
+        study.trials = [Trial(r, draw, np.array(json.loads(unit))) for r, draw, unit in rows]
+        for candidate, split, result in self._db.execute("SELECT * FROM results"):
+            study.trials[candidate].results[split] = json.loads(result)
+        return study
+
+    def start(self, study: Study) -> None:
+        """Commit the seed of a new study."""
+        with self._db:
+            self._db.execute("INSERT INTO about VALUES ('seed', ?)", (str(study.seed),))
+
+    def add_round(self, study: Study, params: list[dict[str, Any]]) -> None:
+        """Commit the last round that was drawn, and its candidates with their parameters."""
+        first = len(study.trials) - len(params)
+        with self._db:
+            row = (len(study.bounds) - 1, json.dumps(study.bounds[-1].tolist()))
+            self._db.execute("INSERT INTO rounds VALUES (?, ?)", row)
+            rows = [
+                (first + i, t.round, t.draw, json.dumps(t.unit.tolist()), repr(shown))
+                for i, (t, shown) in enumerate(zip(study.trials[first:], params, strict=True))
+            ]
+            self._db.executemany("INSERT INTO candidates VALUES (?, ?, ?, ?, ?)", rows)
+
+    def add_result(self, candidate: int, split: int, result: dict[str, Any]) -> None:
+        """Commit what the fit of a candidate on a split gave."""
+        row = (candidate, split, json.dumps(result, default=float))
+        with self._db:
+            self._db.execute("INSERT INTO results VALUES (?, ?, ?)", row)
+
+
+class NoJournal:
+    """Does nothing, where no journal is wanted."""
+
+    def __enter__(self) -> NoJournal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def load(self) -> None:
+        """Nothing is known."""
+
+    def start(self, study: Study) -> None:
+        """Commit nothing."""
+
+    def add_round(self, study: Study, params: list[dict[str, Any]]) -> None:
+        """Commit nothing."""
+
+    def add_result(self, candidate: int, split: int, result: dict[str, Any]) -> None:
+        """Commit nothing."""

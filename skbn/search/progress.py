@@ -1,0 +1,80 @@
+"""A line on how far long work has come: rich's bar on a terminal, or else plain lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+SECONDS_BETWEEN_LINES = 5.0
+
+Show = Callable[[int, str], None]
+
+
+@contextmanager
+def progress(total: int, verbose: int = 1) -> Iterator[Show]:
+    """Give a function of (fits done, text) that shows both, and the time left.
+
+    Parameters
+    ----------
+    total : int
+        Fits to make.
+    verbose : int, default=1
+        0 shows nothing.
+
+    Yields
+    ------
+    show : callable
+    """
+    if not verbose:
+        yield lambda done, text: None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True)
+        has_bar = console.is_interactive
+    except ImportError:
+        has_bar = False
+    if not has_bar:
+        yield _lines(total)
+        return
+    layout = BarColumn(10), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*layout, console=console) as bar:
+        line = bar.add_task(f"0/{total} fits", total=total)
+        describe = _description(total)
+        yield lambda done, text: bar.update(line, completed=done, description=describe(done, text))
+
+
+def _description(total: int) -> Callable[[int, str], str]:
+    started, first = perf_counter(), None
+
+    def describe(done: int, text: str) -> str:
+        nonlocal first
+        # What a journal knew already took no time.
+        first = done - 1 if first is None else first
+        left = (perf_counter() - started) / (done - first) * (total - done)
+        return f"{done}/{total} fits, {text}, {_duration(left)} left"
+
+    return describe
+
+
+def _lines(total: int) -> Show:
+    describe, shown = _description(total), 0.0
+
+    def show(done: int, text: str) -> None:
+        nonlocal shown
+        line = describe(done, text)
+        if done == total or perf_counter() - shown > SECONDS_BETWEEN_LINES:
+            shown = perf_counter()
+            print(line, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

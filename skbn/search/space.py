@@ -1,0 +1,199 @@
+"""A search space as a unit cube: one coordinate for each choice to make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from sklearn.base import BaseEstimator, clone
+
+from skbn.search.distributions import Axis, Distribution, Listed, Units, as_distribution
+from skbn.search.fingerprints import without_addresses
+
+END = 0.02  # share of a scale that counts as its end
+
+
+class Coordinate(NamedTuple):
+    """One coordinate of a space."""
+
+    label: str  # the parameter, its axis if it has several, its dict if several have it
+    part: int  # index of the dict it belongs to; -1 chooses the dict
+    axis: Axis
+
+
+class Space:
+    """Parameters of an estimator, mapped to and from a unit cube.
+
+    Parameters
+    ----------
+    param_distributions : dict or list of dict
+        As in `RandomizedSearchCV`: distributions or lists of values by parameter.
+        Of several dicts one is drawn first.
+
+    Attributes
+    ----------
+    coordinates : list of Coordinate
+        What each coordinate of the cube stands for. With several dicts the first
+        one chooses among them, and each dict has coordinates of its own.
+    """
+
+    def __init__(self, param_distributions: Any) -> None:
+        several = not isinstance(param_distributions, Mapping)
+        dicts = list(param_distributions) if several else [param_distributions]
+        if not dicts or not all(isinstance(d, Mapping) and d for d in dicts):
+            raise ValueError(
+                "param_distributions must be a dict of distributions or lists of values by "
+                f"parameter, or a list of such dicts; got {param_distributions!r}"
+            )
+        self.parts = [_distributions(d) for d in dicts]
+        choice = Listed(range(len(dicts)))
+        self.coordinates = [Coordinate("dict", -1, a._replace(ordered=False)) for a in choice.axes]
+        names = [name for part in self.parts for name in part]
+        for index, part in enumerate(self.parts):
+            for name, distribution in part.items():
+                which = f" (dict {index})" if names.count(name) > 1 else ""
+                for axis in distribution.axes:
+                    label = f"{name}: {axis.label}" if axis.label else name
+                    self.coordinates.append(Coordinate(label + which, index, axis))
+
+    def __repr__(self) -> str:
+        return without_addresses(repr(self.parts[0] if len(self.parts) == 1 else self.parts))
+
+    @property
+    def n_values(self) -> float:
+        """How many different candidates there are; infinity where some scale is continuous."""
+        counts = [[axis.levels for d in part.values() for axis in d.axes] for part in self.parts]
+        return sum(float("inf") if 0 in levels else float(np.prod(levels)) for levels in counts)
+
+    def active(self, unit: Units) -> NDArray[np.bool_]:
+        """Which coordinates have a say at a point: those of the dict that is chosen there."""
+        chosen = self._part(unit)
+        return np.array([c.part in (-1, chosen) for c in self.coordinates], dtype=bool)
+
+    def decode(self, unit: Units) -> dict[str, Any]:
+        """Parameters at a point of the cube."""
+        params, chosen = {}, self._part(unit)
+        own = iter(unit[[c.part == chosen for c in self.coordinates]])
+        for name, distribution in self.parts[chosen].items():
+            params[name] = distribution.from_unit(np.array([next(own) for _ in distribution.axes]))
+        return params
+
+    def encode(self, params: Mapping[str, Any]) -> Units:
+        """Point that stands for parameters; coordinates without a say are 0.5."""
+        for index, part in enumerate(self.parts):
+            if set(part) != set(params):
+                continue
+            try:
+                own = [d.to_unit(params[name]) for name, d in part.items()]
+            except ValueError:
+                continue
+            unit = np.full(len(self.coordinates), 0.5)
+            unit[[c.part == index for c in self.coordinates]] = np.concatenate(own)
+            if len(self.parts) > 1:
+                unit[0] = (index + 0.5) / len(self.parts)
+            return unit
+        raise ValueError(f"{params} cannot be drawn from {self}")
+
+    def bounds(self, unit_bounds: NDArray[np.float64]) -> dict[str, tuple[Any, Any]]:
+        """Bounds in values, of each coordinate on a scale, by its label."""
+        return {
+            c.label: (c.axis.value(low[None]), c.axis.value(high[None]))
+            for c, (low, high) in zip(self.coordinates, unit_bounds, strict=True)
+            if c.axis.ordered
+        }
+
+    def position(self, label: str, value: Any) -> float:
+        """Coordinate of a value on a scale, by the scale's label."""
+        axis = next(c.axis for c in self.coordinates if c.label == label)
+        return float(axis.unit(value)[0])
+
+    def at_bounds(self, best: Units, units: NDArray[np.float64], scores: Any) -> dict[str, Any]:
+        """Values of the best point that lie at the end of a scale where scores rise.
+
+        Parameters
+        ----------
+        best : ndarray of shape (n_coordinates,)
+        units : ndarray of shape (n_points, n_coordinates)
+            Points drawn over the whole space.
+        scores : array-like of shape (n_points,)
+            Of these: they must rise towards the end, or the best is there by chance.
+
+        Returns
+        -------
+        at_bounds : dict of str to object
+            By label. Scales of few values are left out: an end says little there.
+        """
+        found = {}
+        for i, (c, active) in enumerate(zip(self.coordinates, self.active(best), strict=True)):
+            width = max(END, 1 / c.axis.levels if c.axis.levels else 0)
+            if not c.axis.ordered or not active or width > 1 / 8:
+                continue
+            for side, distance in ("greater", 1 - best[i]), ("less", best[i]):
+                if distance <= width and len(units) > 2:
+                    trend = spearmanr(units[:, i], scores, alternative=side)
+                    if trend.pvalue < 0.05:
+                        found[c.label] = c.axis.value(best[i : i + 1])
+        return found
+
+    def shift(self, before: Units, after: Units) -> pd.DataFrame:
+        """How far one point is from another, by parameter.
+
+        Returns
+        -------
+        shift : DataFrame
+            A row a coordinate that has a say at both points, with the columns "before"
+            and "after", the values, and "distance", from 0 to 1: on a scale that of the
+            coordinates, else 1 for another value.
+        """
+        rows = [
+            (c, before[i : i + 1], after[i : i + 1])
+            for i, c in enumerate(self.coordinates)
+            if self.active(before)[i] and self.active(after)[i]
+        ]
+        values = [(c.axis.value(old), c.axis.value(new)) for c, old, new in rows]
+        distances = [
+            abs(new[0] - old[0]) if c.axis.ordered else float(pair[0] != pair[1])
+            for (c, old, new), pair in zip(rows, values, strict=True)
+        ]
+        labels = [c.label for c, *_ in rows]
+        frame = pd.DataFrame(values, index=labels, columns=["before", "after"], dtype=object)
+        return frame.assign(distance=np.array(distances, dtype=float))
+
+    def check(self, estimator: BaseEstimator) -> None:
+        """Refuse parameters that the estimator does not have."""
+        for part in self.parts:
+            middle = {
+                name: distribution.from_unit(np.full(len(distribution.axes), 0.5))
+                for name, distribution in part.items()
+            }
+            try:
+                clone(estimator).set_params(**clone(middle, safe=False))
+            except ValueError as error:
+                known = estimator.get_params()
+                strange = [name for name in part if name not in known]
+                if not strange:
+                    raise
+                near = get_close_matches(strange[0], known, n=1, cutoff=0.5)
+                same = [name for name in known if name.endswith(f"__{strange[0]}")]
+                hint = f"; did you mean {(same + near)[0]!r}?" if same + near else ""
+                raise ValueError(
+                    f"{strange[0]!r} is no parameter of {type(estimator).__name__}{hint}"
+                ) from error
+
+    def _part(self, unit: Units) -> int:
+        return min(int(unit[0] * len(self.parts)), len(self.parts) - 1) if self.parts[1:] else 0
+
+
+def _distributions(named: Mapping[str, Any]) -> dict[str, Distribution]:
+    distributions = {}
+    for name, value in named.items():
+        try:
+            distributions[str(name)] = as_distribution(value)
+        except ValueError as error:
+            raise ValueError(f"param_distributions[{name!r}]: {error}") from error
+    return distributions
