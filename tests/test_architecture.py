@@ -16,11 +16,17 @@ ORDER = [
     "threads",
     "validation",
     "classifier",
+    "search",
+    "_axes",
+    "_drawing",
+    "display",
     "_table",
     "__main__",
 ]
 CORE = ["parameters", "mapped", "activations", "initializers", "softmax", "layers", "network"]
 CORE += ["optimizers", "schedules", "batches", "state", "training"]
+SEARCH = ["interruption", "fingerprints", "progress", "distributions", "space", "study"]
+SEARCH += ["surrogate", "zoom", "journal", "evaluation", "coarse_to_fine"]
 MODULES = {
     ".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path
     for path in ROOT.rglob("*.py")
@@ -47,7 +53,9 @@ def test_the_core_knows_numpy_only(name):
         assert known, f"{name} imports {target}"
 
 
-@pytest.mark.parametrize(("package", "order"), [("skbn", ORDER), ("skbn.network", CORE)])
+@pytest.mark.parametrize(
+    ("package", "order"), [("skbn", ORDER), ("skbn.network", CORE), ("skbn.search", SEARCH)]
+)
 def test_imports_point_one_way(package, order):
     for position, module in enumerate(order):
         path = MODULES.get(f"{package}.{module}")

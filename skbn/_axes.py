@@ -1,0 +1,212 @@
+"""What the pictures of a search have in common: places, colours, ticks and legends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import ceil
+from os.path import commonprefix
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skbn.search.distributions import Axis
+from skbn.search.space import Coordinate
+
+BEST = "#d55e00"  # vermilion, which the colour-blind tell from all colours of the rounds
+BAR = "#15607a"
+FAINT = "#bbbbbb"
+SMALL = 8.0
+"""Size of the text at ticks, in points."""
+EDGE = 0.04
+"""Free space at an end of an axis, as a share of its length."""
+
+
+def require_matplotlib() -> None:
+    """Say how to install matplotlib where it is missing."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            'SearchDisplay needs matplotlib, which is not installed: pip install "skbn[plot]"'
+        ) from error
+
+
+class Places(NamedTuple):
+    """Where a picture is drawn."""
+
+    ax: Any  # the Axes of the picture, which panels may have covered; None if panels were given
+    panels: NDArray[np.object_]
+    key: Any  # Axes above which the legend stands
+    near: bool = True  # whether these are right above panels, which may have titles
+
+
+def single(ax: Any, size: tuple[float, float]) -> Places:
+    """Find the place of a picture without panels."""
+    from matplotlib.pyplot import figure
+
+    if ax is None:
+        ax = figure(figsize=size, layout="constrained").add_subplot()
+    axes = np.array([ax], dtype=object).ravel()
+    if axes.size != 1:
+        raise ValueError(f"ax must be one Axes for this kind of picture, got {axes.size}")
+    return Places(axes[0], axes, axes[0])
+
+
+def several(ax: Any, n_panels: int, n_cols: int) -> Places:
+    """Find the places of a picture of several panels."""
+    from matplotlib.axes import Axes
+    from matplotlib.pyplot import figure
+
+    n_rows = ceil(n_panels / n_cols)
+    n_cols = ceil(n_panels / n_rows)
+    if ax is None:
+        size = (1.8 + 2.1 * n_cols, 0.5 + 2.1 * n_rows)
+        ax = figure(figsize=size, layout="constrained").add_subplot()
+    if not isinstance(ax, Axes):
+        axes = np.array(ax, dtype=object).ravel()
+        if axes.size != n_panels:
+            raise ValueError(
+                f"ax must be one Axes, or an array of {n_panels}, one a panel; got {axes.size}"
+            )
+        return Places(None, axes, axes[0])
+    if not ax.axison:
+        raise ValueError("ax was drawn on before; give ax=display.axes_ to draw there again")
+    ax.set_axis_off()
+    spec, box = ax.get_subplotspec(), ax.get_position()
+    if spec is None:  # axes that were placed freely
+        sides = {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
+        spec = ax.figure.add_gridspec(1, 1, **sides)[0]
+    if ax.figure.get_layout_engine() is None:
+        key, above = ax, 0
+        grid = spec.subgridspec(n_rows, n_cols, hspace=0.6, wspace=0.4)
+    else:  # it makes room for all labels by itself, and for a legend if that has its own row
+        above = 1
+        grid = spec.subgridspec(n_rows + 1, n_cols, height_ratios=[0.01] + [1] * n_rows)
+        key = ax.figure.add_subplot(grid[0, :], frameon=False, xticks=[], yticks=[])
+    made = [ax.figure.add_subplot(grid[n_cols * above + i]) for i in range(n_panels)]
+    return Places(ax, np.array(made, dtype=object), key, near=not above)
+
+
+def shade(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Colours from pale to dark, whose order shows without colour vision and in print."""
+    from matplotlib import colormaps
+
+    return colormaps["YlGnBu"](0.35 + 0.65 * share)
+
+
+def shades(n: int) -> NDArray[np.float64]:
+    """Colours of n rounds, the last one the darkest."""
+    return shade(np.linspace(1, 0, n)[::-1])
+
+
+def room_for(ax: Any) -> NDArray[np.float64]:
+    """Width and height of axes, in letters of the size of ticks."""
+    box = ax.get_window_extent()
+    return np.array([box.width, box.height]) * 72 / ax.figure.dpi / SMALL
+
+
+def write_values(axis: Any, scale: Axis) -> None:
+    """Write values of a scale at an axis of matplotlib, as many as there is room for.
+
+    Numbers are thinned out. Names are turned, and cut if they are long.
+    """
+    width, height = room_for(axis.axes)
+    across = axis.axis_name == "x"
+    needed = sum(0.6 * len(cut(text)) + 1 for _, text in scale.ticks) / width
+    turned = across and needed > 1 and not (scale.ordered and scale.levels != 2)
+    if turned or not across:
+        ticks = thin(scale.ticks, (width if turned else height) / 1.3)
+    else:
+        ticks = thin(scale.ticks, len(scale.ticks) / needed)
+    axis.set_ticks([place for place, _ in ticks], [cut(text) for _, text in ticks])
+    axis.set_tick_params(labelsize=SMALL)
+    for text in axis.get_ticklabels() if turned else []:
+        text.set(rotation=35, ha="right", rotation_mode="anchor")
+
+
+def write_beside(ax: Any, place: float, scale: Axis) -> None:
+    """Draw the axis of a scale at some place across, with its values on the left."""
+    ax.vlines(place, 0, 1, color="black", linewidth=0.8)
+    box = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.6}
+    look = {"fontsize": SMALL, "ha": "right", "va": "center", "bbox": box}
+    for height, text in thin(scale.ticks, min(12, room_for(ax)[1] / 1.3)):
+        ax.annotate(cut(text, 12), (place, height), (-4, 0), textcoords="offset points", **look)
+
+
+def thin(ticks: list[tuple[float, str]], n_most: float) -> list[tuple[float, str]]:
+    """Leave out ticks, evenly, until there are few enough."""
+    return ticks[:: max(1, ceil(len(ticks) / n_most))]
+
+
+def score_ticks(floor: float, top: float) -> NDArray[np.float64]:
+    """Round scores from the floor to the top."""
+    from matplotlib.ticker import MaxNLocator
+
+    ticks = np.asarray(MaxNLocator(5).tick_values(floor, top))
+    return ticks[(ticks >= floor) & (ticks <= top)]
+
+
+def is_first(panel: Any, panels: NDArray[np.object_]) -> bool:
+    """Whether no other panel stands to the left of one."""
+    own, others = _boxes(panel, panels)
+    return not any(other.y0 == own.y0 and other.x0 < own.x0 for other in others)
+
+
+def is_lowest(panel: Any, panels: NDArray[np.object_]) -> bool:
+    """Whether no other panel stands below one."""
+    own, others = _boxes(panel, panels)
+    return not any(other.x0 == own.x0 and other.y0 < own.y0 for other in others)
+
+
+def _boxes(panel: Any, panels: NDArray[np.object_]) -> tuple[Any, list[Any]]:
+    near = [other.get_position() for other in panels if other.figure is panel.figure]
+    return panel.get_position(), near
+
+
+def entry(label: str, colour: Any, **style: Any) -> Any:
+    """Make one entry of a legend."""
+    from matplotlib.lines import Line2D
+
+    style.setdefault("linestyle", "none" if "marker" in style else "-")
+    return Line2D([], [], color=colour, label=label, **style)
+
+
+def legend(places: Places, entries: list[Any], titles: bool = False) -> None:
+    """Put a legend above a picture, in as many rows as it needs."""
+    needed = sum(0.55 * len(entry.get_label()) + 3 for entry in entries)
+    places.key.legend(
+        handles=entries,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1),
+        ncols=ceil(len(entries) / ceil(needed / room_for(places.key)[0])),
+        frameon=False,
+        fontsize=SMALL,
+        borderaxespad=2.2 if titles and places.near else 0.5,
+        handlelength=1.2,
+        handletextpad=0.5,
+        columnspacing=1.2,
+    )
+
+
+def short_labels(coordinates: Sequence[Coordinate]) -> list[str]:
+    """Leave out what all parameters begin with."""
+    named = [c.label for c in coordinates if c.part >= 0]
+    start = commonprefix(named).rfind("__") + 2  # noqa: RUF071, letters are meant
+    return [c.label[start:] if start > 1 and c.part >= 0 else c.label for c in coordinates]
+
+
+def wrap(label: str, longest: int = 12) -> str:
+    """Break a label into lines after underscores, colons and spaces."""
+    lines = [""]
+    for word in re.findall(r"[^_: ]+[_: ]*", label):
+        if lines[-1] and len(lines[-1] + word.rstrip()) > longest:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def cut(text: str, longest: int = 16) -> str:
+    """Shorten a text."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
