@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import joblib
-import numpy as np
 import pandas as pd
-from scipy.stats import loguniform
+from scipy.stats import uniform
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import accuracy_score, log_loss
-from sklearn.model_selection import (
-    ParameterSampler,
-    RandomizedSearchCV,
-    StratifiedKFold,
-    train_test_split,
-)
+from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from skbn import BNSoftmaxClassifier, __version__
+from skbn._axes import require_matplotlib
 from skbn._table import (
     Columns,
     InputError,
@@ -43,15 +35,18 @@ from skbn._table import (
     split_target,
     tidy,
 )
+from skbn.display import FEWEST, KINDS, SearchDisplay
+from skbn.search import CoarseToFineSearchCV, default_space
+from skbn.search.interruption import Interrupted, interruptible
 
 DESCRIPTION = """\
 Tune a network with batch normalisation and a softmax output for a table, and judge it.
 
-A part of the rows is held out. On the others, RandomizedSearchCV tunes a Pipeline of
+A part of the rows is held out. On the others, CoarseToFineSearchCV tunes a Pipeline of
 preprocessing, StandardScaler and BNSoftmaxClassifier by cross-validated log-loss, and
 fits the best one. Printed are its hyperparameters, its accuracy and log-loss in
 cross-validation and on the rows held out, and the time. Without a table, the data are
-scikit-learn's handwritten digits."""
+scikit-learn's handwritten digits. Ctrl-C ends the search early, with the best so far."""
 
 EPILOG = """\
 Text is one-hot encoded, dates (2024-12-31) become numbers, missing numbers are imputed.
@@ -60,13 +55,15 @@ every row and columns that count the rows.
 
 examples:
   python -m skbn
+  python -m skbn --plot pictures
   python -m skbn table.csv --target species --save model.joblib"""
 
 SPACE = {
-    "classifier__learning_rate_init": loguniform(3e-4, 1e-1),
-    "classifier__hidden_layer_sizes": [(), (64,), (128, 128), (256, 256)],
-    "classifier__dropout": [0.0, 0.1, 0.25, 0.5],
-}
+    name: distribution
+    for name, distribution in default_space("classifier__").items()
+    # The default solver and schedule have neither.
+    if not name.endswith(("momentum", "learning_rate_decay"))
+} | {"classifier__dropout": uniform(0, 0.5)}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
         0, or 2 for input that cannot be used, or 130 after Ctrl-C.
     """
     try:
-        with _interruptible():
+        with interruptible():
             run(parse(argv))
     except InputError as error:
         print("skbn:", " ".join(str(error).split()), file=sys.stderr)
@@ -92,24 +89,6 @@ def main(argv: list[str] | None = None) -> int:
         print("skbn: interrupted", file=sys.stderr)
         return 130
     return 0
-
-
-class Interrupted(BaseException):
-    """Ctrl-C, under a name that `BNSoftmaxClassifier.fit` does not take for its own."""
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the whole run, where `fit` would end one training and keep it."""
-
-    def stop(*_: object) -> None:
-        raise Interrupted
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class Parser(argparse.ArgumentParser):
@@ -132,6 +111,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("table", nargs="?", type=Path, help="CSV file, compressed or not, or Parquet file")
     add("--target", metavar="COLUMN", help="column of the labels; needed with a table")
     add("--save", metavar="FILE.joblib", type=Path, help="where to save the best model")
+    add("--plot", metavar="DIR", type=Path, help="where to write pictures of the search")
     add("--candidates", metavar="N", type=int, default=25, help="models to try (%(default)s)")
     add("--folds", metavar="N", type=int, default=3, help="of the cross-validation (%(default)s)")
     add("--test-size", metavar="SHARE", type=float, default=0.25, help="held out (%(default)s)")
@@ -151,6 +131,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
             raise InputError(expected)
     if args.save:
         check_destination(args.save)
+    if args.plot:
+        check_pictures(args.plot)
     return args
 
 
@@ -162,6 +144,18 @@ def check_destination(path: Path) -> None:
         raise InputError(f"--save {path}: there is no directory {path.parent}")
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InputError(f"--save {path}: cannot be written")
+
+
+def check_pictures(folder: Path) -> None:
+    """Make the folder for pictures, and make sure that they can be drawn."""
+    try:
+        require_matplotlib()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (ImportError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"--plot {folder}: {reason}") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"--plot {folder}: cannot be written")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -178,8 +172,13 @@ def run(args: argparse.Namespace) -> None:
     started = perf_counter()
     search = tune(make_model(columns, args.seed), X, y, args)
     seconds = perf_counter() - started
+    n_candidates = len(search.cv_results_["params"])
+    if n_candidates < args.candidates:
+        print(f"\nEnded early, after {n_candidates} of {args.candidates} candidates")
     print_report(search, DummyClassifier().fit(X, y), X_test, y_test)
-    print(f"\nTime: {seconds:.0f} s for {args.candidates * args.folds} fits and the final one")
+    print(f"\nTime: {seconds:.0f} s for {n_candidates * args.folds} fits and the final one")
+    if args.plot:
+        draw(search, args.plot)
     if args.save:
         save(search.best_estimator_, args.save)
 
@@ -252,88 +251,65 @@ def make_model(columns: Columns, random_state: int) -> Pipeline:
     )
 
 
-class ReportingSearch(RandomizedSearchCV):
-    """RandomizedSearchCV that calls ``report`` with its results after every few candidates.
-
-    scikit-learn offers `_run_search` for this; candidates and scores stay the same.
-    """
-
-    report: Callable[[dict[str, Any]], None]
-
-    def _run_search(self, evaluate_candidates: Callable[..., dict[str, Any]]) -> None:
-        space, n_jobs = self.param_distributions, joblib.effective_n_jobs(self.n_jobs)
-        candidates = list(ParameterSampler(space, self.n_iter, random_state=self.random_state))
-        for start in range(0, len(candidates), n_jobs):
-            self.report(evaluate_candidates(candidates[start : start + n_jobs]))
-
-
-def tune(model: Pipeline, X: pd.DataFrame, y: Any, args: argparse.Namespace) -> ReportingSearch:
+def tune(
+    model: Pipeline, X: pd.DataFrame, y: Any, args: argparse.Namespace
+) -> CoarseToFineSearchCV:
     """Search the space, show the progress, and fit the best candidate to all of X."""
-    search = ReportingSearch(
+    search = CoarseToFineSearchCV(
         model,
         SPACE,
-        n_iter=args.candidates,
-        scoring={"accuracy": "accuracy", "log_loss": "neg_log_loss"},
-        refit="log_loss",
+        n_candidates=args.candidates,
+        n_rounds=min(3, args.candidates),
+        scoring=["accuracy", "neg_log_loss"],
+        refit="neg_log_loss",
         cv=StratifiedKFold(args.folds, shuffle=True, random_state=args.seed),
         n_jobs=args.jobs,
         random_state=args.seed,
+        verbose=1,
     )
-    total, started = args.candidates * args.folds, perf_counter()
     # Threads cost more than they save on matrices as small as a mini-batch's.
-    with progress(total) as show, warnings.catch_warnings(), threadpool_limits(1, "blas"):
+    with warnings.catch_warnings(), threadpool_limits(1, "blas"):
         warnings.simplefilter("ignore")
-
-        def report(results: dict[str, Any]) -> None:
-            losses = -results["mean_test_log_loss"]
-            best, done = int(np.nanargmin(losses)), args.folds * len(losses)
-            accuracy = results["mean_test_accuracy"][best]
-            left = (perf_counter() - started) * (total / done - 1)
-            scores = f"best log-loss {losses[best]:.4f} ({accuracy:.1%} right)"
-            show(done, f"{done}/{total} fits, {scores}, {left:.0f} s left")
-
-        search.report = report
         try:
             return search.fit(X, y)
         except ValueError as error:
             raise InputError(f"training failed: {str(error).splitlines()[-1]}") from error
 
 
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[int, str], None]]:
-    """Give a function of (fits done, text): rich's bar on a terminal, or else lines."""
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        has_bar = console.is_interactive
-    except ImportError:
-        has_bar = False
-    if not has_bar:
-        yield lambda done, text: print(text, file=sys.stderr, flush=True)
-        return
-    layout = BarColumn(10), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Progress(*layout, console=console) as bar:
-        task = bar.add_task(f"0/{total} fits", total=total)
-        yield lambda done, text: bar.update(task, completed=done, description=text)
-
-
-def print_report(search: ReportingSearch, guess: DummyClassifier, X: Any, y: Any) -> None:
+def print_report(search: CoarseToFineSearchCV, guess: DummyClassifier, X: Any, y: Any) -> None:
     """Print the best hyperparameters and their scores, beside those of mere guessing."""
     print("\nBest hyperparameters, by cross-validated log-loss")
     for name in SPACE:
         value = search.best_params_[name]
         shown = f"{value:.4g}" if isinstance(value, float) else value
         print(f"  {name.removeprefix('classifier__'):<20}{shown}")
+    for name in search.at_bounds_:
+        print(f"The best {name.removeprefix('classifier__')} lies at an end of its scale")
     best = {name: values[search.best_index_] for name, values in search.cv_results_.items()}
-    rows = [("cross-validation", best["mean_test_accuracy"], -best["mean_test_log_loss"])]
+    rows = [("cross-validation", best["mean_test_accuracy"], -best["mean_test_neg_log_loss"])]
     for title, model in ("held out", search), ("held out, guessing", guess):
         loss = log_loss(y, model.predict_proba(X), labels=model.classes_)
         rows.append((title, accuracy_score(y, model.predict(X)), loss))
     print(f"\n{'':<20}accuracy   log-loss")
     for title, accuracy, loss in rows:
         print(f"{title:<20}{accuracy:>8.2%}{loss:>11.4f}")
+
+
+def draw(search: CoarseToFineSearchCV, folder: Path) -> None:
+    """Write pictures of the search, as PNG files."""
+    import matplotlib
+
+    matplotlib.use("Agg")  # files are wanted, not windows
+    n_global = int((search.cv_results_["draw"] == "global").sum())
+    kinds = [kind for kind in KINDS if kind != "importance" or n_global >= FEWEST]
+    try:
+        for kind in kinds:
+            figure = SearchDisplay.from_search(search, kind=kind).figure_
+            figure.savefig(folder / f"{kind}.png", dpi=100)
+            matplotlib.pyplot.close(figure)
+    except OSError as error:
+        raise InputError(f"--plot {folder}: {error.strerror or error}") from error
+    print(f"Pictures: {', '.join(str(folder / f'{kind}.png') for kind in kinds)}")
 
 
 def save(model: Pipeline, path: Path) -> None:

@@ -10,10 +10,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import loguniform
-from sklearn.datasets import load_iris
-from sklearn.model_selection import RandomizedSearchCV
-from sklearn.naive_bayes import GaussianNB
 
 from skbn import __main__ as command
 from skbn import __version__
@@ -65,7 +61,8 @@ def fit(run):
 
     def fit(frame, target="label"):
         frame.to_csv("table.csv", index=False)
-        status, out, err = run("table.csv", "--target", target, "--save", "m.joblib", *QUICK)
+        arguments = ["--target", target, "--save", "m.joblib", *QUICK, "--candidates", "4"]
+        status, out, err = run("table.csv", *arguments)
         assert status == 0, err
         return joblib.load("m.joblib"), out
 
@@ -92,7 +89,7 @@ def test_digits_by_default(run):
     for name in ("learning_rate_init", "hidden_layer_sizes", "dropout", "cross-validation"):
         assert re.search(rf"^ *{name} ", out, re.M)
     assert re.search(r"^Time: \d+ s for 4 fits", out, re.M)
-    assert err.splitlines()[-1].startswith("4/4 fits, best log-loss 0.")
+    assert err.splitlines()[-1].startswith("4/4 fits, best log loss 0.")
 
 
 def test_saved_model_predicts_raw_rows(fit, table):
@@ -238,24 +235,34 @@ def test_many_categories_are_bounded(fit, table):
     assert len(encoder.get_feature_names_out()) <= 2 * 50
 
 
-def test_search_is_randomized_search():
-    X, y = load_iris(return_X_y=True)
-    results, space = [], {"var_smoothing": loguniform(1e-3, 10)}
-    for Search in (RandomizedSearchCV, command.ReportingSearch):
-        search = Search(GaussianNB(), space, n_iter=5, random_state=3)
-        search.report = lambda seen: results.append(len(seen["params"]))
-        search.fit(X, y)
-        results.append((search.best_params_, search.cv_results_["mean_test_score"].tolist()))
-    assert results == [results[0], 1, 2, 3, 4, 5, results[0]]
+def test_pictures(run, tmp_path):
+    image = pytest.importorskip("matplotlib.image")
+    status, out, err = run(*QUICK, "--candidates", "16", "--plot", "new/pictures")
+    assert status == 0, err
+    names = ["scores", "narrowing", "parallel", "importance"]
+    written = [tmp_path / "new" / "pictures" / f"{name}.png" for name in names]
+    assert sorted(written) == sorted((tmp_path / "new" / "pictures").iterdir())
+    assert all(image.imread(path).std() > 0 for path in written)
+    assert "Pictures: new/pictures/scores.png, new/pictures/narrowing.png, " in out
+    # Too few candidates say nothing about importance.
+    _, out, _ = run(*QUICK, "--plot", "few")
+    assert "parallel.png" in out
+    assert "importance" not in out
+
+
+def test_pictures_need_matplotlib(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    status, out, err = run("--plot", "pictures")
+    assert (status, out) == (2, "")
+    assert err.startswith("skbn: --plot pictures: SearchDisplay needs matplotlib")
+    assert 'pip install "skbn[plot]"' in err
 
 
 def test_plain_lines_without_rich(run, table, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.console", None)
     table.to_csv("table.csv", index=False)
     _, _, err = run("table.csv", "--target", "label", *QUICK)
-    pattern = r"(\d)/4 fits, best log-loss \d+\.\d{4} \(\d+\.\d% right\), \d+ s left"
-    matches = [re.fullmatch(pattern, line) for line in err.splitlines()]
-    assert [match[1] for match in matches] == ["2", "4"]
+    assert re.fullmatch(r"4/4 fits, best log loss \d+\.\d{4}, 0 s left", err.splitlines()[-1])
 
 
 def test_bar_with_rich(run, table, monkeypatch):
@@ -268,7 +275,7 @@ def test_bar_with_rich(run, table, monkeypatch):
     status, _, err = run("table.csv", "--target", "label", *QUICK)
     assert status == 0
     assert "━" in err
-    assert re.search(r"4/4 fits, best log-loss .* 0 s left", re.sub(r"\x1b\[[0-9;?]*\w", "", err))
+    assert re.search(r"4/4 fits, best log loss .* 0 s left", re.sub(r"\x1b\[[0-9;?]*\w", "", err))
 
 
 @pytest.fixture(scope="module")
@@ -319,6 +326,8 @@ def bad_files(tmp_path_factory):
         ("useless.csv --target label", "no columns to learn from; left out: columns with one"),
         ("huge.csv --target label", "training failed: "),
         ("--target label", "--target needs a table"),
+        ("--plot table.csv", "--plot table.csv: File exists"),
+        ("--plot table.csv/pictures", "--plot table.csv/pictures: Not a directory"),
         ("--candidates 0", "--candidates must be at least 1"),
         ("--candidates some", "argument --candidates: invalid int value: 'some'"),
         ("--folds 1", "--folds must be at least 2"),
@@ -357,16 +366,48 @@ def test_full_disk(run, table, monkeypatch):
     assert err.splitlines()[-1] == "skbn: --save m.joblib: No space left on device"
 
 
-def test_ctrl_c_ends_the_run(tmp_path):
-    arguments = [sys.executable, "-m", "skbn", "--candidates", "1000"]
-    process = subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    )
-    assert re.match(r"3/3000 fits", process.stderr.readline())
+@pytest.fixture
+def start(tmp_path):
+    """Start the command as a process, for a thousand candidates, and wait for a line."""
+    processes = []
+
+    def start(*argv, until):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "skbn", "--candidates", "1000", *argv],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+        processes.append(process)
+        while not re.search(until, line := process.stderr.readline()):
+            assert line, process.communicate()
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_ctrl_c_ends_the_search_with_the_best_so_far(start, tmp_path):
+    process = start("--save", "m.joblib", until=r"/3000 fits, best log loss")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert err.splitlines()[-1] == "skbn: interrupted"
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    n_candidates = int(re.search(r"Ended early, after (\d+) of 1000 candidates", out)[1])
+    assert f"for {3 * n_candidates} fits and the final one" in out
+    assert held_out(out)[0] > 0.5
+    assert (tmp_path / "m.joblib").exists()
+
+
+def test_ctrl_c_before_anything_is_known_ends_the_run(start):
+    process = start(until=r"1/3000 fits, no score yet")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (0, 130)  # the first candidate may be whole by then
+    if process.returncode:
+        assert err.splitlines()[-1] == "skbn: interrupted"
 
 
 def test_ctrl_c_works_as_before_afterwards(run):

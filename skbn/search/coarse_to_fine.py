@@ -431,7 +431,11 @@ class CoarseToFineSearchCV(BaseSearchCV):
         metric = self._metric(study)
         best = study.ranked(n_splits, metric)[:1]
         name = metric or (self.scoring if isinstance(self.scoring, str) else "score")
-        text = f"best {name} {best[0].score(metric):.4f}" if best else "no score yet"
+        score, text = best[0].score(metric) if best else np.nan, "no score yet"
+        if best and name.startswith("neg_"):
+            name, score = name.removeprefix("neg_"), -score
+        if best:
+            text = f"best {name.replace('_', ' ')} {score:.4f}"
         return sum(len(trial.results) for trial in study.trials), text
 
     def _summary(self, study, space, evaluation):
