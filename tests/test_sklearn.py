@@ -33,6 +33,7 @@ from skbn.network.activations import ACTIVATIONS
 from skbn.network.initializers import INITIALIZERS
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.schedules import SCHEDULES
+from skbn.search import CoarseToFineSearchCV
 
 WEIGHT_CHECKS = (
     "check_sample_weight_equivalence_on_dense_data",
@@ -45,13 +46,25 @@ def expected_failures(_estimator):
     return dict.fromkeys(WEIGHT_CHECKS, reason)
 
 
+SEARCH = CoarseToFineSearchCV(
+    LogisticRegression(),
+    {"C": loguniform(0.1, 10)},
+    n_candidates=3,
+    n_rounds=2,
+    cv=2,
+    error_score="raise",
+    random_state=0,
+)
+
 ALL_CHECKS = estimator_checks.parametrize_with_checks(
-    [BNSoftmaxClassifier(), BNSoftmaxClassifier(early_stopping=True)],
+    [BNSoftmaxClassifier(), BNSoftmaxClassifier(early_stopping=True), SEARCH],
     expected_failed_checks=expected_failures,
 )
 
 
 # Older versions of scikit-learn hand pytest a generator, which pytest no longer takes.
+# Its check_cv warns of infinite labels before anything refuses them.
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
 @pytest.mark.parametrize(ALL_CHECKS.args[0], list(ALL_CHECKS.args[1]), ids=ALL_CHECKS.kwargs["ids"])
 def test_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
