@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.viewcode",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "mathml",
     "registry_tables",
@@ -29,6 +30,10 @@ default_role = "py:obj"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 autodoc_default_options = {"members": True, "inherited-members": "BaseEstimator"}
+autodoc_typehints = "none"  # docstrings say more
+plot_formats = [("png", 100)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 # Formulas are drawn by the browser itself: no script, no network.
 html_math_renderer = "mathml"
 # Error messages are part of what is documented, so they are compared too.
@@ -59,7 +64,11 @@ def skip_member(app, kind, name, obj, skip, options):
 
 
 def unlink_foreign(app, kind, name, obj, options, lines):
-    """Turn references into scikit-learn's own documentation, in what it wrote, into text."""
+    """Turn references into scikit-learn's own documentation, in what it wrote, into text.
+
+    References to its glossary come into our classes too, with the properties they inherit.
+    """
+    lines[:] = [re.sub(r":term:`([^<`]+?)( <[^>`]*>)?`", r"``\1``", line) for line in lines]
     if getattr(obj, "__module__", "").startswith("sklearn."):
         lines[:] = [re.sub(r":ref:`([^<`]+?)( <[^>`]*>)?`", r"\1", line) for line in lines]
 

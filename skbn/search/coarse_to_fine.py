@@ -131,7 +131,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
         Of the best estimator.
     n_features_in_ : int
         Of the best estimator.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Of the best estimator, where it has them.
 
     See Also
@@ -246,14 +246,15 @@ class CoarseToFineSearchCV(BaseSearchCV):
         return self
 
     def extend(self, X, y=None, *, n_rounds=1, **params):
-        """Go on with a fitted search: finish what was interrupted, and add rounds.
+        """Go on with a fitted search for some more rounds.
 
         Parameters
         ----------
         X, y : array-like
             The data of `fit`.
         n_rounds : int, default=1
-            Rounds to make, one that was begun included, each as large as the last of `fit`.
+            Rounds to complete, one that was begun included. Those beyond the rounds of
+            `fit` are as large as its last.
         **params : dict of str to object
             Those of `fit`.
 
@@ -312,12 +313,14 @@ class CoarseToFineSearchCV(BaseSearchCV):
         if begun:
             check_same_search(about, self._searched)
         with Journal(journal, about) if journal is not None else NoJournal() as book:
-            study = book.load() or deepcopy(begun)
+            study = book.load()
             if study is None:
-                study = Study(self._seed())
-                book.start(study)
+                study = deepcopy(begun) or Study(self._seed())
+                book.start(study, [space.decode(trial.unit) for trial in study.trials])
             study.known = known
-            n_rounds = max(self.n_rounds, n_more + study.n_complete_rounds(evaluation.n_splits))
+            n_rounds = self.n_rounds
+            if begun:
+                n_rounds = study.n_complete_rounds(evaluation.n_splits) + n_more
             with callback_task(self, "fit", n_rounds + bool(self.refit)) as task:
                 was_interrupted = self._explore(study, n_rounds, book, evaluation, space, task)
                 fitted = self._summary(study, space, evaluation)
@@ -378,7 +381,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
             return perf_counter() - started > budget and bool(study.complete(n_splits))
 
         sizes = round_sizes(self.n_candidates, self.n_rounds)
-        sizes += sizes[-1:] * (n_rounds - len(sizes))
+        sizes = (sizes + sizes[-1:] * n_rounds)[:n_rounds]
         try:
             with interruptible(), progress(n_splits * sum(sizes), self.verbose) as show:
                 for number in range(n_rounds):
@@ -417,7 +420,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
                 UserWarning,
                 stacklevel=5,
             )
-        book.add_round(study, [space.decode(trial.unit) for trial in study.trials[n_before:]])
+        book.add_rounds(study, [space.decode(trial.unit) for trial in study.trials[n_before:]])
 
     def _metric(self, study):
         """Name of the score that leads the search; None where there is one score only."""

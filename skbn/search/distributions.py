@@ -420,7 +420,7 @@ def default_space(prefix: str = "") -> dict[str, Any]:
     Parameters
     ----------
     prefix : str, default=""
-        What stands before the names in a Pipeline: "bnsoftmaxclassifier__".
+        What stands before the names in a Pipeline: ``"bnsoftmaxclassifier__"``.
 
     Returns
     -------

@@ -91,7 +91,7 @@ class Evaluation:
         # Made before anything runs: joblib pickles from other threads.
         tasks = {job[:2]: task.subcontext(TASK, i) for i, job in enumerate(jobs)} if task else {}
         calls = (
-            delayed(_fit)(os.getpid(), job, self._arguments(job, tasks))
+            delayed(_fit)(os.getpid(), job, self.X, self.y, self._arguments(job, tasks))
             for job in jobs
             if not is_over()
         )
@@ -119,10 +119,11 @@ class Evaluation:
         arguments = {"train": train, "test": test, "parameters": job.params, **self.options}
         if tasks:
             arguments |= {"caller": self.search, "callback_ctx": tasks[job[:2]]}
-        return {"estimator": clone(self.estimator), "X": self.X, "y": self.y, **arguments}
+        return {"estimator": clone(self.estimator), **arguments}
 
 
-def _fit(parent: int, job: Job, arguments: dict[str, Any]) -> Done:
+def _fit(parent: int, job: Job, X: Any, y: Any, arguments: dict[str, Any]) -> Done:
+    # X and y are arguments of their own, which dask sends to each worker once only.
     with uninterrupted_worker(parent):
-        result = fit_and_score(**arguments)
+        result = fit_and_score(X=X, y=y, **arguments)
     return Done(job.candidate, job.split, result)

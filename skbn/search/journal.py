@@ -121,31 +121,59 @@ class Journal:
         rows = self._db.execute("SELECT round, draw, unit FROM candidates ORDER BY candidate")
         study.trials = [Trial(r, draw, np.array(json.loads(unit))) for r, draw, unit in rows]
         for candidate, split, result in self._db.execute("SELECT * FROM results"):
-            study.trials[candidate].results[split] = json.loads(result)
+            study.trials[candidate].results[split] = _from_json(json.loads(result))
         return study
 
-    def start(self, study: Study) -> None:
-        """Commit the seed of a new study."""
+    def start(self, study: Study, params: list[dict[str, Any]]) -> None:
+        """Commit a study, with the parameters of its trials: all that is known, or but a seed."""
         with self._db:
             self._db.execute("INSERT INTO about VALUES ('seed', ?)", (str(study.seed),))
+            self._add_rounds(study, params)
+            for candidate, trial in enumerate(study.trials):
+                for split, result in trial.results.items():
+                    self._add_result(candidate, split, result)
 
-    def add_round(self, study: Study, params: list[dict[str, Any]]) -> None:
-        """Commit the last round that was drawn, and its candidates with their parameters."""
-        first = len(study.trials) - len(params)
+    def add_rounds(self, study: Study, params: list[dict[str, Any]]) -> None:
+        """Commit the rounds that are new, and their candidates with these parameters."""
         with self._db:
-            row = (len(study.bounds) - 1, json.dumps(study.bounds[-1].tolist()))
-            self._db.execute("INSERT INTO rounds VALUES (?, ?)", row)
-            rows = [
-                (first + i, t.round, t.draw, json.dumps(t.unit.tolist()), repr(shown))
-                for i, (t, shown) in enumerate(zip(study.trials[first:], params, strict=True))
-            ]
-            self._db.executemany("INSERT INTO candidates VALUES (?, ?, ?, ?, ?)", rows)
+            self._add_rounds(study, params)
 
     def add_result(self, candidate: int, split: int, result: dict[str, Any]) -> None:
         """Commit what the fit of a candidate on a split gave."""
-        row = (candidate, split, json.dumps(result, default=float))
         with self._db:
-            self._db.execute("INSERT INTO results VALUES (?, ?, ?)", row)
+            self._add_result(candidate, split, result)
+
+    def _add_rounds(self, study: Study, params: list[dict[str, Any]]) -> None:
+        (n_rounds,) = self._db.execute("SELECT count(*) FROM rounds").fetchone()
+        rows = [(n, json.dumps(b.tolist())) for n, b in enumerate(study.bounds)]
+        self._db.executemany("INSERT INTO rounds VALUES (?, ?)", rows[n_rounds:])
+        first = len(study.trials) - len(params)
+        candidates = [
+            (first + i, t.round, t.draw, json.dumps(t.unit.tolist()), repr(shown))
+            for i, (t, shown) in enumerate(zip(study.trials[first:], params, strict=True))
+        ]
+        self._db.executemany("INSERT INTO candidates VALUES (?, ?, ?, ?, ?)", candidates)
+
+    def _add_result(self, candidate: int, split: int, result: dict[str, Any]) -> None:
+        text = json.dumps(_to_json(result), allow_nan=False)
+        self._db.execute("INSERT INTO results VALUES (?, ?, ?)", (candidate, split, text))
+
+
+def _to_json(value: Any) -> Any:
+    """Numbers as Python's own, and those that JSON has not as text."""
+    if isinstance(value, dict):
+        return {name: _to_json(item) for name, item in value.items()}
+    if isinstance(value, str) or value is None:
+        return value
+    number = float(value)
+    return number if np.isfinite(number) else str(number)
+
+
+def _from_json(result: dict[str, Any]) -> dict[str, Any]:
+    scores = result["test_scores"]
+    if isinstance(scores, dict):
+        return result | {"test_scores": {name: float(score) for name, score in scores.items()}}
+    return result | {"test_scores": float(scores)}
 
 
 class NoJournal:
@@ -160,10 +188,10 @@ class NoJournal:
     def load(self) -> None:
         """Nothing is known."""
 
-    def start(self, study: Study) -> None:
+    def start(self, study: Study, params: list[dict[str, Any]]) -> None:
         """Commit nothing."""
 
-    def add_round(self, study: Study, params: list[dict[str, Any]]) -> None:
+    def add_rounds(self, study: Study, params: list[dict[str, Any]]) -> None:
         """Commit nothing."""
 
     def add_result(self, candidate: int, split: int, result: dict[str, Any]) -> None:

@@ -150,17 +150,16 @@ class Space:
             and "after", the values, and "distance", from 0 to 1: on a scale that of the
             coordinates, else 1 for another value.
         """
-        rows = [
-            (c, before[i : i + 1], after[i : i + 1])
-            for i, c in enumerate(self.coordinates)
-            if self.active(before)[i] and self.active(after)[i]
+        both = self.active(before) & self.active(after)
+        used = [(i, c) for i, c in enumerate(self.coordinates) if both[i]]
+        values = [
+            (c.axis.value(before[i : i + 1]), c.axis.value(after[i : i + 1])) for i, c in used
         ]
-        values = [(c.axis.value(old), c.axis.value(new)) for c, old, new in rows]
         distances = [
-            abs(new[0] - old[0]) if c.axis.ordered else float(pair[0] != pair[1])
-            for (c, old, new), pair in zip(rows, values, strict=True)
+            abs(c.axis.unit(new)[0] - c.axis.unit(old)[0]) if c.axis.ordered else old != new
+            for (_, c), (old, new) in zip(used, values, strict=True)
         ]
-        labels = [c.label for c, *_ in rows]
+        labels = [c.label for _, c in used]
         frame = pd.DataFrame(values, index=labels, columns=["before", "after"], dtype=object)
         return frame.assign(distance=np.array(distances, dtype=float))
 

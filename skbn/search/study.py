@@ -44,7 +44,8 @@ class Trial:
 
     def score(self, metric: str | None) -> float:
         """Mean test score over the splits that are done."""
-        scores = [r["test_scores"] for r in self.results.values()]
+        # In the order of the splits, not of their completion: sums depend on it in the last bit.
+        scores = [self.results[split]["test_scores"] for split in sorted(self.results)]
         return float(np.mean([s[metric] if isinstance(s, dict) else s for s in scores]))
 
 

@@ -29,6 +29,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skbn.search import CoarseToFineSearchCV, default_space, hidden_layers, log_randint
+from skbn.search.study import Trial
 
 
 class Hill(ClassifierMixin, BaseEstimator):
@@ -178,6 +179,14 @@ def test_without_a_seed_no_two_searches_are_alike():
     third = make(random_state=stream).fit(X, Y)
     same_results(make(random_state=np.random.RandomState(3)).fit(X, Y), third)
     assert make(random_state=stream).fit(X, Y).best_params_ != third.best_params_
+
+
+def test_the_order_in_which_fits_end_does_not_show():
+    trials = [Trial(0, "global", np.zeros(1)) for _ in range(2)]
+    for split in (0, 1, 2):
+        trials[0].results[split] = {"test_scores": (0.1, 0.2, 0.3)[split]}
+        trials[1].results[2 - split] = {"test_scores": (0.3, 0.2, 0.1)[split]}
+    assert trials[0].score(None) == trials[1].score(None)
 
 
 def test_one_round_is_a_scrambled_sobol_sequence():
@@ -408,7 +417,8 @@ def test_a_spent_budget_still_completes_one_candidate():
     assert len(search.cv_results_["params"]) == 1
     # The rest of the round is what extend makes first.
     search.set_params(time_budget=None).extend(X, Y)
-    same_results(search, make().fit(X, Y))
+    assert search.cv_results_["round"].tolist() == [0] * 12
+    same_results(search.extend(X, Y, n_rounds=2), make().fit(X, Y))
 
 
 def test_progress_is_shown_with_the_best_score_and_the_time_left(capsys):

@@ -82,6 +82,16 @@ def test_extended_rounds_are_in_the_journal(path, iris):
     )
 
 
+def test_a_journal_that_was_deleted_is_written_anew(path, iris):
+    search = make(path, random_state=None).fit(*iris)
+    path.unlink()
+    extended = search.extend(*iris)
+    CountingTree.fits = 0
+    again = make(path, random_state=None).fit(*iris)
+    assert CountingTree.fits == 1
+    pd.testing.assert_frame_equal(scores(again), scores(extended))
+
+
 def test_retuning_has_a_journal_of_its_own(path, iris):
     X, y = iris
     search = make(path).fit(X, y)
@@ -110,6 +120,11 @@ def test_several_scores_failures_and_frames_survive(path, iris):
         second = make(path, **options).fit(X.copy(), y.copy())
     assert first.cv_results_.keys() == second.cv_results_.keys()
     assert np.isnan(second.cv_results_["mean_test_accuracy"]).any()
+    with sqlite3.connect(path) as db:
+        query = "SELECT json_extract(result, '$.test_scores.accuracy') FROM results"
+        read = [value for (value,) in db.execute(query)]
+    db.close()
+    assert read.count("nan") == np.isnan(scores(first).filter(regex="split._test_acc")).sum().sum()
     pd.testing.assert_frame_equal(scores(first), scores(second))
 
 

@@ -80,6 +80,9 @@ def test_shift_measures_on_the_scale_and_choices_by_equality():
     assert shift["distance"].tolist() == pytest.approx([0.5, 2 / 3, 0, 1])
     assert shift.loc["layers: layers", ["before", "after"]].tolist() == [1, 3]
     assert shift.loc["kind", ["before", "after"]].tolist() == ["p", "r"]
+    # Two points of one value are not apart.
+    near = np.where(np.arange(4) == 1, before + 0.1, before)
+    assert space.shift(before, near)["distance"].tolist() == [0, 0, 0, 0]
 
 
 def test_an_end_is_reported_only_where_scores_rise_towards_it():
