@@ -292,7 +292,9 @@ class CoarseToFineSearchCV(BaseSearchCV):
         """
         check_is_fitted(self, "cv_results_")
         ranked = self._study.ranked(self.n_splits_, self._metric(self._study))
-        known = np.array([trial.unit for trial in ranked[: n_best(len(ranked))]])
+        known = (
+            np.array([trial.unit for trial in ranked[: n_best(len(ranked))]]) if ranked else None
+        )
         self._report(self._fit(X, y, params, journal=journal, known=known))
         return self
 

@@ -128,13 +128,15 @@ class Space:
         at_bounds : dict of str to object
             By label. Scales of few values are left out: an end says little there.
         """
-        found = {}
+        found: dict[str, Any] = {}
+        if len(units) < 3 or np.ptp(scores) == 0:
+            return found
         for i, (c, active) in enumerate(zip(self.coordinates, self.active(best), strict=True)):
             width = max(END, 1 / c.axis.levels if c.axis.levels else 0)
             if not c.axis.ordered or not active or width > 1 / 8:
                 continue
             for side, distance in ("greater", 1 - best[i]), ("less", best[i]):
-                if distance <= width and len(units) > 2:
+                if distance <= width:
                     trend = spearmanr(units[:, i], scores, alternative=side)
                     if trend.pvalue < 0.05:
                         found[c.label] = c.axis.value(best[i : i + 1])

@@ -251,6 +251,19 @@ def test_failed_candidates_get_the_error_score_and_are_not_zoomed_to():
     assert sum("fits failed" in str(w.message) for w in caught) == 1
 
 
+def test_without_any_score_it_still_ends_and_can_be_retuned():
+    def no_score(estimator, X, y):
+        return np.nan
+
+    with pytest.warns(UserWarning, match="non-finite"):
+        search = make(scoring=no_score).fit(X, Y)
+    assert set(search.cv_results_["draw"]) == {"global"}
+    with pytest.warns(UserWarning, match="non-finite"):
+        search.retune(X + 1, Y)
+    assert len(search.cv_results_["params"]) == 24
+    assert not hasattr(search, "optimum_shift_")
+
+
 def test_if_all_fail_it_stops_after_the_first_round():
     with pytest.raises(ValueError, match="All the 24 fits failed"):
         make({"a": loguniform(1e-3, 1), "fails": [True]}).fit(X, Y)

@@ -95,3 +95,4 @@ def test_an_end_is_reported_only_where_scores_rise_towards_it():
     assert set(space.at_bounds(best, units, -units[:, 0] - units[:, 1])) == {"b"}
     assert set(space.at_bounds(best, units, units[:, 3])) == set()
     assert space.at_bounds(best, units[:0], []) == {}
+    assert space.at_bounds(best, units, np.ones(30)) == {}
