@@ -96,10 +96,11 @@ class Evaluation:
             if not is_over()
         )
         try:
-            outputs = Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")(calls)
-        except ValueError:  # a backend that gives lists only, such as ray's
+            parallel = Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")
+        except (TypeError, ValueError):  # joblib before 1.4, and backends such as ray's
             yield from self._run_in_lists(calls)
             return
+        outputs = parallel(calls)
         try:
             yield from outputs
         finally:

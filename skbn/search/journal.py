@@ -54,8 +54,8 @@ class Journal:
         except sqlite3.Error as error:
             raise ValueError(f"journal {self.path!r} cannot be opened: {error}") from error
         try:
-            self._hold()
             self._check(identity)
+            self._hold(identity)
         except sqlite3.OperationalError as error:
             self._db.close()
             if "locked" in str(error):
@@ -78,25 +78,10 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def _hold(self) -> None:
-        # The lock is taken by the first write and kept until the process ends, however it
-        # ends. With a write-ahead log a commit survives the process without waiting for
-        # the disk; only a failure of power may cost the last ones.
-        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("BEGIN EXCLUSIVE")
-        self._db.execute("COMMIT")
-
     def _check(self, identity: Mapping[str, str]) -> None:
+        """Refuse what is no journal of this search, before anything is written."""
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
         if not tables:
-            with self._db:
-                self._db.execute("BEGIN")
-                for statement in TABLES.split(";")[:-1]:
-                    self._db.execute(statement)
-                rows = [("format", FORMAT), *identity.items()]
-                self._db.executemany("INSERT INTO about VALUES (?, ?)", rows)
             return
         known = dict(self._db.execute("SELECT name, value FROM about")) if "about" in tables else {}
         if known.get("format") != FORMAT:
@@ -110,8 +95,27 @@ class Journal:
                     "or give another file"
                 )
 
+    def _hold(self, identity: Mapping[str, str]) -> None:
+        """Take the lock, which is kept until the process ends, however it ends."""
+        # With a write-ahead log a commit survives the process without waiting for the disk;
+        # only a failure of power may cost the last ones.
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        with self._db:
+            self._db.execute("BEGIN EXCLUSIVE")
+            if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+                for statement in TABLES.split(";")[:-1]:
+                    self._db.execute(statement)
+                rows = [("format", FORMAT), *identity.items()]
+                self._db.executemany("INSERT INTO about VALUES (?, ?)", rows)
+
     def load(self) -> Study | None:
-        """The study as it was last committed, or None if there is none yet."""
+        """The study as it was last committed, or None if there is none yet.
+
+        Failed fits are left out, so that they are made again: their cause, a library that was
+        missing or a machine without memory, may be gone.
+        """
         about = dict(self._db.execute("SELECT name, value FROM about"))
         if "seed" not in about:
             return None
@@ -121,7 +125,9 @@ class Journal:
         rows = self._db.execute("SELECT round, draw, unit FROM candidates ORDER BY candidate")
         study.trials = [Trial(r, draw, np.array(json.loads(unit))) for r, draw, unit in rows]
         for candidate, split, result in self._db.execute("SELECT * FROM results"):
-            study.trials[candidate].results[split] = _from_json(json.loads(result))
+            known = _from_json(json.loads(result))
+            if not known["fit_error"]:
+                study.trials[candidate].results[split] = known
         return study
 
     def start(self, study: Study, params: list[dict[str, Any]]) -> None:
@@ -156,7 +162,9 @@ class Journal:
 
     def _add_result(self, candidate: int, split: int, result: dict[str, Any]) -> None:
         text = json.dumps(_to_json(result), allow_nan=False)
-        self._db.execute("INSERT INTO results VALUES (?, ?, ?)", (candidate, split, text))
+        self._db.execute(
+            "INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (candidate, split, text)
+        )
 
 
 def _to_json(value: Any) -> Any:

@@ -82,6 +82,7 @@ def test_extended_rounds_are_in_the_journal(path, iris):
     )
 
 
+@pytest.mark.filterwarnings("ignore:the best")  # may lie at an end, by chance
 def test_a_journal_that_was_deleted_is_written_anew(path, iris):
     search = make(path, random_state=None).fit(*iris)
     path.unlink()
@@ -90,6 +91,26 @@ def test_a_journal_that_was_deleted_is_written_anew(path, iris):
     again = make(path, random_state=None).fit(*iris)
     assert CountingTree.fits == 1
     pd.testing.assert_frame_equal(scores(again), scores(extended))
+
+
+class Fragile(CountingTree):
+    """Fails as long as it is broken."""
+
+    broken = True
+
+    def fit(self, X, y, sample_weight=None, check_input=True):
+        super().fit(X, y, sample_weight, check_input)
+        if Fragile.broken:
+            raise OSError("a library is missing")
+        return self
+
+
+def test_failed_fits_are_made_again(path, iris, monkeypatch):
+    with pytest.raises(ValueError, match="All the 18 fits failed"):
+        make(path, estimator=Fragile(random_state=0)).fit(*iris)
+    monkeypatch.setattr(Fragile, "broken", False)
+    repaired = make(path, estimator=Fragile(random_state=0)).fit(*iris)
+    pd.testing.assert_frame_equal(scores(repaired), scores(make().fit(*iris)))
 
 
 def test_retuning_has_a_journal_of_its_own(path, iris):
@@ -105,6 +126,7 @@ def test_retuning_has_a_journal_of_its_own(path, iris):
     assert again.extend(X[:100], y[:100]).cv_results_["round"].max() == 3
 
 
+@pytest.mark.filterwarnings("ignore:the best")  # may lie at an end, by chance
 def test_without_a_seed_the_journal_keeps_the_one_that_was_drawn(path, iris):
     first = make(path, random_state=None).fit(*iris)
     pd.testing.assert_frame_equal(scores(make(path, random_state=None).fit(*iris)), scores(first))
@@ -195,8 +217,10 @@ def test_files_that_are_no_journals_are_refused_and_kept(tmp_path, iris):
     with sqlite3.connect(other) as db:
         db.execute("CREATE TABLE mine (x)")
     db.close()
+    before = other.read_bytes()
     with pytest.raises(ValueError, match="a database, but no journal"):
         make(other).fit(*iris)
+    assert other.read_bytes() == before
 
 
 @pytest.mark.parametrize("path", ["no/such/folder/search.sqlite", "."])
