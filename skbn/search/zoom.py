@@ -60,9 +60,9 @@ def draw_round(
     ranked = study.ranked(n_splits, metric)
     share = GLOBAL_SHARE if ranked else 1.0
     if number == 0 and study.known is not None:
-        best, share = study.known, GLOBAL_SHARE_OF_RETUNING
+        best, width, share = study.known, WIDTH_OF_RETUNING, GLOBAL_SHARE_OF_RETUNING
         known = [("known", unit) for unit in best]
-        local = _nearby(space, study, best, WIDTH_OF_RETUNING)
+        local = _nearby(space, study, best, width)
     elif len(ranked) < FEWEST or not space.coordinates:
         best = np.array([trial.unit for trial in ranked[: n_best(len(ranked))]])
         local = _nearby(space, study, best, width)
@@ -77,6 +77,8 @@ def draw_round(
     drawn += _new(space, _everywhere(space, study), taken, n_global)
     if len(best):
         drawn += _new(space, local, taken, n_candidates - len(drawn))
+        # Near the best all may have been tried.
+        drawn += _new(space, _everywhere(space, study), taken, n_candidates - len(drawn))
     study.trials += [Trial(number, draw, unit) for draw, unit in drawn]
     study.bounds.append(_bounds(space, best, width))
 
@@ -86,7 +88,7 @@ def _new(space: Space, draws: Draws, taken: set[str], n: int) -> list[tuple[str,
     drawn: list[tuple[str, Units]] = []
     for draw, unit in islice(draws, ATTEMPTS * n):
         candidate = repr(space.decode(unit))
-        if len(drawn) < n and candidate not in taken:
+        if candidate not in taken:
             taken.add(candidate)
             drawn.append((draw, unit))
         if len(drawn) == n:

@@ -305,6 +305,12 @@ def test_a_candidate_is_drawn_once_and_a_small_space_runs_out():
     assert search.best_params_ == {"b": 3, "kind": "high"}
 
 
+def test_a_space_of_as_many_values_is_tried_as_a_whole():
+    search = make({"b": [0, 1, 2, 3, 4, 5], "kind": ["low", "middle", "high"]}, n_candidates=18)
+    params = [tuple(p.values()) for p in search.fit(X, Y).cv_results_["params"]]
+    assert len(set(params)) == 18
+
+
 def test_a_space_of_one_candidate():
     with pytest.warns(UserWarning, match="instead of"):
         search = make({"a": [0.1]}, n_candidates=3, n_rounds=2).fit(X, Y)
@@ -402,6 +408,9 @@ def test_retune_starts_from_the_best_and_says_how_far_they_moved():
     expected = abs(np.log10(search.best_params_["a"] / before)) / 5
     assert shift.loc["a", "distance"] == pytest.approx(expected)
     # The first round explores more widely than a zoomed one, and the search goes on as usual.
+    low, high = search.bounds_history_[0]["a"]
+    assert low == pytest.approx(1e-5)
+    assert high >= before * 10 ** (5 * 0.5) * 0.99
     first = results[results["round"] == 0]
     assert (first["draw"] == "global").sum() >= 3
     assert search.extend(np.full((12, 1), -1.0), Y).cv_results_["round"].max() == 3
