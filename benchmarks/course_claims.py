@@ -176,7 +176,7 @@ def scale_of_learning_rate(tasks):
 def scale_of_momentum(tasks):
     print("100,000 draws of a momentum on [0.9, 0.999], by 1 - momentum")
     for name, scale, claimed in (("linear", LINEAR, [1 / 11, 10 / 11]), ("log", LOG, [0.5, 0.5])):
-        draws = 1 - np.array(scale.rvs(100_000, random_state=0))
+        draws = 1 - scale.rvs(100_000, random_state=0)
         shares(name, draws, [1e-3, 1e-2, 1e-1 + 1e-9], claimed)
     shared = {"solver": "sgd", "hidden_layer_sizes": (64,), "batch_size": 32, "max_iter": 30}
 

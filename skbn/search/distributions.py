@@ -88,13 +88,15 @@ class Distribution(ABC):
 
         Returns
         -------
-        values : object or list
+        values : object, ndarray or list
+            Several numbers are an array, other values a list.
         """
         uniform = check_random_state(random_state).uniform
         n_axes = len(self.axes)
+        values = [self.from_unit(uniform(size=n_axes)) for _ in range(1 if size is None else size)]
         if size is None:
-            return self.from_unit(uniform(size=n_axes))
-        return [self.from_unit(uniform(size=n_axes)) for _ in range(size)]
+            return values[0]
+        return np.array(values) if all(isinstance(value, Real) for value in values) else values
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ class log_randint(Distribution):
     --------
     >>> from skbn.search import log_randint
     >>> log_randint(16, 512).rvs(size=6, random_state=0)
-    [107, 191, 129, 105, 69, 150]
+    array([107, 191, 129, 105,  69, 150])
     """
 
     low: int
