@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from math import isclose
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,12 +66,6 @@ class Space:
     def __repr__(self) -> str:
         return without_addresses(repr(self.parts[0] if len(self.parts) == 1 else self.parts))
 
-    @property
-    def n_values(self) -> float:
-        """How many different candidates there are; infinity where some scale is continuous."""
-        counts = [[axis.levels for d in part.values() for axis in d.axes] for part in self.parts]
-        return sum(float("inf") if 0 in levels else float(np.prod(levels)) for levels in counts)
-
     def active(self, unit: Units) -> NDArray[np.bool_]:
         """Which coordinates have a say at a point: those of the dict that is chosen there."""
         chosen = self._part(unit)
@@ -85,6 +81,7 @@ class Space:
 
     def encode(self, params: Mapping[str, Any]) -> Units:
         """Point that stands for parameters; coordinates without a say are 0.5."""
+        found = []
         for index, part in enumerate(self.parts):
             if set(part) != set(params):
                 continue
@@ -96,8 +93,12 @@ class Space:
             unit[[c.part == index for c in self.coordinates]] = np.concatenate(own)
             if len(self.parts) > 1:
                 unit[0] = (index + 0.5) / len(self.parts)
-            return unit
-        raise ValueError(f"{params} cannot be drawn from {self}")
+            found.append(unit)
+        if not found:
+            raise ValueError(f"{params} cannot be drawn from {self}")
+        # Several dicts may have these parameters, and bounds between which they do not lie.
+        exact = [unit for unit in found if _are_same(self.decode(unit), params)]
+        return (exact or found)[0]
 
     def bounds(self, unit_bounds: NDArray[np.float64]) -> dict[str, tuple[Any, Any]]:
         """Bounds in values, of each coordinate on a scale, by its label."""
@@ -188,6 +189,14 @@ class Space:
 
     def _part(self, unit: Units) -> int:
         return min(int(unit[0] * len(self.parts)), len(self.parts) - 1) if self.parts[1:] else 0
+
+
+def _are_same(params: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    def is_same(one: Any, other: Any) -> bool:
+        numbers = isinstance(one, Real) and isinstance(other, Real)
+        return isclose(one, other, rel_tol=1e-6) if numbers else repr(one) == repr(other)
+
+    return all(is_same(value, others[name]) for name, value in params.items())
 
 
 def _distributions(named: Mapping[str, Any]) -> dict[str, Distribution]:

@@ -55,6 +55,13 @@ def test_equal_names_of_several_dicts_have_labels_of_their_own():
     assert "m" in labels
 
 
+def test_of_several_dicts_the_one_that_can_draw_it_is_found():
+    space = Space([{"a": log_randint(1, 10)}, {"a": log_randint(20, 50)}])
+    for value in (1, 10, 20, 50):
+        assert space.decode(space.encode({"a": value})) == {"a": value}
+    assert space.encode({"a": 30})[0] > 0.5
+
+
 def test_parameters_that_cannot_be_drawn_are_refused():
     space = Space(TWO)
     for params in ({"a": 0.1}, {"a": 0.1, "fixed": "y", "layers": (8,), "kind": "p"}):
