@@ -291,10 +291,9 @@ class CoarseToFineSearchCV(BaseSearchCV):
             With the results on the new data, and ``optimum_shift_``.
         """
         check_is_fitted(self, "cv_results_")
-        ranked = self._study.ranked(self.n_splits_, self._metric(self._study))
-        known = (
-            np.array([trial.unit for trial in ranked[: n_best(len(ranked))]]) if ranked else None
-        )
+        ranked = self._study.ranked()
+        best = [trial.unit for trial in ranked[: n_best(len(ranked))]]
+        known = np.array(best) if best else None
         self._report(self._fit(X, y, params, journal=journal, known=known))
         return self
 
@@ -315,17 +314,13 @@ class CoarseToFineSearchCV(BaseSearchCV):
         if begun:
             check_same_search(about, self._searched)
         with Journal(journal, about) if journal is not None else NoJournal() as book:
-            study = book.load()
-            if study is None:
-                study = deepcopy(begun) or Study(self._seed())
+            study = deepcopy(begun) or self._study_to_begin(len(evaluation.splits), known)
+            if not book.load(study):
                 book.start(study, [space.decode(trial.unit) for trial in study.trials])
-            study.known = known
-            n_rounds = self.n_rounds
-            if begun:
-                n_rounds = study.n_complete_rounds(evaluation.n_splits) + n_more
+            n_rounds = study.n_complete_rounds() + n_more if begun else self.n_rounds
             with callback_task(self, "fit", n_rounds + bool(self.refit)) as task:
                 was_interrupted = self._explore(study, n_rounds, book, evaluation, space, task)
-                fitted = self._summary(study, space, evaluation)
+                fitted = self._summary(study, space)
                 if self.refit:
                     fitted |= self._refit(X, y, fitted["best_params_"], evaluation, task)
         for name in [name for name in self.__dict__ if name.endswith("_") and name[0] != "_"]:
@@ -369,32 +364,35 @@ class CoarseToFineSearchCV(BaseSearchCV):
     def _has_seed(self):
         return isinstance(self.random_state, Integral)
 
-    def _seed(self):
+    def _study_to_begin(self, n_splits, known):
         if self._has_seed():
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31))
+            seed = int(self.random_state)
+        else:
+            seed = int(check_random_state(self.random_state).randint(2**31))
+        leader = self.refit if isinstance(self.refit, str) else None
+        return Study(seed, n_splits, leader, known=known)
 
     def _explore(self, study, n_rounds, book, evaluation, space, task):
         """Draw and evaluate rounds until there are enough, time is over or Ctrl-C was pressed."""
-        n_splits, started = evaluation.n_splits, perf_counter()
+        started = perf_counter()
 
         def is_over():
             budget = np.inf if self.time_budget is None else self.time_budget
-            return perf_counter() - started > budget and bool(study.complete(n_splits))
+            return perf_counter() - started > budget and bool(study.complete())
 
         sizes = round_sizes(self.n_candidates, self.n_rounds)
         sizes = (sizes + sizes[-1:] * n_rounds)[:n_rounds]
         try:
-            with interruptible(), progress(n_splits * sum(sizes), self.verbose) as show:
+            with interruptible(), progress(study.n_splits * sum(sizes), self.verbose) as show:
                 for number in range(n_rounds):
                     if number == len(study.bounds):
                         if is_over():
                             break
-                        self._draw(study, sizes[number], book, space, n_splits)
+                        self._draw(study, sizes[number], book, space)
                     jobs = [
                         Job(index, split, space.decode(trial.unit))
                         for index, trial in enumerate(study.trials)
-                        for split in range(n_splits)
+                        for split in range(study.n_splits)
                         if trial.round == number and split not in trial.results
                     ]
                     options = {"parent": task, "sequential_subtasks": False}
@@ -402,19 +400,19 @@ class CoarseToFineSearchCV(BaseSearchCV):
                         for index, split, result in evaluation.run(jobs, is_over, round_task):
                             book.add_result(index, split, result)
                             study.trials[index].results[split] = result
-                            show(*self._status(study, n_splits))
+                            show(len(study.results), lambda: self._best_so_far(study))
                     if number == 0:
-                        self._check_failures(study, n_splits)
+                        self._check_failures(study)
         except (Interrupted, KeyboardInterrupt):
-            if not study.ranked(n_splits, self._metric(study)):
+            if not study.ranked():
                 raise KeyboardInterrupt from None
             return True
         return False
 
-    def _draw(self, study, n_candidates, book, space, n_splits):
+    def _draw(self, study, n_candidates, book, space):
         """Draw the next round from what is known, and commit it."""
         n_before = len(study.trials)
-        draw_round(space, study, n_candidates, n_splits, self._metric(study))
+        draw_round(space, study, n_candidates)
         if len(study.trials) - n_before < n_candidates:
             warnings.warn(
                 f"round {len(study.bounds) - 1} has {len(study.trials) - n_before} candidates "
@@ -424,29 +422,21 @@ class CoarseToFineSearchCV(BaseSearchCV):
             )
         book.add_rounds(study, [space.decode(trial.unit) for trial in study.trials[n_before:]])
 
-    def _metric(self, study):
-        """Name of the score that leads the search; None where there is one score only."""
-        if isinstance(self.refit, str):
-            return self.refit
-        scores = (r["test_scores"] for trial in study.trials for r in trial.results.values())
-        return next((next(iter(s)) for s in scores if isinstance(s, dict)), None)
-
-    def _status(self, study, n_splits):
-        """Fits done so far, and the best score in words."""
-        metric = self._metric(study)
-        best = study.ranked(n_splits, metric)[:1]
+    def _best_so_far(self, study):
+        """The best score, in words."""
+        ranked, metric = study.ranked(), study.metric
+        if not ranked:
+            return "no score yet"
+        score = ranked[0].score(metric)
         name = metric or (self.scoring if isinstance(self.scoring, str) else "score")
-        score, text = best[0].score(metric) if best else np.nan, "no score yet"
-        if best and name.startswith("neg_"):
+        if name.startswith("neg_"):
             name, score = name.removeprefix("neg_"), -score
-        if best:
-            text = f"best {name.replace('_', ' ')} {score:.4f}"
-        return sum(len(trial.results) for trial in study.trials), text
+        return f"best {name.replace('_', ' ')} {score:.4f}"
 
-    def _summary(self, study, space, evaluation):
+    def _summary(self, study, space):
         """Fitted attributes that need no estimator."""
-        n_splits = evaluation.n_splits
-        trials = study.complete(n_splits)
+        n_splits, metric = study.n_splits, study.metric
+        trials = study.complete()
         out = [dict(trial.results[split]) for trial in trials for split in range(n_splits)]
         warn_or_raise_about_fit_failures(out, self.error_score)
         if callable(self.scoring):
@@ -468,12 +458,11 @@ class CoarseToFineSearchCV(BaseSearchCV):
         if self.refit or not fitted["multimetric_"]:
             best = self._select_best_index(self.refit, refit_metric, results)
             fitted |= {"best_index_": best, "best_params_": params[best]}
-            finite = study.ranked(n_splits, self._metric(study))
-            everywhere = [trial for trial in finite if trial.draw == "global"]
+            everywhere = [trial for trial in study.ranked() if trial.draw == "global"]
             fitted["at_bounds_"] = space.at_bounds(
                 trials[best].unit,
                 np.array([trial.unit for trial in everywhere]),
-                [trial.score(self._metric(study)) for trial in everywhere],
+                [trial.score(metric) for trial in everywhere],
             )
             if not callable(self.refit):
                 fitted["best_score_"] = results[f"mean_test_{refit_metric}"][best]
@@ -495,11 +484,10 @@ class CoarseToFineSearchCV(BaseSearchCV):
             fitted["feature_names_in_"] = best.feature_names_in_
         return fitted
 
-    def _check_failures(self, study, n_splits):
+    def _check_failures(self, study):
         """Stop after the first round if nothing in it could be fitted."""
-        results = [r for trial in study.trials for r in trial.results.values()]
-        if results and all(result["fit_error"] for result in results):
-            warn_or_raise_about_fit_failures(results, self.error_score)
+        if study.results and all(result["fit_error"] for result in study.results):
+            warn_or_raise_about_fit_failures(study.results, self.error_score)
 
     def _report(self, was_interrupted):
         """Warn of what the user should know, when all is published."""

@@ -41,7 +41,7 @@ class Distribution(ABC):
     @property
     @abstractmethod
     def axes(self) -> tuple[Axis, ...]:
-        """What each coordinate stands for."""
+        """What each coordinate stands for; a `functools.cached_property`, it is asked often."""
 
     @abstractmethod
     def from_unit(self, unit: Units) -> Any:
@@ -133,7 +133,7 @@ class one_minus_loguniform(Distribution):
     def __repr__(self) -> str:
         return f"one_minus_loguniform({self.low}, {self.high})"
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Axis, ...]:
         """One continuous coordinate."""
         powers = range(floor(-np.log10(1 - self.low)), 1 + ceil(-np.log10(1 - self.high)))
@@ -188,7 +188,7 @@ class log_randint(Distribution):
     def __repr__(self) -> str:
         return f"log_randint({self.low}, {self.high})"
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Axis, ...]:
         """One coordinate of ``high - low + 1`` values."""
         powers = range(int(self.low).bit_length() - 1, int(self.high).bit_length())
@@ -289,7 +289,7 @@ class hidden_layers(Distribution):
             "shape": Listed(self._shapes),
         }
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Axis, ...]:
         """A coordinate for each of layers, units and shape that is not fixed."""
         parts = self._parts.items()
@@ -326,7 +326,7 @@ class Listed(Distribution):
     def __repr__(self) -> str:
         return repr(self.values)
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Axis, ...]:
         """One coordinate, in equal parts for the values; none for a single value."""
         n = len(self.values)
@@ -369,7 +369,7 @@ class Frozen(Distribution):
         pieces += [f"{name}={value}" for name, value in self.frozen.kwds.items()]
         return f"{self.frozen.dist.name}({', '.join(pieces)})"
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Axis, ...]:
         """One coordinate, the cumulative probability."""
         low, high = self.frozen.support()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -63,19 +63,12 @@ class Evaluation:
     options: dict[str, Any]
     n_jobs: int | None
 
-    @property
-    def n_splits(self) -> int:
-        """Fits of each candidate."""
-        return len(self.splits)
-
-    def run(
-        self, jobs: Iterable[Job], is_over: Callable[[], bool], task: Any = None
-    ) -> Iterator[Done]:
+    def run(self, jobs: list[Job], is_over: Callable[[], bool], task: Any = None) -> Iterator[Done]:
         """Make fits, and yield each as soon as it is known.
 
         Parameters
         ----------
-        jobs : iterable of Job
+        jobs : list of Job
             In the order in which to begin them.
         is_over : callable
             Whether to begin no more.
@@ -87,7 +80,6 @@ class Evaluation:
         done : Done
             In any order.
         """
-        jobs = list(jobs)
         # Made before anything runs: joblib pickles from other threads.
         tasks = {job[:2]: task.subcontext(TASK, i) for i, job in enumerate(jobs)} if task else {}
         calls = (

@@ -110,25 +110,29 @@ class Journal:
                 rows = [("format", FORMAT), *identity.items()]
                 self._db.executemany("INSERT INTO about VALUES (?, ?)", rows)
 
-    def load(self) -> Study | None:
-        """The study as it was last committed, or None if there is none yet.
+    def load(self, study: Study) -> bool:
+        """Make a study what it was when it was last committed, if it ever was.
 
         Failed fits are left out, so that they are made again: their cause, a library that was
         missing or a machine without memory, may be gone.
+
+        Returns
+        -------
+        found : bool
         """
-        about = dict(self._db.execute("SELECT name, value FROM about"))
-        if "seed" not in about:
-            return None
-        study = Study(int(about["seed"]))
-        for (bounds,) in self._db.execute("SELECT bounds FROM rounds ORDER BY round"):
-            study.bounds.append(np.array(json.loads(bounds)).reshape(-1, 2))
+        seed = self._db.execute("SELECT value FROM about WHERE name = 'seed'").fetchone()
+        if seed is None:
+            return False
+        study.seed = int(seed[0])
+        rows = self._db.execute("SELECT bounds FROM rounds ORDER BY round")
+        study.bounds = [np.array(json.loads(bounds)).reshape(-1, 2) for (bounds,) in rows]
         rows = self._db.execute("SELECT round, draw, unit FROM candidates ORDER BY candidate")
         study.trials = [Trial(r, draw, np.array(json.loads(unit))) for r, draw, unit in rows]
-        for candidate, split, result in self._db.execute("SELECT * FROM results"):
-            known = _from_json(json.loads(result))
-            if not known["fit_error"]:
-                study.trials[candidate].results[split] = known
-        return study
+        for candidate, split, text in self._db.execute("SELECT * FROM results"):
+            result = _from_json(json.loads(text))
+            if not result["fit_error"]:
+                study.trials[candidate].results[split] = result
+        return True
 
     def start(self, study: Study, params: list[dict[str, Any]]) -> None:
         """Commit a study, with the parameters of its trials: all that is known, or but a seed."""
@@ -193,8 +197,9 @@ class NoJournal:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def load(self) -> None:
+    def load(self, study: Study) -> bool:
         """Nothing is known."""
+        return False
 
     def start(self, study: Study, params: list[dict[str, Any]]) -> None:
         """Commit nothing."""

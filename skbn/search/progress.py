@@ -9,12 +9,13 @@ from time import perf_counter
 
 SECONDS_BETWEEN_LINES = 5.0
 
-Show = Callable[[int, str], None]
+Show = Callable[[int, Callable[[], str]], None]
+"""Takes the fits done, and what makes a text to show beside them if it is shown."""
 
 
 @contextmanager
 def progress(total: int, verbose: int = 1) -> Iterator[Show]:
-    """Give a function of (fits done, text) that shows both, and the time left.
+    """Give a function that shows how many fits are done, a text, and the time left.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ def progress(total: int, verbose: int = 1) -> Iterator[Show]:
 
     Yields
     ------
-    show : callable
+    show : Show
     """
     if not verbose:
         yield lambda done, text: None
@@ -45,7 +46,11 @@ def progress(total: int, verbose: int = 1) -> Iterator[Show]:
     with Progress(*layout, console=console) as bar:
         line = bar.add_task(f"0/{total} fits", total=total)
         describe = _description(total)
-        yield lambda done, text: bar.update(line, completed=done, description=describe(done, text))
+
+        def show(done: int, text: Callable[[], str]) -> None:
+            bar.update(line, completed=done, description=describe(done, text()))
+
+        yield show
 
 
 def _description(total: int) -> Callable[[int, str], str]:
@@ -62,14 +67,13 @@ def _description(total: int) -> Callable[[int, str], str]:
 
 
 def _lines(total: int) -> Show:
-    describe, shown = _description(total), 0.0
+    describe, shown = _description(total), float("-inf")
 
-    def show(done: int, text: str) -> None:
+    def show(done: int, text: Callable[[], str]) -> None:
         nonlocal shown
-        line = describe(done, text)
         if done == total or perf_counter() - shown > SECONDS_BETWEEN_LINES:
             shown = perf_counter()
-            print(line, file=sys.stderr, flush=True)
+            print(describe(done, text()), file=sys.stderr, flush=True)
 
     return show
 

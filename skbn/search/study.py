@@ -57,6 +57,10 @@ class Study:
     ----------
     seed : int
         Of all draws.
+    n_splits : int
+        Fits of each trial.
+    leader : str or None
+        Name of the score that leads the search. None is the first of several.
     trials : list of Trial
         In the order in which they were drawn.
     bounds : list of ndarray of shape (n_coordinates, 2)
@@ -66,21 +70,35 @@ class Study:
     """
 
     seed: int
+    n_splits: int
+    leader: str | None = None
     trials: list[Trial] = field(default_factory=list)
     bounds: list[NDArray[np.float64]] = field(default_factory=list)
     known: NDArray[np.float64] | None = None
 
-    def complete(self, n_splits: int) -> list[Trial]:
-        """Trials that have a result on every split."""
-        return [trial for trial in self.trials if len(trial.results) == n_splits]
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """What all fits gave that are done."""
+        return [result for trial in self.trials for result in trial.results.values()]
 
-    def n_complete_rounds(self, n_splits: int) -> int:
+    @property
+    def metric(self) -> str | None:
+        """Name of the score that leads the search; None where there is one score only."""
+        scores = (result["test_scores"] for result in self.results)
+        return self.leader or next((next(iter(s)) for s in scores if isinstance(s, dict)), None)
+
+    def complete(self) -> list[Trial]:
+        """Trials that have a result on every split."""
+        return [trial for trial in self.trials if len(trial.results) == self.n_splits]
+
+    def n_complete_rounds(self) -> int:
         """How many rounds, from the first, have all their results."""
-        unfinished = [t.round for t in self.trials if len(t.results) < n_splits]
+        unfinished = [t.round for t in self.trials if len(t.results) < self.n_splits]
         return min(unfinished, default=len(self.bounds))
 
-    def ranked(self, n_splits: int, metric: str | None) -> list[Trial]:
+    def ranked(self) -> list[Trial]:
         """Complete trials, the best first; those whose score is not a number are left out."""
-        scored = [(trial.score(metric), trial) for trial in self.complete(n_splits)]
+        metric = self.metric
+        scored = [(trial.score(metric), trial) for trial in self.complete()]
         finite = [(score, trial) for score, trial in scored if np.isfinite(score)]
         return [trial for _, trial in sorted(finite, key=lambda pair: -pair[0])]

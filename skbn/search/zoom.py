@@ -42,9 +42,7 @@ def round_sizes(n_candidates: int, n_rounds: int) -> list[int]:
     return [n_candidates - later * (n_rounds - 1)] + [later] * (n_rounds - 1)
 
 
-def draw_round(
-    space: Space, study: Study, n_candidates: int, n_splits: int, metric: str | None
-) -> None:
+def draw_round(space: Space, study: Study, n_candidates: int) -> None:
     """Add the trials of the next round to a study, and its bounds.
 
     The first round is a scrambled Sobol sequence over the whole space. The others draw
@@ -57,7 +55,7 @@ def draw_round(
     """
     number, known = len(study.bounds), []
     width = WIDTHS[min(max(number, 1), len(WIDTHS)) - 1]
-    ranked = study.ranked(n_splits, metric)
+    ranked, metric = study.ranked(), study.metric
     share = GLOBAL_SHARE if ranked else 1.0
     if number == 0 and study.known is not None:
         best, width, share = study.known, WIDTH_OF_RETUNING, GLOBAL_SHARE_OF_RETUNING

@@ -24,10 +24,10 @@ def test_sizes_of_rounds(n_candidates, n_rounds):
 
 def play(score, space, seed=0, sizes=(30, 15, 15)):
     """Search for the best of a function of the unit cube."""
-    study = Study(seed)
+    study = Study(seed, n_splits=1)
     for size in sizes:
         before = len(study.trials)
-        draw_round(space, study, size, 1, None)
+        draw_round(space, study, size)
         for trial in study.trials[before:]:
             trial.results[0] = {"test_scores": score(trial.unit)}
     return study
