@@ -3,10 +3,10 @@
     python benchmarks/search_quality.py [--data FOLDER] [--seeds 10] [--out FILE.csv]
 
 Every arm may spend 60 trainings to the end in 3 folds (counted in epochs x folds) and
-one refit; "random x2" twice as many. All arms of a seed share rows, folds and the seed of
-the network. A set is cut to 600 rows to search on, and what is found is judged on up to
-4,000 others: by the mean over four refits that differ in their seed, the search's own
-first, for that of one fit is mostly chance.
+one refit; "random x2" twice as many. All arms search the space of ``python -m skbn``, and
+those of a seed share rows, folds and the seed of the network. A set is cut to 600 rows to
+search on, and what is found is judged on up to 4,000 others: by the mean over four refits
+that differ in their seed, the search's own first, for that of one fit is mostly chance.
 
 Compared is the test log-loss, as the logarithm of the ratio to that of the other arm in
 per cent: below zero is better. Its interval is a bootstrap over pairs of (set, seed),
@@ -22,7 +22,6 @@ import joblib
 import numpy as np
 import pandas as pd
 from _common import machine, optional, preprocessing, table
-from scipy.stats import uniform
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import accuracy_score, log_loss
@@ -37,17 +36,14 @@ from sklearn.model_selection import (
 from threadpoolctl import threadpool_limits
 
 from skbn import BNSoftmaxClassifier
-from skbn.search import CoarseToFineSearchCV, default_space
+from skbn.__main__ import SPACE as COMMAND_SPACE
+from skbn.search import CoarseToFineSearchCV
 
 SETS = ["satimage", "adult", "spambase", "splice", "credit_data", "segment"]
 BUDGET = 60
 EPOCHS = BNSoftmaxClassifier().max_iter
 
-SPACE = {
-    name: distribution
-    for name, distribution in default_space().items()
-    if name not in ("momentum", "learning_rate_decay")  # the default solver has neither
-} | {"dropout": uniform(0, 0.5)}
+SPACE = {name.removeprefix("classifier__"): scale for name, scale in COMMAND_SPACE.items()}
 GRID = {
     "learning_rate_init": [1e-4, 1e-3, 1e-2, 1e-1, 1.0],
     "batch_size": [32, 128],
