@@ -2,5 +2,6 @@
 
 from skbn._version import __version__
 from skbn.classifier import BNSoftmaxClassifier
+from skbn.population import fit_population
 
-__all__ = ["BNSoftmaxClassifier", "__version__"]
+__all__ = ["BNSoftmaxClassifier", "__version__", "fit_population"]

@@ -12,7 +12,9 @@ from sklearn.model_selection._validation import (
     _insert_error_scores,
     _warn_or_raise_about_fit_failures,
 )
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 try:  # scikit-learn 1.9
     from sklearn.callback import with_callbacks
@@ -28,8 +30,11 @@ __all__ = [
     "Interval",
     "StrOptions",
     "callback_task",
+    "check_method_params",
     "fit_and_score",
     "insert_error_scores",
+    "n_samples",
+    "safe_indexing",
     "validate_parameters",
     "warn_or_raise_about_fit_failures",
     "with_callbacks",
@@ -37,6 +42,9 @@ __all__ = [
 
 fit_and_score = _fit_and_score
 insert_error_scores = _insert_error_scores
+check_method_params = _check_method_params
+n_samples = _num_samples
+safe_indexing = _safe_indexing
 warn_or_raise_about_fit_failures = _warn_or_raise_about_fit_failures
 
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbn._compat import Interval, StrOptions, validate_parameters
 from skbn._version import __version__
+from skbn.lockstep import Training
 from skbn.model import Model, run_epochs
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.initializers import INITIALIZERS
@@ -374,15 +375,11 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             validate_parameters(self)
             going_on = self.warm_start and hasattr(self, "_model")
             X, labels = self._check_training_rows(X, y, reset=not going_on)
-            weights, per_class = self._row_weights(sample_weight, labels)
-            model = self._continued_model() if going_on else self._new_model()
-            rows, validation = np.flatnonzero(weights), None
-            if not (X_val is None and y_val is None and sample_weight_val is None):
-                validation = self._check_validation_set(X_val, y_val, sample_weight_val, per_class)
-            elif self.early_stopping:
-                rows, validation = self._split(X, labels, weights, rows, model.split_seed)
-            self._run(model, self._data(model, X, labels, rows, weights), validation)
-            self._publish(model)
+            training = self._training(
+                X, labels, sample_weight, X_val, y_val, sample_weight_val, going_on=going_on
+            )
+            self._run(training)
+            self._publish(training.model)
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -442,6 +439,40 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 next(model.epochs(settings, hyper, data))
             self._publish(model)
         return self
+
+    def _training(
+        self,
+        X,
+        labels,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        *,
+        going_on=False,
+    ):
+        """What `fit` is to do with rows that are checked."""
+        weights, per_class = self._row_weights(sample_weight, labels)
+        model = self._continued_model() if going_on else self._new_model()
+        rows, validation, best = np.flatnonzero(weights), None, None
+        if not (X_val is None and y_val is None and sample_weight_val is None):
+            validation = self._check_validation_set(X_val, y_val, sample_weight_val, per_class)
+        elif self.early_stopping:
+            rows, validation = self._split(X, labels, weights, rows, model.split_seed)
+        data, done = self._data(model, X, labels, rows, weights), model.state.n_epochs
+        if done > self.max_iter:
+            raise ValueError(
+                f"max_iter={self.max_iter} is below the n_iter_={done} epochs already trained; "
+                "with warm_start=True it counts all epochs, so raise it to go on"
+            )
+        if validation is not None:
+            best = BestState(self.tol, self.n_iter_no_change)
+            if 0 < done < self.max_iter:
+                theta = model.state.theta
+                loss, _ = validation.score(model.architecture, theta, model.bn_epsilon)
+                best.update(loss, theta, model.kept_epoch)
+        settings, hyper = self._plan(model, data)
+        return Training(model, settings, hyper, data, validation, best)
 
     def _check_training_rows(self, X, y, reset, classes=None):
         """Validate rows and labels, set or check ``classes_``, and encode the labels."""
@@ -554,27 +585,14 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         )
         return settings, stack_hyperparameters([{name: getattr(self, name) for name in PER_MEMBER}])
 
-    def _run(self, model, data, validation):
-        """Train ``model`` until ``max_iter`` or until validation says stop."""
-        done = model.state.n_epochs
-        if done > self.max_iter:
-            raise ValueError(
-                f"max_iter={self.max_iter} is below the n_iter_={done} epochs already trained; "
-                "with warm_start=True it counts all epochs, so raise it to go on"
-            )
-        if done == self.max_iter:
+    def _run(self, training):
+        """Train until ``max_iter`` or until validation says stop."""
+        model, settings = training.model, training.settings
+        if model.state.n_epochs == self.max_iter:
             return
-        best = None
-        if validation is not None:
-            best = BestState(self.tol, self.n_iter_no_change)
-            if done:
-                theta = model.state.theta
-                loss, _ = validation.score(model.architecture, theta, model.bn_epsilon)
-                best.update(loss, theta, model.kept_epoch)
-        settings, hyper = self._plan(model, data)
-        epochs = model.epochs(settings, hyper, data, validation)
+        epochs = model.epochs(settings, training.hyper, training.data, training.validation)
         with suitable_threads(model.architecture, settings.batch_size):
-            run_epochs(model, epochs, self.max_iter, best, self._report)
+            run_epochs(model, epochs, self.max_iter, training.best, self._report)
 
     def _report(self, n_epochs, entry):
         if self.verbose:

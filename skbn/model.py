@@ -109,34 +109,43 @@ class Model:
                     self.architecture, self.state.theta, self.bn_epsilon
                 )
             entry["seconds"] = perf_counter() - started
-            self._record(entry)
+            self.record({name: [value] for name, value in entry.items()})
             yield entry
             started = perf_counter()
 
     def _refuse_divergence(self, epoch: Epoch) -> None:
         if not epoch.finite[0]:
-            raise ValueError(
-                f"Training diverged in epoch {self.state.n_epochs}: the loss or a parameter is "
-                f"no longer finite (loss {epoch.loss[0]:.3g}, learning rate "
-                f"{epoch.learning_rate[0]:.3g} at the start of the epoch). Most likely the "
-                "learning rate is too high: lower learning_rate_init or set max_grad_norm, and "
-                "check that the features are scaled (StandardScaler)"
-            )
+            raise ValueError(divergence(self.state.n_epochs, epoch.loss[0], epoch.learning_rate[0]))
 
-    def _record(self, entry: Entry) -> None:
-        """Append to the history; what an epoch did not measure is NaN."""
-        before = self.state.n_epochs - 1
-        for name in entry:
+    def record(self, measured: Mapping[str, list[float]]) -> None:
+        """Append the last epochs to the history; what was not measured in them is NaN."""
+        n_new = len(next(iter(measured.values())))
+        before, missing = self.state.n_epochs - n_new, [float("nan")] * n_new
+        for name in measured:
             if name not in self.history:
                 self.history[name] = [float("nan")] * before
         for name, values in self.history.items():
-            values.append(entry.get(name, float("nan")))
+            values.extend(measured.get(name, missing))
         self.kept_epoch = self.state.n_epochs
+
+    def with_theta(self, theta: Array, epoch: int) -> Model:
+        """Give this model with the parameters of one of its epochs."""
+        return replace(self, state=replace(self.state, theta=theta), kept_epoch=epoch)
 
     def forget_after(self, n_epochs: int) -> None:
         """Cut the history to its first epochs."""
         self.history = {name: values[:n_epochs] for name, values in self.history.items()}
         self.kept_epoch = n_epochs
+
+
+def divergence(n_epochs: int, loss: float, learning_rate: float) -> str:
+    """Say in which epoch a training diverged, and what to do."""
+    return (
+        f"Training diverged in epoch {n_epochs}: the loss or a parameter is no longer finite "
+        f"(loss {loss:.3g}, learning rate {learning_rate:.3g} at the start of the epoch). Most "
+        "likely the learning rate is too high: lower learning_rate_init or set max_grad_norm, "
+        "and check that the features are scaled (StandardScaler)"
+    )
 
 
 def run_epochs(

@@ -55,6 +55,33 @@ class State:
             n_epochs=self.n_epochs,
         )
 
+    def members(self, which: Sequence[int]) -> State:
+        """Give a state of some of the members, which shares no array with this one."""
+        index = np.asarray(which, np.intp)
+        return State(
+            theta=copy(self.theta[index]),
+            vectors=[copy(vector[index]) for vector in self.vectors],
+            sums=self.sums[:, index],
+            shuffle_streams=[self.shuffle_streams[k] for k in which],
+            dropout_streams=[self.dropout_streams[k] for k in which],
+            n_epochs=self.n_epochs,
+        )
+
+    @classmethod
+    def together(cls, states: Sequence[State]) -> State:
+        """Give one state of the members of several that have done as many epochs."""
+        return cls(
+            theta=copy(np.concatenate([state.theta for state in states])),
+            vectors=[
+                copy(np.concatenate(vectors))
+                for vectors in zip(*[state.vectors for state in states], strict=True)
+            ],
+            sums=np.concatenate([state.sums for state in states], axis=1),
+            shuffle_streams=[stream for state in states for stream in state.shuffle_streams],
+            dropout_streams=[stream for state in states for stream in state.dropout_streams],
+            n_epochs=states[0].n_epochs,
+        )
+
     def _arrays(self) -> list[Array]:
         return [self.theta, *self.vectors, self.sums]
 

@@ -183,10 +183,11 @@ class _Pass:
         self.rows[...] = np.arange(n_rows) if data.rows is None else data.rows
         self.shuffled = np.empty_like(self.rows)
         self.pages = Pages(data.x)
-        self.n_bytes = data.x.data.nbytes if issparse(data.x) else data.x.nbytes
+        n_bytes = data.x.data.nbytes if issparse(data.x) else data.x.nbytes
+        # Of the rows trained on: others beside them have no say in the order.
+        self.n_bytes = n_bytes * n_rows // data.x.shape[0]
         self.cells = LabelCells(self.edges, n_members)
         self.losses = np.empty((n_members, n_rows), dtype)
-        self.row_share = np.full((n_rows, 1), 1 / n_rows)
 
         # What is too large for float32 becomes infinite, and training reports it.
         with np.errstate(over="ignore"):
@@ -327,14 +328,23 @@ class _Pass:
 
     def report(self, first_rate: Array, squares: Array) -> Epoch:
         """Sum up an epoch, with the squared norms (T, K, 1, 1) of its gradients."""
-        loss = np.matmul(self.losses[:, None].astype(np.float64), self.row_share)[:, 0, 0]
+        loss = _means(self.losses)
         return Epoch(
             loss=loss,
             learning_rate=first_rate,
-            gradient_norm=np.add.reduce(np.sqrt(squares), axis=0)[:, 0, 0] / len(squares),
+            gradient_norm=_means(np.sqrt(squares[:, :, 0, 0]).T),
             # The sum shows one that is not, and costs less than to ask each.
             finite=np.isfinite(loss + np.add.reduce(self.state.theta, axis=1)),
         )
+
+
+def _means(values: Array) -> Array:
+    """Means (K,) of the rows of an array (K, n)."""
+    n = values.shape[1]
+    # As products, for the order in which a sum is taken depends on K.
+    rows = np.ascontiguousarray(values, np.float64)[:, None]
+    means: Array = np.matmul(rows, np.full((n, 1), 1 / n))[:, 0, 0]
+    return means
 
 
 def train(

@@ -1,0 +1,245 @@
+"""Trainings side by side: those that share shapes take their steps together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse, vstack
+
+from skbn.model import Model, divergence
+from skbn.network.batches import batch_edges
+from skbn.network.parameters import Array
+from skbn.network.state import State
+from skbn.network.training import PER_MEMBER, Data, Epoch, Settings, train
+from skbn.stopping import BestState, ValidationSet
+from skbn.threads import suitable_threads
+
+CACHED_BYTES = 2**22
+"""What a population works on in a step should stay in the cache: networks of 64 units are
+trained fastest some 30 at a time, those of 256 one or two at a time."""
+
+
+@dataclass
+class Training:
+    """A model, and how it is to be trained.
+
+    Parameters
+    ----------
+    model : Model
+    settings : Settings
+    hyper : dict of str to ndarray of shape (1, 1)
+    data : Data
+        Of one member.
+    validation : ValidationSet or None
+        Rows on which the model is judged after each epoch.
+    best : BestState or None
+        Watches the validation loss, and stops the training.
+    is_over : bool
+        Whether there is nothing to go on with: it was stopped, or it diverged.
+    error : str
+        Why it diverged.
+    """
+
+    model: Model
+    settings: Settings
+    hyper: dict[str, Array]
+    data: Data
+    validation: ValidationSet | None = None
+    best: BestState | None = None
+    is_over: bool = False
+    error: str = ""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of an epoch."""
+        return len(self.data.labels) if self.data.rows is None else self.data.rows.shape[1]
+
+    @property
+    def n_batches(self) -> int:
+        """Steps of an epoch."""
+        architecture = self.model.architecture
+        return len(batch_edges(self.n_rows, self.settings.batch_size, architecture.normalised)) - 1
+
+    @property
+    def company(self) -> tuple[Any, ...]:
+        """What those that train together have in common."""
+        settings, data = self.settings, self.data
+        return (
+            self.model.architecture,
+            self.model.state.theta.dtype.name,
+            self.model.state.n_epochs,
+            settings.solver,
+            settings.nesterovs_momentum,
+            settings.learning_rate,
+            settings.shuffle,
+            self.n_rows,
+            self.n_batches,
+            data.weights is None,
+            issparse(data.x),
+            self.validation is None,
+        )
+
+    def result(self) -> Model:
+        """Give the model to keep: the best on the validation set, or the last without one."""
+        best = self.best
+        if best is None or best.theta is None:
+            return self.model
+        return self.model.with_theta(best.theta, best.epoch)
+
+
+def train_together(
+    trainings: Iterable[tuple[Training, int]], memory_budget: float = np.inf
+) -> None:
+    """Train each for as long as it is to be, or until it stops or diverges.
+
+    What comes of each does not depend on its company, to the last bit.
+
+    Parameters
+    ----------
+    trainings : iterable of (Training, int)
+        Each with the epochs that it shall have done in the end. Changed in place.
+    memory_budget : float
+        Bytes that a population may take.
+    """
+    groups = defaultdict(list)
+    for training, n_epochs in trainings:
+        if not training.is_over and training.model.state.n_epochs < n_epochs:
+            groups[training.company].append((training, n_epochs))
+    for group in groups.values():
+        size = n_together(group[0][0], memory_budget)
+        # Parts of the same size: ten in one and two in another take longer than six and six.
+        n_parts = -(-len(group) // size)
+        for part in range(n_parts):
+            _Population(group[part::n_parts]).run()
+
+
+def n_together(training: Training, memory_budget: float = np.inf) -> int:
+    """How many such trainings should take their steps together, at most."""
+    architecture, state = training.model.architecture, training.model.state
+    n_units = architecture.n_features + 3 * sum(architecture.hidden_layer_sizes)
+    n_numbers = (3 + len(state.vectors)) * state.theta.size
+    n_numbers += -(-training.n_rows // training.n_batches) * n_units
+    step = n_numbers * state.theta.itemsize
+    epoch = training.n_rows * (4 * np.dtype(np.intp).itemsize + state.theta.itemsize)
+    return max(1, int(min(CACHED_BYTES // step, memory_budget // (step + epoch))))
+
+
+class _Population:
+    """Trainings that take their steps together, and leave one by one."""
+
+    def __init__(self, members: Sequence[tuple[Training, int]]) -> None:
+        self.members = [training for training, _ in members]
+        self.until = np.array([n_epochs for _, n_epochs in members])
+        self.state = State.together([training.model.state for training in self.members])
+        self.data = together([training.data for training in self.members])
+        self.hyper = {
+            name: np.concatenate([training.hyper[name] for training in self.members])
+            for name in PER_MEMBER
+        }
+        # By name, what was measured: an array (K,) an epoch.
+        self.history: defaultdict[str, list[Array]] = defaultdict(list)
+
+    def run(self) -> None:
+        """Train until all have left."""
+        first = self.members[0]
+        with suitable_threads(first.model.architecture, first.settings.batch_size):
+            while self.members:
+                self.let_go(self.train(first.settings))
+
+    def train(self, settings: Settings) -> npt.NDArray[np.bool_]:
+        """Go on until some are to leave, and tell which."""
+        architecture = self.members[0].model.architecture
+        epochs = train(architecture, settings, self.hyper, self.state, self.data)
+        while True:
+            started = perf_counter()
+            epoch = next(epochs)
+            self.note("loss", epoch.loss)
+            self.note("learning_rate", epoch.learning_rate)
+            self.note("gradient_norm", epoch.gradient_norm)
+            leaving = ~epoch.finite | (self.state.n_epochs >= self.until)
+            if self.members[0].validation is not None:
+                leaving |= self.validate(epoch)
+            seconds = (perf_counter() - started) / len(self.members)
+            self.note("seconds", np.full(len(self.members), seconds))
+            if leaving.any():
+                self.explain(epoch)
+                return leaving
+
+    def note(self, name: str, values: Array) -> None:
+        """Write down what was measured of each in an epoch."""
+        self.history[name].append(values)
+
+    def validate(self, epoch: Epoch) -> npt.NDArray[np.bool_]:
+        """Judge each on its validation set, and tell which are to stop."""
+        stopped = np.zeros(len(self.members), bool)
+        scores = np.full((2, len(self.members)), np.nan)
+        for k in np.flatnonzero(epoch.finite):
+            training, theta = self.members[k], self.state.theta[k : k + 1]
+            assert training.validation is not None  # as of all its company
+            scores[:, k] = training.validation.score(
+                training.model.architecture, theta, training.hyper["bn_epsilon"]
+            )
+            if training.best is not None:
+                stopped[k] = training.best.update(scores[0, k], theta, self.state.n_epochs)
+                training.is_over = bool(stopped[k])
+        self.note("validation_loss", scores[0])
+        self.note("validation_accuracy", scores[1])
+        return stopped
+
+    def explain(self, epoch: Epoch) -> None:
+        """Say of those that diverged that they did."""
+        for k in np.flatnonzero(~epoch.finite):
+            self.members[k].is_over = True
+            self.members[k].error = divergence(
+                self.state.n_epochs, epoch.loss[k], epoch.learning_rate[k]
+            )
+
+    def let_go(self, leaving: npt.NDArray[np.bool_]) -> None:
+        """Give those that leave their state and history, and close the ranks."""
+        history = {name: np.stack(values) for name, values in self.history.items()}
+        for k in np.flatnonzero(leaving):
+            training = self.members[k]
+            training.model.bn_epsilon = training.hyper["bn_epsilon"]
+            training.model.state = self.state.members([int(k)])
+            training.model.record({name: v[:, k].tolist() for name, v in history.items()})
+        stay = np.flatnonzero(~leaving).tolist()
+        self.members, self.until = [self.members[k] for k in stay], self.until[stay]
+        self.state = self.state.members(stay)
+        self.data = Data(
+            self.data.x,
+            self.data.labels,
+            None if self.data.rows is None else self.data.rows[stay],
+            None if self.data.weights is None else self.data.weights[stay],
+        )
+        self.hyper = {name: values[stay] for name, values in self.hyper.items()}
+        self.history = defaultdict(list, {n: list(v[:, stay]) for n, v in history.items()})
+
+
+def together(data: Sequence[Data]) -> Data:
+    """Rows of several, each of one member and as many: those that share a table share it here."""
+    tables: dict[tuple[int, int], Data] = {}
+    for each in data:
+        tables.setdefault((id(each.x), id(each.labels)), each)
+    weights = None if data[0].weights is None else np.concatenate([d.weights for d in data])
+    if len(tables) == 1:
+        x, labels, starts = data[0].x, data[0].labels, [0] * len(data)
+        if data[0].rows is None and all(each.rows is None for each in data):
+            return Data(x, labels, None, weights)
+    else:
+        parts = list(tables.values())
+        stack = vstack if issparse(parts[0].x) else np.concatenate
+        x, labels = stack([d.x for d in parts]), np.concatenate([d.labels for d in parts])
+        ends = np.cumsum([len(d.labels) for d in parts])
+        by_table = dict(zip(tables, [0, *ends], strict=False))
+        starts = [by_table[id(each.x), id(each.labels)] for each in data]
+    rows = [
+        start + (np.arange(len(each.labels))[None] if each.rows is None else each.rows)
+        for start, each in zip(starts, data, strict=True)
+    ]
+    return Data(x.tocsr() if issparse(x) else x, labels, np.concatenate(rows), weights)
