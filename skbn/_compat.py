@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _fit_and_score,
     _insert_error_scores,
+    _score,
     _warn_or_raise_about_fit_failures,
 )
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 try:  # scikit-learn 1.9
@@ -33,8 +36,12 @@ __all__ = [
     "check_method_params",
     "fit_and_score",
     "insert_error_scores",
+    "looks_at_predictions_only",
     "n_samples",
+    "names_of_scores",
     "safe_indexing",
+    "safe_split",
+    "score",
     "validate_parameters",
     "warn_or_raise_about_fit_failures",
     "with_callbacks",
@@ -45,6 +52,22 @@ insert_error_scores = _insert_error_scores
 check_method_params = _check_method_params
 n_samples = _num_samples
 safe_indexing = _safe_indexing
+safe_split = _safe_split
+score = _score
+
+
+def names_of_scores(scorer: Any) -> list[str] | None:
+    """Names of several scores, or None where a scorer gives one number."""
+    return list(scorer._scorers) if isinstance(scorer, _MultimetricScorer) else None
+
+
+def looks_at_predictions_only(scorer: Any) -> bool:
+    """Whether a scorer asks nothing of an estimator but its predictions, or its own score."""
+    if isinstance(scorer, _MultimetricScorer):
+        return all(looks_at_predictions_only(each) for each in scorer._scorers.values())
+    return isinstance(scorer, (_BaseScorer, _PassthroughScorer))
+
+
 warn_or_raise_about_fit_failures = _warn_or_raise_about_fit_failures
 
 

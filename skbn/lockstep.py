@@ -14,6 +14,7 @@ from scipy.sparse import issparse, vstack
 
 from skbn.model import Model, divergence
 from skbn.network.batches import batch_edges
+from skbn.network.network import Architecture
 from skbn.network.parameters import Array
 from skbn.network.state import State
 from skbn.network.training import PER_MEMBER, Data, Epoch, Settings, train
@@ -112,21 +113,43 @@ def train_together(
         if not training.is_over and training.model.state.n_epochs < n_epochs:
             groups[training.company].append((training, n_epochs))
     for group in groups.values():
-        size = n_together(group[0][0], memory_budget)
+        first = group[0][0]
+        size = n_together(
+            first.model.architecture,
+            first.settings.batch_size,
+            first.n_rows,
+            first.model.state.theta.itemsize,
+            memory_budget,
+        )
         # Parts of the same size: ten in one and two in another take longer than six and six.
         n_parts = -(-len(group) // size)
         for part in range(n_parts):
             _Population(group[part::n_parts]).run()
 
 
-def n_together(training: Training, memory_budget: float = np.inf) -> int:
-    """How many such trainings should take their steps together, at most."""
-    architecture, state = training.model.architecture, training.model.state
+def n_together(
+    architecture: Architecture,
+    batch_size: int,
+    n_rows: int,
+    n_bytes: int = 4,
+    memory_budget: float = np.inf,
+) -> int:
+    """How many trainings should take their steps together, at most.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    batch_size, n_rows : int
+        Rows of a mini-batch, and of an epoch.
+    n_bytes : int, default=4
+        Of a number.
+    memory_budget : float
+        Bytes that they may take.
+    """
     n_units = architecture.n_features + 3 * sum(architecture.hidden_layer_sizes)
-    n_numbers = (3 + len(state.vectors)) * state.theta.size
-    n_numbers += -(-training.n_rows // training.n_batches) * n_units
-    step = n_numbers * state.theta.itemsize
-    epoch = training.n_rows * (4 * np.dtype(np.intp).itemsize + state.theta.itemsize)
+    # Parameters, their gradient and the optimiser's two vectors, and the activations.
+    step = (5 * architecture.layout.size + min(batch_size, n_rows) * n_units) * n_bytes
+    epoch = n_rows * (4 * np.dtype(np.intp).itemsize + n_bytes)
     return max(1, int(min(CACHED_BYTES // step, memory_budget // (step + epoch))))
 
 

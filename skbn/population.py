@@ -162,7 +162,7 @@ def begin(
     -------
     trainings : list of Training or Exception
     """
-    tables: dict[str, _Table] = {}
+    tables: dict[str, Table] = {}
     trainings: list[Training | Exception] = []
     for k, classifier in enumerate(classifiers):
         try:
@@ -172,15 +172,24 @@ def begin(
                 trainings.append(_go_on(classifier, X, y, fit_params, here))
                 continue
             if classifier.dtype not in tables:
-                tables[classifier.dtype] = _Table(classifier, X, y, fit_params)
+                tables[classifier.dtype] = Table(classifier, X, y, fit_params)
             trainings.append(tables[classifier.dtype].begin(classifier, here))
         except Exception as error:
             trainings.append(error)
     return trainings
 
 
-class _Table:
-    """Rows and labels that were checked once for all classifiers of a dtype."""
+class Table:
+    """Rows and labels that were checked once for all classifiers of a dtype.
+
+    Parameters
+    ----------
+    classifier : BNSoftmaxClassifier
+        One of them.
+    X, y : array-like
+    fit_params : dict of str to object
+        Further arguments of `BNSoftmaxClassifier.fit`.
+    """
 
     def __init__(
         self, classifier: BNSoftmaxClassifier, X: Any, y: Any, fit_params: dict[str, Any]
@@ -192,8 +201,8 @@ class _Table:
         self.by_classes: dict[bytes, Indices] = {}
         self.X_val: Any = None
 
-    def begin(self, classifier: BNSoftmaxClassifier, rows: Indices | None) -> Training:
-        """Give the training of a classifier on some of the rows."""
+    def begin(self, classifier: BNSoftmaxClassifier, rows: Indices | None = None) -> Training:
+        """Give the training of a classifier on the rows, or on some of them."""
         classifier.__dict__.update(self.about)
         if rows is None:
             training = classifier._training(self.X, self.labels, **self.fit_params)
@@ -261,7 +270,7 @@ def _positions(rows: Any, X: Any, name: str) -> Indices:
     """Check that rows are positions in X, or a mask of it, and give positions."""
     n_rows, rows = n_samples(X), np.asarray(rows)
     if rows.dtype == bool and rows.shape == (n_rows,):
-        return np.flatnonzero(rows)
+        rows = np.flatnonzero(rows)
     valid = rows.ndim == 1 and rows.size and rows.dtype.kind in "iu"
     if not valid or rows.min() < 0 or rows.max() >= n_rows:
         raise ValueError(

@@ -6,6 +6,7 @@ import os
 import warnings
 from contextlib import ExitStack
 from copy import deepcopy
+from math import ceil
 from numbers import Integral, Real
 from time import perf_counter
 from typing import Any
@@ -19,16 +20,21 @@ from sklearn.utils.validation import check_is_fitted
 from skbn._compat import (
     BaseSearchCV,
     Interval,
+    StrOptions,
     callback_task,
     insert_error_scores,
     validate_parameters,
     warn_or_raise_about_fit_failures,
     with_callbacks,
 )
+from skbn.population import MEMORY_BUDGET
 from skbn.search import fingerprints
-from skbn.search.evaluation import Evaluation, Job
+from skbn.search.evaluation import Evaluation
+from skbn.search.halving import learning_curves, longest, rank_by_progress, rung_sizes
 from skbn.search.interruption import Interrupted, interruptible
+from skbn.search.jobs import Job
 from skbn.search.journal import Journal, NoJournal
+from skbn.search.populations import last_step
 from skbn.search.progress import progress
 from skbn.search.space import Space
 from skbn.search.study import Study, n_best
@@ -181,6 +187,11 @@ class CoarseToFineSearchCV(BaseSearchCV):
         "n_rounds": [Interval(Integral, 1, None, closed="left")],
         "journal": [str, os.PathLike, None],
         "time_budget": [Interval(Real, 0, None, closed="neither"), None],
+        "resource": [StrOptions({"epochs"}), None],
+        "min_epochs": [Interval(Integral, 1, None, closed="left"), None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
+        "eta": [Interval(Integral, 2, None, closed="left")],
+        "memory_budget": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
     }
 
@@ -193,6 +204,11 @@ class CoarseToFineSearchCV(BaseSearchCV):
         n_rounds=3,
         journal=None,
         time_budget=None,
+        resource=None,
+        min_epochs=None,
+        max_epochs=None,
+        eta=3,
+        memory_budget=MEMORY_BUDGET,
         scoring=None,
         n_jobs=None,
         refit=True,
@@ -216,6 +232,11 @@ class CoarseToFineSearchCV(BaseSearchCV):
         self.n_rounds = n_rounds
         self.journal = journal
         self.time_budget = time_budget
+        self.resource = resource
+        self.min_epochs = min_epochs
+        self.max_epochs = max_epochs
+        self.eta = eta
+        self.memory_budget = memory_budget
         self.random_state = random_state
 
     def fit(self, X, y=None, **params):
@@ -292,7 +313,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
         """
         check_is_fitted(self, "cv_results_")
         ranked = self._study.ranked()
-        best = [trial.unit for trial in ranked[: n_best(len(ranked))]]
+        best = [trial.unit for _, trial in ranked[: n_best(len(ranked))]]
         known = np.array(best) if best else None
         self._report(self._fit(X, y, params, journal=journal, known=known))
         return self
@@ -307,6 +328,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
                 f"n_candidates={self.n_candidates} is too few for n_rounds={self.n_rounds}: each "
                 "round needs a candidate at least"
             )
+        rungs = self._rungs(space)
         X, y = indexable(X, y)
         evaluation = self._evaluation(X, y, params)
         known = begun.known if begun else known
@@ -314,12 +336,17 @@ class CoarseToFineSearchCV(BaseSearchCV):
         if begun:
             check_same_search(about, self._searched)
         with Journal(journal, about) if journal is not None else NoJournal() as book:
-            study = deepcopy(begun) or self._study_to_begin(len(evaluation.splits), known)
+            study = deepcopy(begun) or self._study_to_begin(
+                len(evaluation.splits), len(rungs), known
+            )
             if not book.load(study):
                 book.start(study, [space.decode(trial.unit) for trial in study.trials])
             n_rounds = study.n_complete_rounds() + n_more if begun else self.n_rounds
-            with callback_task(self, "fit", n_rounds + bool(self.refit)) as task:
-                was_interrupted = self._explore(study, n_rounds, book, evaluation, space, task)
+            n_tasks = n_rounds * len(rungs) + bool(self.refit)
+            with callback_task(self, "fit", n_tasks) as task:
+                was_interrupted = self._explore(
+                    study, n_rounds, rungs, book, evaluation, space, task
+                )
                 fitted = self._summary(study, space)
                 if self.refit:
                     fitted |= self._refit(X, y, fitted["best_params_"], evaluation, task)
@@ -342,7 +369,46 @@ class CoarseToFineSearchCV(BaseSearchCV):
             "verbose": max(int(self.verbose) - 1, 0),
         }
         splits = list(cv.split(X, y, **routed.splitter.split))
-        return Evaluation(self, clone(self.estimator), X, y, splits, options, self.n_jobs)
+        return Evaluation(
+            self,
+            clone(self.estimator),
+            X,
+            y,
+            splits,
+            options,
+            self.n_jobs,
+            self.resource is not None,
+            self.memory_budget,
+            self._leader(),
+        )
+
+    def _leader(self):
+        return self.refit if isinstance(self.refit, str) else None
+
+    def _rungs(self, space):
+        """Epochs to have done on each rung of a round; None is all that a candidate has."""
+        if self.resource is None:
+            return [None]
+        last = last_step(self.estimator)
+        if not hasattr(last, "partial_fit"):
+            raise ValueError(
+                "resource='epochs' trains candidates further and further, for which the last step "
+                f"of the estimator needs partial_fit; {type(last).__name__} has none. "
+                "Use resource=None"
+            )
+        horizon = self.max_epochs or longest(self.estimator, space)
+        if horizon is None:
+            raise ValueError(
+                f"resource='epochs' must know when a training has come to its end, and "
+                f"{type(last).__name__} has no max_iter; give max_epochs"
+            )
+        first = self.min_epochs or ceil(horizon / self.eta**2)
+        if first > horizon:
+            raise ValueError(f"min_epochs={first} is above the {horizon} epochs of a training")
+        epochs = [first]
+        while epochs[-1] < horizon:
+            epochs.append(min(self.eta * epochs[-1], horizon))
+        return epochs
 
     def _about(self, space, evaluation, params, known):
         """What decides the outcome: two searches that agree in it are the same search."""
@@ -353,6 +419,8 @@ class CoarseToFineSearchCV(BaseSearchCV):
                 f"{self.scoring}, refit={self.refit}, error_score={self.error_score}"
             ),
             "n_candidates and n_rounds": f"{self.n_candidates} and {self.n_rounds}",
+            "resource": f"{self.resource}, min_epochs={self.min_epochs}, "
+            f"max_epochs={self.max_epochs}, eta={self.eta}",
             "random_state": str(self.random_state) if self._has_seed() else "not fixed",
             "data": fingerprints.of_data(evaluation.X, evaluation.y, params),
             "splits": fingerprints.of_data(
@@ -364,50 +432,67 @@ class CoarseToFineSearchCV(BaseSearchCV):
     def _has_seed(self):
         return isinstance(self.random_state, Integral)
 
-    def _study_to_begin(self, n_splits, known):
+    def _study_to_begin(self, n_splits, n_rungs, known):
         if self._has_seed():
             seed = int(self.random_state)
         else:
             seed = int(check_random_state(self.random_state).randint(2**31))
-        leader = self.refit if isinstance(self.refit, str) else None
-        return Study(seed, n_splits, leader, known=known)
+        return Study(seed, n_splits, self._leader(), n_rungs, self.eta, known=known)
 
-    def _explore(self, study, n_rounds, book, evaluation, space, task):
+    def _explore(self, study, n_rounds, rungs, book, evaluation, space, task):
         """Draw and evaluate rounds until there are enough, time is over or Ctrl-C was pressed."""
         started = perf_counter()
 
-        def is_over():
+        def is_over(candidate=None):
             budget = np.inf if self.time_budget is None else self.time_budget
-            return perf_counter() - started > budget and bool(study.complete())
+            if perf_counter() - started <= budget:
+                return False
+            # One candidate is completed in any case: the one that is nearest to it.
+            nearest = max(study.trials, key=lambda t: len(t.on(0)), default=None)
+            return bool(study.complete()) or (
+                candidate is not None and study.trials[candidate] is not nearest
+            )
 
         sizes = round_sizes(self.n_candidates, self.n_rounds)
         sizes = (sizes + sizes[-1:] * n_rounds)[:n_rounds]
+        n_fits = study.n_splits * sum(sum(rung_sizes(n, len(rungs), self.eta)) for n in sizes)
         try:
-            with interruptible(), progress(study.n_splits * sum(sizes), self.verbose) as show:
+            with interruptible(), progress(n_fits, self.verbose) as show:
                 for number in range(n_rounds):
                     if number == len(study.bounds):
                         if is_over():
                             break
                         self._draw(study, sizes[number], book, space)
-                    jobs = [
-                        Job(index, split, space.decode(trial.unit))
-                        for index, trial in enumerate(study.trials)
-                        for split in range(study.n_splits)
-                        if trial.round == number and split not in trial.results
-                    ]
-                    options = {"parent": task, "sequential_subtasks": False}
-                    with callback_task(self, "round", len(jobs), **options) as round_task:
-                        for index, split, result in evaluation.run(jobs, is_over, round_task):
-                            book.add_result(index, split, result)
-                            study.trials[index].results[split] = result
-                            show(len(study.results), lambda: self._best_so_far(study))
-                    if number == 0:
-                        self._check_failures(study)
+                    for rung, until in enumerate(rungs):
+                        jobs = self._jobs(study, number, rung, until, len(rungs), space)
+                        options = {"parent": task, "sequential_subtasks": False}
+                        with callback_task(self, "round", len(jobs), **options) as round_task:
+                            for several in evaluation.run(jobs, is_over, round_task):
+                                book.add_results(done[:4] for done in several)
+                                for candidate, *where, result, _ in several:
+                                    study.trials[candidate].add(*where, result)
+                                show(len(study.results), lambda: self._best_so_far(study))
+                        if number == rung == 0:
+                            self._check_failures(study)
+                        if is_over():
+                            break
         except (Interrupted, KeyboardInterrupt):
             if not study.ranked():
                 raise KeyboardInterrupt from None
             return True
         return False
+
+    def _jobs(self, study, number, rung, until, n_rungs, space):
+        """Fits of a rung that are left to make."""
+        index = {id(trial): i for i, trial in enumerate(study.trials)}
+        params = {}
+        jobs = []
+        for trial, split in study.missing(number, rung):
+            if id(trial) not in params:
+                params[id(trial)] = space.decode(trial.unit)
+            is_last = rung == n_rungs - 1
+            jobs.append(Job(index[id(trial)], rung, split, params[id(trial)], until, is_last))
+        return jobs
 
     def _draw(self, study, n_candidates, book, space):
         """Draw the next round from what is known, and commit it."""
@@ -423,11 +508,12 @@ class CoarseToFineSearchCV(BaseSearchCV):
         book.add_rounds(study, [space.decode(trial.unit) for trial in study.trials[n_before:]])
 
     def _best_so_far(self, study):
-        """The best score, in words."""
-        ranked, metric = study.ranked(), study.metric
-        if not ranked:
+        """The best score of those that came furthest, in words."""
+        metric = study.metric
+        scores = [t.score(metric, study.height(t) - 1) for t in study.at_the_top()]
+        if not np.isfinite(scores).any():
             return "no score yet"
-        score = ranked[0].score(metric)
+        score = np.nanmax(scores)
         name = metric or (self.scoring if isinstance(self.scoring, str) else "score")
         if name.startswith("neg_"):
             name, score = name.removeprefix("neg_"), -score
@@ -435,13 +521,16 @@ class CoarseToFineSearchCV(BaseSearchCV):
 
     def _summary(self, study, space):
         """Fitted attributes that need no estimator."""
-        n_splits, metric = study.n_splits, study.metric
+        n_splits = study.n_splits
         trials = study.complete()
-        out = [dict(trial.results[split]) for trial in trials for split in range(n_splits)]
+        out = [result for trial in trials for result in study.last_results(trial)]
         warn_or_raise_about_fit_failures(out, self.error_score)
         if callable(self.scoring):
             insert_error_scores(out, self.error_score)
         columns = {"round": [t.round for t in trials], "draw": [t.draw for t in trials]}
+        if self.resource:
+            n_epochs = np.reshape([result["n_epochs"] for result in out], (-1, n_splits))
+            columns["n_epochs"] = n_epochs.max(axis=1).astype(int)
         params = [space.decode(trial.unit) for trial in trials]
         results = self._format_results(params, n_splits, out, columns)
         scorers, refit_metric = self._get_scorers()
@@ -452,17 +541,25 @@ class CoarseToFineSearchCV(BaseSearchCV):
             "scorer_": getattr(scorers, "_scorers", scorers),
             "bounds_history_": [space.bounds(bounds) for bounds in study.bounds],
         }
+        if self.resource:
+            rank_by_progress(results, [study.progress(trial) for trial in trials])
+            fitted["learning_curves_"] = learning_curves(trials, study.metric)
         if fitted["multimetric_"] and callable(self.scoring):
             self._check_refit_for_multimetric(out[0]["test_scores"])
             refit_metric = self.refit
         if self.refit or not fitted["multimetric_"]:
-            best = self._select_best_index(self.refit, refit_metric, results)
+            progress_of = np.array([study.progress(trial) for trial in trials])
+            top = progress_of == progress_of.max()
+            choice = {n: np.asarray(column)[top] for n, column in results.items() if n != "params"}
+            choice["params"] = [p for p, is_there in zip(params, top, strict=True) if is_there]
+            best = self._select_best_index(self.refit, refit_metric, choice)
+            best = int(np.flatnonzero(top)[best])
             fitted |= {"best_index_": best, "best_params_": params[best]}
-            everywhere = [trial for trial in study.ranked() if trial.draw == "global"]
+            everywhere = [pair for pair in study.ranked() if pair[1].draw == "global"]
             fitted["at_bounds_"] = space.at_bounds(
                 trials[best].unit,
-                np.array([trial.unit for trial in everywhere]),
-                [trial.score(metric) for trial in everywhere],
+                np.array([trial.unit for _, trial in everywhere]),
+                [score for score, _ in everywhere],
             )
             if not callable(self.refit):
                 fitted["best_score_"] = results[f"mean_test_{refit_metric}"][best]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from joblib import effective_n_jobs
 from sklearn.base import clone
@@ -15,29 +16,28 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skbn._compat import fit_and_score
 from skbn.search.interruption import uninterrupted_worker
+from skbn.search.jobs import Done, Job
+from skbn.search.populations import (
+    Candidate,
+    Company,
+    Member,
+    Rules,
+    Split,
+    company,
+    is_network,
+    n_bytes,
+    n_bytes_of_state,
+    prepare,
+    train,
+)
 
 TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it
+IsOver = Callable[[int], bool]
 
 
-class Job(NamedTuple):
-    """One fit to make."""
-
-    candidate: int
-    split: int
-    params: dict[str, Any]
-
-
-class Done(NamedTuple):
-    """One fit that was made."""
-
-    candidate: int
-    split: int
-    result: dict[str, Any]
-
-
-@dataclass(frozen=True)
+@dataclass
 class Evaluation:
-    """What all fits of a search have in common.
+    """What all fits of a search have in common, and what goes on from rung to rung.
 
     Parameters
     ----------
@@ -53,6 +53,13 @@ class Evaluation:
         Further arguments of scikit-learn's fit-and-score.
     n_jobs : int or None
         Of joblib.
+    by_epochs : bool
+        Whether fits go on from rung to rung.
+    memory_budget : float
+        Bytes: a half for those that may go on, a quarter each for the rows of splits
+        and for the populations in training.
+    leader : str or None
+        Name of the score by which those that go on are chosen.
     """
 
     search: Any
@@ -62,35 +69,176 @@ class Evaluation:
     splits: list[tuple[Any, Any]]
     options: dict[str, Any]
     n_jobs: int | None
+    by_epochs: bool
+    memory_budget: float
+    leader: str | None = None
+    states: dict[tuple[int, int], tuple[float, Any]] = field(default_factory=dict)
+    prepared: dict[Any, Split] = field(default_factory=dict)
 
-    def run(self, jobs: list[Job], is_over: Callable[[], bool], task: Any = None) -> Iterator[Done]:
-        """Make fits, and yield each as soon as it is known.
+    @property
+    def rules(self) -> Rules:
+        """How members of populations are trained and judged."""
+        scoring, scorer = self.search.scoring, self.options["scorer"]
+        return Rules(
+            scorer,
+            scoring in (None, "accuracy") and is_network(self.estimator),
+            self.options["error_score"],
+            self.by_epochs,
+            self.memory_budget / 4 / effective_n_jobs(self.n_jobs),
+        )
+
+    def run(self, jobs: list[Job], is_over: IsOver, task: Any = None) -> Iterator[list[Done]]:
+        """Make fits, and yield them as soon as they are known.
 
         Parameters
         ----------
         jobs : list of Job
             In the order in which to begin them.
         is_over : callable
-            Whether to begin no more.
+            Takes a candidate, and says whether to begin no more of its fits.
         task : CallbackContext or None
             Of scikit-learn's callbacks.
 
         Yields
         ------
-        done : Done
-            In any order.
+        done : list of Done
+            Those that ended together, in any order.
         """
         # Made before anything runs: joblib pickles from other threads.
-        tasks = {job[:2]: task.subcontext(TASK, i) for i, job in enumerate(jobs)} if task else {}
+        tasks = {job[:3]: task.subcontext(TASK, i) for i, job in enumerate(jobs)} if task else {}
+        alone, together = [], []
+        candidates: dict[int, Candidate] = {}
+        for job in jobs:
+            if self.by_epochs or is_network(self.estimator):
+                if job.candidate not in candidates:
+                    candidates[job.candidate] = Candidate.of(self.estimator, job.params)
+                if self.by_epochs or is_network(candidates[job.candidate].last):
+                    together.append(job)
+                    continue
+            alone.append(job)
         calls = (
             delayed(_fit)(os.getpid(), job, self.X, self.y, self._arguments(job, tasks))
-            for job in jobs
-            if not is_over()
+            for job in alone
+            if not is_over(job.candidate)
         )
+        for done in self._parallel(calls):
+            yield [done]
+        for several in self._run_together(together, candidates, is_over):
+            for done in several:
+                if context := tasks.get(done[:3]):
+                    context.call_on_fit_task_begin(estimator=self.search)
+                    context.call_on_fit_task_end(estimator=self.search)
+            yield [self._keep(done) for done in several]
+
+    def _run_together(
+        self, jobs: list[Job], candidates: dict[int, Candidate], is_over: IsOver
+    ) -> Iterator[list[Done]]:
+        """Make fits as populations, of as many splits at a time as fit into memory."""
+        by_split: defaultdict[Any, list[Job]] = defaultdict(list)
+        for job in jobs:
+            by_split[candidates[job.candidate].key, job.split].append(job)
+        left, most = list(by_split), self.memory_budget / 4
+        while left:
+            sizes = [split.n_bytes for split in self.prepared.values()] or [n_bytes(self.X)]
+            largest = max(1, *sizes)
+            keys = left[: max(1, int(most // largest))]
+            left = left[len(keys) :]
+            if len({*self.prepared, *keys}) * largest > most:
+                self.prepared.clear()
+            self._prepare([key for key in keys if key not in self.prepared], by_split, candidates)
+            part = [(job, self.prepared[key]) for key in keys for job in by_split[key]]
+            yield from self._train(part, candidates, is_over)
+
+    def _prepare(
+        self,
+        keys: list[Any],
+        by_split: dict[Any, list[Job]],
+        candidates: dict[int, Candidate],
+    ) -> None:
+        """Transform the rows of splits."""
+        firsts = [by_split[key][0] for key in keys]
+        calls = (
+            delayed(prepare)(
+                os.getpid(),
+                (*key, candidates[job.candidate]),
+                self.X,
+                self.y,
+                self.splits[job.split],
+                self.options,
+                self.rules,
+            )
+            for key, job in zip(keys, firsts, strict=True)
+        )
+        self.prepared.update(self._parallel(calls))
+
+    def _train(
+        self,
+        jobs: list[tuple[Job, Split]],
+        candidates: dict[int, Candidate],
+        is_over: IsOver,
+    ) -> Iterator[list[Done]]:
+        """Train the fits that can be trained together, the longest first."""
+        rules, n_workers = self.rules, effective_n_jobs(self.n_jobs)
+        groups: defaultdict[Any, list[tuple[Job, Split]]] = defaultdict(list)
+        known: dict[Any, Company] = {}
+        for job, split in jobs:
+            like = job.candidate, split.shape, job.key in self.states
+            if like not in known:
+                _, state = self.states.get(job.key, (0, None))
+                member = Member(job, candidates[job.candidate].last, state)
+                known[like] = company(member, split, rules.memory_budget)
+            groups[known[like], candidates[job.candidate].key].append((job, split))
+        parts = []
+        for (group, _), members in groups.items():
+            # A worker that has nothing to do is worse than a smaller population.
+            most = min(group.size, -(-len(jobs) // n_workers))
+            n_parts = -(-len(members) // most)
+            parts += [(group, members[i::n_parts]) for i in range(n_parts)]
+        parts.sort(key=lambda part: -part[0].cost * len(part[1]))
+        yield from self._parallel(self._calls(parts, candidates, rules, is_over))
+
+    def _calls(self, parts, candidates, rules, is_over):
+        for group, members in parts:
+            chosen = [(job, split) for job, split in members if not is_over(job.candidate)]
+            if chosen:
+                yield delayed(train)(
+                    os.getpid(),
+                    [
+                        Member(
+                            job,
+                            candidates[job.candidate].last,
+                            self.states.pop(job.key, (0, None))[1],
+                            group.is_valid,
+                        )
+                        for job, _ in chosen
+                    ],
+                    {job.split: split for job, split in chosen},
+                    rules,
+                )
+
+    def _keep(self, done: Done) -> Done:
+        """Keep what a fit can go on from, unless others promise more and memory is full."""
+        if done.state is not None:
+            scores = done.result["test_scores"]
+            if isinstance(scores, dict):
+                scores = scores[self.leader or next(iter(scores))]
+            self.states[done.candidate, done.split] = scores, done.state
+            size = n_bytes_of_state(done.state)
+            if len(self.states) * size > self.memory_budget / 2:
+                worst = min(self.states, key=lambda key: self.states[key][0])
+                del self.states[worst]
+        return done._replace(state=None)
+
+    def _parallel(self, calls: Iterable[Any]) -> Iterator[Any]:
+        """Run calls, and yield what each gives, in any order."""
+        calls = iter(calls)
         try:
             parallel = Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")
         except (TypeError, ValueError):  # joblib before 1.4, and backends such as ray's
-            yield from self._run_in_lists(calls)
+            length = 2 * effective_n_jobs(self.n_jobs)
+            with Parallel(n_jobs=self.n_jobs) as parallel:
+                while part := list(islice(calls, length)):
+                    yield from parallel(part)
             return
         outputs = parallel(calls)
         try:
@@ -101,22 +249,16 @@ class Evaluation:
                 warnings.simplefilter("ignore")
                 outputs.close()
 
-    def _run_in_lists(self, calls: Iterator[Any]) -> Iterator[Done]:
-        length = 2 * effective_n_jobs(self.n_jobs)
-        with Parallel(n_jobs=self.n_jobs) as parallel:
-            while part := list(islice(calls, length)):
-                yield from parallel(part)
-
     def _arguments(self, job: Job, tasks: dict[Any, Any]) -> dict[str, Any]:
-        train, test = self.splits[job.split]
-        arguments = {"train": train, "test": test, "parameters": job.params, **self.options}
+        train_rows, test_rows = self.splits[job.split]
+        arguments = {"train": train_rows, "test": test_rows, "parameters": job.params}
         if tasks:
-            arguments |= {"caller": self.search, "callback_ctx": tasks[job[:2]]}
-        return {"estimator": clone(self.estimator), **arguments}
+            arguments |= {"caller": self.search, "callback_ctx": tasks[job[:3]]}
+        return {"estimator": clone(self.estimator), **arguments, **self.options}
 
 
 def _fit(parent: int, job: Job, X: Any, y: Any, arguments: dict[str, Any]) -> Done:
     # X and y are arguments of their own, which dask sends to each worker once only.
     with uninterrupted_worker(parent):
         result = fit_and_score(X=X, y=y, **arguments)
-    return Done(job.candidate, job.split, result)
+    return Done(job.candidate, job.rung, job.split, result)

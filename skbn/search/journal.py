@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from skbn.search.study import Study, Trial
 
-FORMAT = "skbn search journal 1"
+FORMAT = "skbn search journal 2"
 
 TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -22,8 +22,8 @@ CREATE TABLE candidates (
     draw TEXT NOT NULL, unit TEXT NOT NULL, params TEXT NOT NULL
 );
 CREATE TABLE results (
-    candidate INTEGER NOT NULL REFERENCES candidates, split INTEGER NOT NULL,
-    result TEXT NOT NULL, PRIMARY KEY (candidate, split)
+    candidate INTEGER NOT NULL REFERENCES candidates, rung INTEGER NOT NULL,
+    split INTEGER NOT NULL, result TEXT NOT NULL, PRIMARY KEY (candidate, rung, split)
 );
 """
 
@@ -128,10 +128,10 @@ class Journal:
         study.bounds = [np.array(json.loads(bounds)).reshape(-1, 2) for (bounds,) in rows]
         rows = self._db.execute("SELECT round, draw, unit FROM candidates ORDER BY candidate")
         study.trials = [Trial(r, draw, np.array(json.loads(unit))) for r, draw, unit in rows]
-        for candidate, split, text in self._db.execute("SELECT * FROM results"):
+        for candidate, rung, split, text in self._db.execute("SELECT * FROM results"):
             result = _from_json(json.loads(text))
             if not result["fit_error"]:
-                study.trials[candidate].results[split] = result
+                study.trials[candidate].add(rung, split, result)
         return True
 
     def start(self, study: Study, params: list[dict[str, Any]]) -> None:
@@ -140,18 +140,20 @@ class Journal:
             self._db.execute("INSERT INTO about VALUES ('seed', ?)", (str(study.seed),))
             self._add_rounds(study, params)
             for candidate, trial in enumerate(study.trials):
-                for split, result in trial.results.items():
-                    self._add_result(candidate, split, result)
+                for rung, results in enumerate(trial.rungs):
+                    for split, result in results.items():
+                        self._add_result(candidate, rung, split, result)
 
     def add_rounds(self, study: Study, params: list[dict[str, Any]]) -> None:
         """Commit the rounds that are new, and their candidates with these parameters."""
         with self._db:
             self._add_rounds(study, params)
 
-    def add_result(self, candidate: int, split: int, result: dict[str, Any]) -> None:
-        """Commit what the fit of a candidate on a split gave."""
+    def add_results(self, results: Iterable[tuple[int, int, int, dict[str, Any]]]) -> None:
+        """Commit what fits gave: candidate, rung, split and result of each."""
         with self._db:
-            self._add_result(candidate, split, result)
+            for each in results:
+                self._add_result(*each)
 
     def _add_rounds(self, study: Study, params: list[dict[str, Any]]) -> None:
         (n_rounds,) = self._db.execute("SELECT count(*) FROM rounds").fetchone()
@@ -164,10 +166,10 @@ class Journal:
         ]
         self._db.executemany("INSERT INTO candidates VALUES (?, ?, ?, ?, ?)", candidates)
 
-    def _add_result(self, candidate: int, split: int, result: dict[str, Any]) -> None:
+    def _add_result(self, candidate: int, rung: int, split: int, result: dict[str, Any]) -> None:
         text = json.dumps(_to_json(result), allow_nan=False)
         self._db.execute(
-            "INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (candidate, split, text)
+            "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", (candidate, rung, split, text)
         )
 
 
@@ -175,6 +177,8 @@ def _to_json(value: Any) -> Any:
     """Numbers as Python's own, and those that JSON has not as text."""
     if isinstance(value, dict):
         return {name: _to_json(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_to_json(item) for item in value]
     if isinstance(value, str) or value is None:
         return value
     number = float(value)
@@ -184,8 +188,12 @@ def _to_json(value: Any) -> Any:
 def _from_json(result: dict[str, Any]) -> dict[str, Any]:
     scores = result["test_scores"]
     if isinstance(scores, dict):
-        return result | {"test_scores": {name: float(score) for name, score in scores.items()}}
-    return result | {"test_scores": float(scores)}
+        result["test_scores"] = {name: float(score) for name, score in scores.items()}
+    else:
+        result["test_scores"] = float(scores)
+    for name, curve in result.get("curves", {}).items():
+        result["curves"][name] = [float(value) for value in curve]
+    return result
 
 
 class NoJournal:
@@ -207,5 +215,5 @@ class NoJournal:
     def add_rounds(self, study: Study, params: list[dict[str, Any]]) -> None:
         """Commit nothing."""
 
-    def add_result(self, candidate: int, split: int, result: dict[str, Any]) -> None:
+    def add_results(self, results: Iterable[tuple[int, int, int, dict[str, Any]]]) -> None:
         """Commit nothing."""

@@ -55,18 +55,18 @@ def draw_round(space: Space, study: Study, n_candidates: int) -> None:
     """
     number, known = len(study.bounds), []
     width = WIDTHS[min(max(number, 1), len(WIDTHS)) - 1]
-    ranked, metric = study.ranked(), study.metric
+    ranked = study.ranked()
     share = GLOBAL_SHARE if ranked else 1.0
     if number == 0 and study.known is not None:
         best, width, share = study.known, WIDTH_OF_RETUNING, GLOBAL_SHARE_OF_RETUNING
         known = [("known", unit) for unit in best]
         local = _nearby(space, study, best, width)
     elif len(ranked) < FEWEST or not space.coordinates:
-        best = np.array([trial.unit for trial in ranked[: n_best(len(ranked))]])
+        best = np.array([trial.unit for _, trial in ranked[: n_best(len(ranked))]])
         local = _nearby(space, study, best, width)
     else:
-        units = np.array([trial.unit for trial in ranked])
-        surrogate = Surrogate(space, units, [trial.score(metric) for trial in ranked])
+        units = np.array([trial.unit for _, trial in ranked])
+        surrogate = Surrogate(space, units, [score for score, _ in ranked])
         best = units[np.argsort(-surrogate.means(units), kind="stable")[: n_best(len(ranked))]]
         local = _promising(surrogate, study, _nearby(space, study, best, width))
     taken = {repr(space.decode(trial.unit)) for trial in study.trials}

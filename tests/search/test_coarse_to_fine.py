@@ -185,9 +185,9 @@ def test_without_a_seed_no_two_searches_are_alike():
 def test_the_order_in_which_fits_end_does_not_show():
     trials = [Trial(0, "global", np.zeros(1)) for _ in range(2)]
     for split in (0, 1, 2):
-        trials[0].results[split] = {"test_scores": (0.1, 0.2, 0.3)[split]}
-        trials[1].results[2 - split] = {"test_scores": (0.3, 0.2, 0.1)[split]}
-    assert trials[0].score(None) == trials[1].score(None)
+        trials[0].add(0, split, {"test_scores": (0.1, 0.2, 0.3)[split]})
+        trials[1].add(0, 2 - split, {"test_scores": (0.3, 0.2, 0.1)[split]})
+    assert trials[0].score(None, 0) == trials[1].score(None, 0)
 
 
 def test_one_round_is_a_scrambled_sobol_sequence():

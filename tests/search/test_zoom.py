@@ -29,7 +29,7 @@ def play(score, space, seed=0, sizes=(30, 15, 15)):
         before = len(study.trials)
         draw_round(space, study, size)
         for trial in study.trials[before:]:
-            trial.results[0] = {"test_scores": score(trial.unit)}
+            trial.add(0, 0, {"test_scores": score(trial.unit)})
     return study
 
 
@@ -44,7 +44,7 @@ def test_zooming_finds_better_than_as_many_global_draws(space):
 
     zoomed = [play(score, space, seed) for seed in range(5)]
     spread = [play(score, space, seed, sizes=(60,)) for seed in range(5)]
-    best = [[max(t.score(None) for t in s.trials) for s in group] for group in (zoomed, spread)]
+    best = [[max(t.score(None, 0) for t in s.trials) for s in group] for group in (zoomed, spread)]
     assert np.median(best[0]) > np.median(best[1]) / 4
 
 

@@ -1,0 +1,91 @@
+"""Successive halving: how far candidates train, and what is told of those left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from skbn.search.populations import last_step
+from skbn.search.space import Space
+from skbn.search.study import Trial
+
+
+def rung_sizes(n_candidates: int, n_rungs: int, eta: int) -> list[int]:
+    """Candidates on each rung of a round."""
+    sizes = [n_candidates]
+    while len(sizes) < n_rungs:
+        sizes.append(ceil(sizes[-1] / eta))
+    return sizes
+
+
+def longest(estimator: Any, space: Space) -> int | None:
+    """Epochs of the longest training: ``max_iter`` of the last step, or the most it is drawn."""
+    last = last_step(estimator)
+    name = "max_iter" if last is estimator else f"{estimator.steps[-1][0]}__max_iter"
+    drawn = [part.get(name) for part in space.parts]
+    most = [getattr(last, "max_iter", None)] if None in drawn else []
+    for distribution in filter(None, drawn):
+        units = np.linspace(0, 1, 1001)[:, None] if distribution.axes else [np.empty(0)]
+        most.append(max(distribution.from_unit(unit) for unit in units))
+    return None if None in most else int(max(most))
+
+
+def rank_by_progress(results: dict[str, Any], progress: Sequence[float]) -> None:
+    """Put those that came further before those that did not, whatever they score.
+
+    Parameters
+    ----------
+    results : dict of str to ndarray
+        Whose ranks are changed.
+    progress : sequence of float
+        How far each candidate came.
+    """
+    for name in [name for name in results if name.startswith("rank_test_")]:
+        ranks, above = results[name].copy(), 0
+        for level in sorted(set(progress), reverse=True):
+            here = np.flatnonzero(np.asarray(progress) == level)
+            ranks[here] = above + rankdata(results[name][here], method="min")
+            above += len(here)
+        results[name] = ranks
+
+
+def learning_curves(trials: Sequence[Trial], metric: str | None) -> pd.DataFrame:
+    """A line for each epoch of each candidate on each split.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        In the order of the results.
+    metric : str or None
+        Which of several scores.
+
+    Returns
+    -------
+    curves : DataFrame
+        With the columns candidate, split, epoch, score, and what networks measure. The
+        score is that of the rungs, and missing in between.
+    """
+    parts = []
+    for candidate, trial in enumerate(trials):
+        for split in sorted(trial.on(0)):
+            rungs = [rung[split] for rung in trial.rungs if split in rung]
+            names = {name for result in rungs for name in result["curves"]}
+            measured = {
+                n: [v for result in rungs for v in result["curves"].get(n, [])] for n in names
+            }
+            ends = [result["n_epochs"] for result in rungs]
+            epochs = np.arange(1, int(ends[-1]) + 1) if names else np.unique(ends)
+            scores = [r["test_scores"] for r in rungs]
+            at_end = {
+                int(end): score[metric] if isinstance(score, dict) else score
+                for end, score in zip(ends, scores, strict=True)
+            }
+            part = {"candidate": candidate, "split": split, "epoch": epochs}
+            part["score"] = [at_end.get(int(epoch), np.nan) for epoch in epochs]
+            parts.append(pd.DataFrame(part | measured))
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,466 @@
+"""Candidates on splits, trained together: transformers once a split, networks in lockstep."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from traceback import format_exc, format_exception
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.pipeline import Pipeline
+
+from skbn._compat import (
+    check_method_params,
+    looks_at_predictions_only,
+    n_samples,
+    names_of_scores,
+    safe_split,
+    score,
+    validate_parameters,
+)
+from skbn.classifier import BNSoftmaxClassifier
+from skbn.lockstep import Training, n_together, train_together
+from skbn.population import Table
+from skbn.search.interruption import uninterrupted_worker
+from skbn.search.jobs import Done, Job
+from skbn.stopping import ValidationSet
+from skbn.validation import check_labels, check_rows
+
+CURVES = ("loss", "validation_loss", "validation_accuracy")
+"""What is told of the networks after each epoch."""
+
+
+def last_step(estimator: Any) -> Any:
+    """The last step of a Pipeline, or the estimator itself."""
+    return estimator.steps[-1][1] if type(estimator) is Pipeline else estimator
+
+
+def is_network(estimator: Any) -> bool:
+    """Whether an estimator is, or ends in, a classifier that trains in lockstep."""
+    return type(last_step(estimator)) is BNSoftmaxClassifier
+
+
+class Candidate(NamedTuple):
+    """An estimator with the parameters of a candidate, in its parts."""
+
+    whole: Any
+    last: Any
+    key: str  # of all that stands before the last step
+
+    @classmethod
+    def of(cls, estimator: Any, params: dict[str, Any]) -> Candidate:
+        """Set the parameters of a clone."""
+        whole = clone(estimator).set_params(**clone(params, safe=False))
+        if whole is last_step(whole):
+            return cls(whole, whole, "")
+        start = f"{whole.steps[-1][0]}__"
+        before = {n: value for n, value in params.items() if not n.startswith(start)}
+        key = joblib.hash(before) if before else ""
+        return cls(whole, last_step(whole), f"{key}{getattr(last_step(whole), 'dtype', '')}")
+
+
+class Rules(NamedTuple):
+    """How all members of a search are trained and judged."""
+
+    scorer: Any
+    accuracy: bool  # whether the scorer is no more than the share of rows that are right
+    error_score: Any
+    by_epochs: bool
+    memory_budget: float  # bytes, of a population
+
+
+@dataclass
+class Split:
+    """Rows to train and to test on, as the last step of a pipeline meets them.
+
+    Parameters
+    ----------
+    X_test, y_test : array-like
+    score_params : dict of str to object
+    table : Table or None
+        Rows for networks.
+    rows : tuple of (X, y, dict of str to object)
+        Rows, targets and further arguments for other estimators.
+    validation : ValidationSet or None
+        The rows to test on, for the learning curves of networks.
+    x_test, labels : ndarray
+        The same, to count what is right: unknown labels are -1.
+    pipeline : Pipeline or None
+        The transformers, and the rows to test on before they were transformed: for
+        scorers that may look at them.
+    error : str
+        Why there are no rows.
+    """
+
+    X_test: Any = None
+    y_test: Any = None
+    score_params: dict[str, Any] = field(default_factory=dict)
+    table: Table | None = None
+    rows: tuple[Any, Any, dict[str, Any]] | None = None
+    validation: ValidationSet | None = None
+    x_test: Any = None
+    labels: Any = None
+    pipeline: tuple[Any, Any] | None = None
+    error: str = ""
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the rows."""
+        held = [self.X_test, self.x_test, self.table and self.table.X, self.rows and self.rows[0]]
+        held += [self.validation and self.validation.x, self.pipeline and self.pipeline[1]]
+        return sum(n_bytes(each) for each in {id(each): each for each in held}.values())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and classes of the table."""
+        return (
+            (0, 0)
+            if self.table is None
+            else (len(self.table.labels), len(self.table.about["classes_"]))
+        )
+
+
+def n_bytes(X: Any) -> int:
+    """Bytes of a table, a frame or a sparse matrix; 0 where that is not known."""
+    if hasattr(X, "memory_usage"):
+        return int(X.memory_usage().sum())
+    return int(getattr(getattr(X, "data", X), "nbytes", 0))
+
+
+def n_bytes_of_state(state: Any) -> int:
+    """Bytes of what a network goes on from; 0 for other estimators."""
+    if not isinstance(state[1], Training):
+        return 0
+    model, best = state[1].model.state, state[1].best
+    arrays = [model.theta, *model.vectors, *([best.theta] if best else [])]
+    return sum(array.nbytes for array in arrays if array is not None)
+
+
+class _Recorder(BaseEstimator):
+    """Stands in for the last step of a pipeline, and keeps what it would be fitted to."""
+
+    def __init__(self, estimator: Any = None) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> _Recorder:
+        self.recorded = X, y, params
+        return self
+
+    def get_metadata_routing(self) -> Any:
+        return self.estimator.get_metadata_routing()
+
+
+def prepare(
+    parent: int,
+    which: tuple[str, int, Candidate],
+    X: Any,
+    y: Any,
+    rows: tuple[Any, Any],
+    options: dict[str, Any],
+    rules: Rules,
+) -> tuple[tuple[str, int], Split]:
+    """Fit the transformers on a split, and transform it.
+
+    Parameters
+    ----------
+    parent : int
+        Process of the search.
+    which : tuple of (str, int, Candidate)
+        Key of the transformers, number of the split, and who has them.
+    X, y : array-like
+        All rows.
+    rows : tuple of ndarray
+        To train and to test on.
+    options : dict of str to object
+        With ``fit_params`` and ``score_params``.
+    rules : Rules
+    """
+    train, test = rows
+    *key, (whole, last, _) = which
+    try:
+        with uninterrupted_worker(parent):
+            params = check_method_params(X, params=options["fit_params"], indices=train)
+            X_train, y_train = safe_split(whole, X, y, train)
+            raw, y_test = safe_split(whole, X, y, test, train)
+            X_test, pipeline = raw, None
+            if whole is not last:
+                pipeline = clone(whole).set_params(**{whole.steps[-1][0]: _Recorder(last)})
+                targets = () if y_train is None else (y_train,)
+                pipeline.fit(X_train, *targets, **params)
+                X_train, y_train, params = pipeline.steps[-1][1].recorded
+                X_test = pipeline[:-1].transform(raw) if len(pipeline) > 1 else raw
+            split = Split(
+                X_test=X_test,
+                y_test=y_test,
+                score_params=check_method_params(X, params=options["score_params"], indices=test),
+                pipeline=None if looks_at_predictions_only(rules.scorer) else (pipeline, raw),
+            )
+            if not is_network(last):
+                split.rows = X_train, y_train, params
+            else:
+                _tabulate(split, last, X_train, y_train, params, rules)
+    except Exception:
+        if rules.error_score == "raise":
+            raise
+        split = Split(X_test=np.zeros((len(test), 0)), error=format_exc())
+    return tuple(key), split
+
+
+def _tabulate(
+    split: Split, classifier: Any, X: Any, y: Any, params: dict[str, Any], rules: Rules
+) -> None:
+    """Check rows once for all networks."""
+    # The table holds rows in the dtype of training, so that none other is kept.
+    split.table = table = Table(classifier, X, y, params)
+    if not (rules.accuracy or rules.by_epochs):
+        return
+    classes = table.about["classes_"]
+    checker = copy(classifier)
+    checker.__dict__.update(table.about)
+    split.x_test = check_rows(checker, split.X_test, dtype=[np.float64, np.float32], reset=False)
+    labels = np.asarray(check_labels(split.y_test)).ravel()
+    where = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    split.labels = np.where(classes[where] == labels, where, -1)
+    known = split.labels >= 0
+    if rules.by_epochs and known.any():
+        split.validation = ValidationSet(
+            split.x_test.astype(table.X.dtype, copy=False),
+            split.labels[known],
+            np.ones(known.sum()),
+            None if known.all() else np.flatnonzero(known),
+        )
+
+
+class Member(NamedTuple):
+    """A candidate on a split, and what it has come to so far."""
+
+    job: Job
+    last: Any
+    state: Any = None
+    is_valid: bool = False  # whether its parameters were checked
+
+
+class Company(NamedTuple):
+    """Those with whom a member can train."""
+
+    key: Any
+    size: int  # the most that should
+    cost: float  # of a member, to tell which take longest
+    is_valid: bool
+
+
+def company(member: Member, split: Split, memory_budget: float) -> Company:
+    """Tell with whom a member can train."""
+    table, job = split.table, member.job
+    if split.error or table is None:
+        return Company(job.key, 1, 1.0, False)
+    classifier = copy(member.last)
+    classifier.__dict__.update(table.about)
+    try:
+        validate_parameters(classifier)
+        architecture = classifier._architecture()
+    except ValueError:  # which training will report
+        return Company(job.key, 1, 0.0, False)
+    n_rows, n_done = len(table.labels), _n_epochs(member.state)
+    batch_size = classifier._rows_of_a_batch(n_rows)
+    size = n_together(architecture, batch_size, n_rows, table.X.dtype.itemsize, memory_budget)
+    n_batches = -(-n_rows // batch_size)
+    shared = [getattr(classifier, n) for n in ("solver", "nesterovs_momentum", "learning_rate")]
+    key = (architecture, n_rows, n_batches, n_done, classifier.shuffle, *shared)
+    n_steps = (min(job.until or np.inf, classifier.max_iter) - n_done) * n_batches
+    # Seconds, about: what a step costs in any case, and its arithmetic.
+    cost = n_steps * (4e-5 / size + 6e-11 * batch_size * architecture.layout.size)
+    return Company(key, size, cost, True)
+
+
+def _n_epochs(state: Any) -> int:
+    return 0 if state is None else int(state[1].model.state.n_epochs)
+
+
+def train(
+    parent: int, members: Sequence[Member], splits: dict[Any, Split], rules: Rules
+) -> list[Done]:
+    """Train members as far as their jobs say, and judge them.
+
+    Parameters
+    ----------
+    parent : int
+        Process of the search.
+    members : sequence of Member
+        All networks, or none.
+    splits : dict of int to Split
+        That of each.
+    rules : Rules
+    """
+    with uninterrupted_worker(parent):
+        by_epochs = _train_networks if is_network(members[0].last) else _train_others
+        return by_epochs(members, splits, rules)
+
+
+def _train_networks(
+    members: Sequence[Member], splits: dict[Any, Split], rules: Rules
+) -> list[Done]:
+    begun: list[tuple[Any, Any, str]] = []
+    for member in members:
+        classifier, training, error = None, None, splits[member.job.split].error
+        try:
+            if not error:
+                classifier, training = _begin(member, splits[member.job.split], rules)
+        except Exception:
+            error = _failure(rules)
+        begun.append((classifier, training, error))
+    n_before = [_n_epochs(member.state) for member in members]
+    goals = [
+        (training, min(member.job.until or np.inf, classifier.max_iter))
+        for member, (classifier, training, error) in zip(members, begun, strict=True)
+        if not error
+    ]
+    train_together(goals, rules.memory_budget)
+    done = []
+    for member, (classifier, training, error), n in zip(members, begun, n_before, strict=True):
+        if error:
+            done.append(_failed(member, splits, rules, error))
+            continue
+        history, n_epochs = training.model.history, training.model.state.n_epochs
+        measured = {
+            "fit_time": sum(history["seconds"][n:]),
+            "n_epochs": n_epochs,
+            "ended": training.is_over or n_epochs >= classifier.max_iter,
+            "curves": {name: history[name][n:] for name in CURVES if name in history},
+        }
+        if training.error:
+            error = _failure(rules, ValueError(training.error))
+            done.append(_failed(member, splits, rules, error, measured))
+            continue
+        classifier._publish(training.result())
+        state = None if member.job.is_last else _without_rows(classifier, training)
+        done.append(_judged(member, splits, rules, classifier, measured, state))
+    return done
+
+
+def _begin(member: Member, split: Split, rules: Rules) -> tuple[Any, Training]:
+    """A classifier, and its training from where it stands."""
+    table = split.table
+    assert table is not None  # as of all splits for networks
+    if member.state is None:
+        # All splits start from the same seed, but a stream of random numbers must not be shared.
+        has_stream = isinstance(member.last.random_state, np.random.RandomState)
+        classifier = clone(member.last) if has_stream else copy(member.last)
+        if not member.is_valid:
+            validate_parameters(classifier)
+        training = table.begin(classifier)
+    else:
+        classifier, training = member.state
+        training.data = replace(training.data, x=table.X, labels=table.labels)
+        if training.best is not None and training.validation.x is None:
+            training.validation = replace(training.validation, x=table.X)
+    if rules.by_epochs and training.best is None:
+        training.validation = split.validation
+    return classifier, training
+
+
+def _without_rows(classifier: Any, training: Training) -> tuple[Any, Training]:
+    """What a member goes on from, without the rows that it shares with others."""
+    data, validation = training.data, training.validation
+    training.data = replace(data, x=None, labels=np.empty(0, int))
+    if training.best is None:
+        training.validation = None
+    elif validation is not None and validation.x is data.x:
+        training.validation = replace(validation, x=None)
+    return classifier, training
+
+
+def _train_others(members: Sequence[Member], splits: dict[Any, Split], rules: Rules) -> list[Done]:
+    """Train estimators with ``partial_fit``, a call an epoch."""
+    done = []
+    for member in members:
+        split, started = splits[member.job.split], perf_counter()
+        error, n_epochs = split.error, 0
+        try:
+            if not error:
+                estimator, n_epochs = member.state or (clone(member.last), 0)
+                until = int(min(member.job.until, getattr(estimator, "max_iter", np.inf)))
+                assert split.rows is not None  # as of all splits for other estimators
+                X, y, params = split.rows
+                while n_epochs < until:
+                    first = {"classes": np.unique(y)} if not n_epochs else {}
+                    estimator.partial_fit(
+                        X, y, **(first if is_classifier(estimator) else {}), **params
+                    )
+                    n_epochs += 1
+        except Exception:
+            error = _failure(rules)
+        measured = {"fit_time": perf_counter() - started, "n_epochs": n_epochs, "curves": {}}
+        if error:
+            done.append(_failed(member, splits, rules, error, measured))
+            continue
+        measured["ended"] = n_epochs >= getattr(estimator, "max_iter", np.inf)
+        state = None if member.job.is_last else (estimator, n_epochs)
+        done.append(_judged(member, splits, rules, estimator, measured, state))
+    return done
+
+
+def _failure(rules: Rules, error: Exception | None = None) -> str:
+    """Text of the error that is being handled, or of one given, unless it is to be raised."""
+    if rules.error_score == "raise":
+        raise error or sys.exc_info()[1]
+    return format_exc() if error is None else "".join(format_exception(error))
+
+
+def _failed(
+    member: Member,
+    splits: dict[Any, Split],
+    rules: Rules,
+    error: str,
+    measured: dict[str, Any] | None = None,
+) -> Done:
+    names = names_of_scores(rules.scorer)
+    scores = rules.error_score if names is None else dict.fromkeys(names, rules.error_score)
+    result = {"fit_time": 0.0, "score_time": 0.0, "n_epochs": 0, "curves": {}, **(measured or {})}
+    result |= {"fit_error": error, "test_scores": scores, "ended": False}
+    return _done(member, splits, rules, result, None)
+
+
+def _judged(
+    member: Member,
+    splits: dict[Any, Split],
+    rules: Rules,
+    estimator: Any,
+    measured: dict[str, Any],
+    state: Any,
+) -> Done:
+    split, started = splits[member.job.split], perf_counter()
+    if rules.accuracy and not split.score_params:
+        hits = estimator._model.logits(split.x_test).argmax(axis=1) == split.labels
+        scores: Any = float(np.average(hits))
+    else:
+        X = split.X_test
+        if split.pipeline is not None:
+            transformers, raw = split.pipeline
+            if transformers is not None:
+                last = transformers.steps[-1][0]
+                X, estimator = raw, Pipeline([*transformers.steps[:-1], (last, estimator)])
+        scores = score(
+            estimator, X, split.y_test, rules.scorer, split.score_params, rules.error_score
+        )
+    result = measured | {"fit_error": None, "test_scores": scores}
+    result["score_time"] = perf_counter() - started
+    result["ended"] = measured["ended"] or member.job.is_last
+    return _done(member, splits, rules, result, state)
+
+
+def _done(
+    member: Member, splits: dict[Any, Split], rules: Rules, result: dict[str, Any], state: Any
+) -> Done:
+    job = member.job
+    result["n_test_samples"] = n_samples(splits[job.split].X_test)
+    if not rules.by_epochs:
+        for name in ("n_epochs", "curves", "ended"):
+            del result[name]
+    return Done(job.candidate, job.rung, job.split, result, state)
