@@ -19,9 +19,9 @@ from skbn.network.parameters import Array
 from skbn.network.state import State
 from skbn.network.training import PER_MEMBER, Data, Epoch, Settings, train
 from skbn.stopping import BestState, ValidationSet
-from skbn.threads import suitable_threads
+from skbn.threads import suitable_threads, worth_sharing
 
-CACHED_BYTES = 2**22
+CACHED_BYTES = 2**21
 """What a population works on in a step should stay in the cache: networks of 64 units are
 trained fastest some 30 at a time, those of 256 one or two at a time."""
 
@@ -81,6 +81,7 @@ class Training:
             settings.shuffle,
             self.n_rows,
             self.n_batches,
+            worth_sharing(self.model.architecture, settings.batch_size),
             data.weights is None,
             issparse(data.x),
             self.validation is None,

@@ -14,6 +14,7 @@ from skbn._compat import n_samples, safe_indexing, validate_parameters
 from skbn.classifier import BNSoftmaxClassifier
 from skbn.lockstep import Training, train_together
 from skbn.network.parameters import Indices
+from skbn.network.training import Data
 from skbn.validation import find_classes
 
 MEMORY_BUDGET = 2**28
@@ -85,6 +86,12 @@ def fit_population(
     --------
     skbn.search.CoarseToFineSearchCV : A search that trains its candidates so.
 
+    Notes
+    -----
+    X is checked as a whole: rows that nobody trains on must be finite too. No line is
+    printed for an epoch, whatever ``verbose`` says. At Ctrl-C the classifiers are as
+    they were before the call.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -112,6 +119,8 @@ def fit_population(
     for k, classifier in enumerate(classifiers):
         if not isinstance(classifier, BNSoftmaxClassifier):
             raise TypeError(f"classifiers[{k}] is no BNSoftmaxClassifier: {classifier!r}")
+    if len({id(classifier) for classifier in classifiers}) < len(classifiers):
+        raise ValueError("a classifier is there twice; give clones of it, by sklearn.base.clone")
     if rows is not None:
         rows = [_positions(each, X, f"rows[{k}]") for k, each in enumerate(rows)]
         if len(rows) != len(classifiers):
@@ -163,13 +172,18 @@ def begin(
     trainings : list of Training or Exception
     """
     tables: dict[str, Table] = {}
+    gone_on: dict[str, Data] = {}
     trainings: list[Training | Exception] = []
     for k, classifier in enumerate(classifiers):
         try:
             validate_parameters(classifier)
             here = None if rows is None else rows[k]
             if classifier.warm_start and hasattr(classifier, "_model"):
-                trainings.append(_go_on(classifier, X, y, fit_params, here))
+                training = _go_on(classifier, X, y, fit_params, here)
+                shared = gone_on.setdefault(classifier.dtype, training.data)
+                if here is None and np.array_equal(training.data.labels, shared.labels):
+                    training.data = replace(training.data, x=shared.x, labels=shared.labels)
+                trainings.append(training)
                 continue
             if classifier.dtype not in tables:
                 tables[classifier.dtype] = Table(classifier, X, y, fit_params)
@@ -203,6 +217,7 @@ class Table:
 
     def begin(self, classifier: BNSoftmaxClassifier, rows: Indices | None = None) -> Training:
         """Give the training of a classifier on the rows, or on some of them."""
+        classifier.__dict__.pop("feature_names_in_", None)  # of an earlier table
         classifier.__dict__.update(self.about)
         if rows is None:
             training = classifier._training(self.X, self.labels, **self.fit_params)

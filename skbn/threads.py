@@ -24,6 +24,13 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
+def worth_sharing(architecture: Architecture, batch_size: int) -> bool:
+    """Tell whether a product of a training step is large enough for several threads."""
+    sizes = (architecture.n_features, *architecture.hidden_layer_sizes, architecture.n_classes)
+    largest = batch_size * max(n_in * n_out for n_in, n_out in pairwise(sizes))
+    return largest >= WORTH_SHARING
+
+
 def suitable_threads(architecture: Architecture, batch_size: int) -> AbstractContextManager[Any]:
     """Hold BLAS to one thread if all products of a training step are small.
 
@@ -41,9 +48,7 @@ def suitable_threads(architecture: Architecture, batch_size: int) -> AbstractCon
     context : context manager
         To train in.
     """
-    sizes = (architecture.n_features, *architecture.hidden_layer_sizes, architecture.n_classes)
-    largest = batch_size * max(n_in * n_out for n_in, n_out in pairwise(sizes))
-    if largest >= WORTH_SHARING or current_thread() is not main_thread():
+    if worth_sharing(architecture, batch_size) or current_thread() is not main_thread():
         return nullcontext()
     context: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
     return context

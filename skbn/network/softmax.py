@@ -36,6 +36,12 @@ def softmax(logits: Array) -> Array:
     return probabilities
 
 
+GAP = 16
+"""Elements between one class and the next in the logits of smaller mini-batches. OpenBLAS has
+kernels for small matrices without a gap that round otherwise, and only those of a population
+of one would have none."""
+
+
 class CrossEntropy:
     """Weighted cross-entropy with label smoothing, and its gradient at the logits.
 
@@ -61,8 +67,10 @@ class CrossEntropy:
 
     def __init__(self, n_members: int, n_rows: int, n_classes: int, label_smoothing: Array) -> None:
         dtype = label_smoothing.dtype
-        self._z = empty((n_classes, n_members, n_rows), dtype)
-        self._flat = self._z.reshape(-1)
+        n, gap = n_members * n_rows, GAP if n_rows < GAP else 0
+        memory = empty((n_classes, n + gap), dtype)
+        self._z = memory[:, :n].reshape(n_classes, n_members, n_rows)
+        self._flat = memory.reshape(-1)
         self.logits = self._z.transpose(1, 2, 0)
         self._smoothing = label_smoothing if label_smoothing.any() else None
         self._by_row = np.empty((n_members, n_rows), dtype)
@@ -122,7 +130,7 @@ class LabelCells:
         sizes = np.diff(edges)
         m = np.repeat(sizes, sizes)
         row = np.arange(edges[-1]) - np.repeat(edges[:-1], sizes)
-        self._class_step = n_members * m
+        self._class_step = n_members * m + np.where(m < GAP, GAP, 0)
         self._first = row + np.arange(n_members)[:, None] * m
 
     def __call__(self, labels: Indices) -> Indices:

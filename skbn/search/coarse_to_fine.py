@@ -49,6 +49,11 @@ class CoarseToFineSearchCV(BaseSearchCV):
     parameter on its own scale, and less widely than the round before; a tenth is still
     drawn over the whole space. It is used like `RandomizedSearchCV`, with any estimator.
 
+    Where the estimator is `BNSoftmaxClassifier`, alone or the last step of a Pipeline,
+    candidates and folds are trained as populations: networks of the same shapes take
+    their steps together, and transformers are fitted once a split. The results are those
+    of fitting each alone, to the last bit, in a fraction of the time.
+
     Parameters
     ----------
     estimator : estimator
@@ -74,12 +79,38 @@ class CoarseToFineSearchCV(BaseSearchCV):
         Seconds after which `fit` begins no more fits, although those under way end, one
         candidate at least is completed, and the best one is fitted to all rows.
 
+    resource : {"epochs"} or None, default=None
+        None trains every candidate to the end. "epochs" is successive halving [2]_: all
+        candidates of a round train ``min_epochs``, the best of them go on from where
+        they stand to ``eta`` times as many, and so on, each rung with one in ``eta`` of
+        those on the one before. A learning-rate schedule keeps its horizon, so that a
+        rung is the beginning of the whole training. The last step of the estimator needs
+        ``partial_fit``, of which each call counts as an epoch.
+
+    min_epochs : int or None, default=None
+        Epochs on the first rung. None is the longest training over ``eta ** 2``, which
+        makes three rungs.
+
+    max_epochs : int or None, default=None
+        Epochs on the last rung. None is the estimator's ``max_iter``, beyond which
+        nothing is trained in any case.
+
+    eta : int, default=3
+        One in this many candidates goes on to the next rung, which is this many times
+        as long.
+
+    memory_budget : float, default=2**28
+        Bytes for populations: for those in training, for the rows of splits, and for
+        networks that may go on. With few of them populations are smaller, transformers
+        may be fitted again, and networks that were given up be trained again.
+
     scoring : str, callable, list, tuple, dict or None, default=None
         As in `RandomizedSearchCV`. With several scores and ``refit`` not the name of
         one, the first leads the search.
 
     n_jobs : int or None, default=None
-        Fits to run at a time, by joblib; its backend decides on which machines.
+        Fits or populations to train at a time, by joblib; its backend decides on which
+        machines.
 
     refit : bool, str or callable, default=True
         As in `RandomizedSearchCV`.
@@ -91,7 +122,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
     verbose : int, default=0
         1 shows how far the search is, the best score so far and the time left: on a
         terminal by a bar (``pip install "skbn[progress]"``), or else by a line every few
-        seconds. Above, scikit-learn prints a line a fit.
+        seconds. Above, scikit-learn prints a line a fit, but for those in populations.
 
     error_score : "raise" or float, default=nan
         Score of a candidate whose fit fails.
@@ -106,11 +137,14 @@ class CoarseToFineSearchCV(BaseSearchCV):
         As of `RandomizedSearchCV`, without scores on training rows, and with
         the columns "round" and "draw": "global" for a candidate drawn over the whole
         space, "local" for one drawn near the best, "known" for one that `retune` took
-        over. Candidates that were not finished are left out.
+        over. With ``resource="epochs"`` there is "n_epochs" too, how far each was
+        trained, and ranks put those that came further first. Candidates that were not
+        finished are left out. A network's fit time is its share of the population's.
     best_estimator_ : estimator
         The best candidate, fitted to all rows; with ``refit``.
     best_score_ : float
-        Its mean score.
+        Its mean score. With ``resource="epochs"`` it is the best of those trained to the
+        end.
     best_params_ : dict
         Its parameters.
     best_index_ : int
@@ -122,6 +156,12 @@ class CoarseToFineSearchCV(BaseSearchCV):
     at_bounds_ : dict of str to object
         The best values that lie at an end of their scale, towards which scores rise.
         There is a warning for each.
+    learning_curves_ : DataFrame
+        With ``resource="epochs"``: a line for each epoch of each candidate on each split,
+        with the columns "candidate" (its index in ``cv_results_``), "split", "epoch",
+        "score" (on the rungs; missing in between), and for networks "loss" (of training),
+        "validation_loss" and "validation_accuracy" (on the split's test rows, or where the
+        network has a validation set of its own, on that).
     optimum_shift_ : DataFrame
         After `retune`: the best values before and after, and their distance, from 0 to 1
         of the scale.
@@ -143,17 +183,22 @@ class CoarseToFineSearchCV(BaseSearchCV):
     See Also
     --------
     default_space : The space recommended for `BNSoftmaxClassifier`.
+    skbn.fit_population : Trains many classifiers together, for searches of your own.
     skbn.display.SearchDisplay : Pictures of a search.
 
     Notes
     -----
     Ctrl-C ends the search with a warning; what was found is refitted and published as
-    if the search had been planned so, and `extend` goes on with it.
+    if the search had been planned so, and `extend` goes on with it. If no candidate was
+    trained to the end by then, or when the time is over, the best is one of those that
+    came furthest. What populations had not finished is trained again.
 
     References
     ----------
     .. [1] A. Owen. Scrambling Sobol' and Niederreiter-Xing points. Journal of
        Complexity, 1998.
+    .. [2] K. Jamieson, A. Talwalkar. Non-stochastic best arm identification and
+       hyperparameter optimization. 2016. arXiv:1502.07943.
 
     Examples
     --------

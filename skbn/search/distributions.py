@@ -221,6 +221,15 @@ class log_randint(Distribution):
 SHAPES = ("constant", "funnel")
 
 
+class Widths(tuple[int, ...]):
+    """A list of widths, which a pair of bounds is not; hashable, as bounds are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
 @dataclass(frozen=True)
 class hidden_layers(Distribution):
     """Tuples of layer sizes, for ``hidden_layer_sizes``.
@@ -230,9 +239,10 @@ class hidden_layers(Distribution):
     depth : int or (int, int)
         Hidden layers: a number, or bounds that can both be drawn.
 
-    width : int or (int, int)
-        Units of the first hidden layer: a number, or bounds that can both be drawn,
-        between which it is uniform on a logarithmic scale.
+    width : int, (int, int) or list of int
+        Units of the first hidden layer: a number, bounds that can both be drawn,
+        between which it is uniform on a logarithmic scale, or a list to draw from.
+        With few widths many candidates have the same shapes, and can train together.
 
     shape : str or sequence of str, default="constant"
         Sizes of the other layers: "constant" gives all the same, "funnel" half as
@@ -245,19 +255,28 @@ class hidden_layers(Distribution):
     [(141, 141), (99, 99), (122, 122)]
     >>> hidden_layers(3, 64, shape="funnel").rvs()
     (64, 32, 16)
+    >>> hidden_layers((1, 2), [32, 64, 128]).rvs(size=3, random_state=0)
+    [(128, 128), (64, 64), (64,)]
     """
 
     depth: int | tuple[int, int]
-    width: int | tuple[int, int]
+    width: int | tuple[int, int] | list[Any]
     shape: str | tuple[str, ...] = "constant"
 
     def __post_init__(self) -> None:
         # Lists become tuples, so that equal distributions hash equally.
-        for name in ("depth", "width", "shape"):
+        for name in ("depth", "shape"):
             value = getattr(self, name)
             if not isinstance(value, str) and isinstance(value, Sequence):
                 object.__setattr__(self, name, tuple(value))
-        for name in ("depth", "width"):
+        if isinstance(self.width, list):
+            object.__setattr__(self, "width", Widths(self.width))
+            valid = [
+                isinstance(w, Integral) and not isinstance(w, bool) and w >= 1 for w in self.width
+            ]
+            if not valid or not all(valid):
+                raise ValueError(f"{self}: width must hold positive integers")
+        for name in ("depth",) if isinstance(self.width, Widths) else ("depth", "width"):
             bounds = _as_bounds(getattr(self, name))
             if not (
                 len(bounds) == 2
@@ -283,9 +302,13 @@ class hidden_layers(Distribution):
     def _parts(self) -> dict[str, Distribution]:
         low, high = _as_bounds(self.depth)
         width = _as_bounds(self.width)
+        if isinstance(width, Widths):
+            units: Distribution = Listed(width)
+        else:
+            units = log_randint(*width) if width[0] < width[1] else Listed(width[:1])
         return {
             "layers": Listed(range(low, high + 1)),
-            "units": log_randint(*width) if width[0] < width[1] else Listed(width[:1]),
+            "units": units,
             "shape": Listed(self._shapes),
         }
 
@@ -417,7 +440,8 @@ def default_space(prefix: str = "") -> dict[str, Any]:
 
     The order is that of Andrew Ng's course: the learning rate, then momentum, batch
     size and units, then layers and the decay of the learning rate; the constants of
-    Adam stay as they are.
+    Adam stay as they are. Batch sizes and units are powers of two, so that many
+    candidates have the same shapes, and train together.
 
     Parameters
     ----------
@@ -449,8 +473,8 @@ def default_space(prefix: str = "") -> dict[str, Any]:
     space = {
         "learning_rate_init": loguniform(1e-4, 1),
         "momentum": one_minus_loguniform(0.9, 0.999),
-        "batch_size": log_randint(16, 256),
-        "hidden_layer_sizes": hidden_layers((1, 4), (32, 256)),
+        "batch_size": [16, 32, 64, 128, 256],
+        "hidden_layer_sizes": hidden_layers((1, 4), [32, 64, 128, 256]),
         "learning_rate_decay": loguniform(1e-2, 1),
     }
     return {prefix + name: distribution for name, distribution in space.items()}

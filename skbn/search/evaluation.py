@@ -33,6 +33,8 @@ from skbn.search.populations import (
 
 TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it
 IsOver = Callable[[int], bool]
+ENOUGH = 16
+"""Small networks that train together in little more time, each, than many do."""
 
 
 @dataclass
@@ -160,7 +162,9 @@ class Evaluation:
         calls = (
             delayed(prepare)(
                 os.getpid(),
-                (*key, candidates[job.candidate]),
+                key,
+                self.estimator,
+                candidates[job.candidate],
                 self.X,
                 self.y,
                 self.splits[job.split],
@@ -190,8 +194,10 @@ class Evaluation:
             groups[known[like], candidates[job.candidate].key].append((job, split))
         parts = []
         for (group, _), members in groups.items():
-            # A worker that has nothing to do is worse than a smaller population.
-            most = min(group.size, -(-len(jobs) // n_workers))
+            most = group.size
+            if n_workers > 1:
+                # Workers that wait for the last one cost more than smaller populations.
+                most = min(most, max(ENOUGH, -(-len(jobs) // (4 * n_workers))))
             n_parts = -(-len(members) // most)
             parts += [(group, members[i::n_parts]) for i in range(n_parts)]
         parts.sort(key=lambda part: -part[0].cost * len(part[1]))

@@ -28,7 +28,7 @@ def longest(estimator: Any, space: Space) -> int | None:
     last = last_step(estimator)
     name = "max_iter" if last is estimator else f"{estimator.steps[-1][0]}__max_iter"
     drawn = [part.get(name) for part in space.parts]
-    most = [getattr(last, "max_iter", None)] if None in drawn else []
+    most: list[Any] = [getattr(last, "max_iter", None)] if None in drawn else []
     for distribution in filter(None, drawn):
         units = np.linspace(0, 1, 1001)[:, None] if distribution.axes else [np.empty(0)]
         most.append(max(distribution.from_unit(unit) for unit in units))
@@ -82,10 +82,10 @@ def learning_curves(trials: Sequence[Trial], metric: str | None) -> pd.DataFrame
             epochs = np.arange(1, int(ends[-1]) + 1) if names else np.unique(ends)
             scores = [r["test_scores"] for r in rungs]
             at_end = {
-                int(end): score[metric] if isinstance(score, dict) else score
-                for end, score in zip(ends, scores, strict=True)
+                int(end): each[metric] if isinstance(each, dict) else each
+                for end, each in zip(ends, scores, strict=True)
             }
-            part = {"candidate": candidate, "split": split, "epoch": epochs}
-            part["score"] = [at_end.get(int(epoch), np.nan) for epoch in epochs]
+            score = [at_end.get(int(epoch), np.nan) for epoch in epochs]
+            part = {"candidate": candidate, "split": split, "epoch": epochs, "score": score}
             parts.append(pd.DataFrame(part | measured))
     return pd.concat(parts, ignore_index=True)

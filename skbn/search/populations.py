@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -47,22 +46,30 @@ def is_network(estimator: Any) -> bool:
 
 
 class Candidate(NamedTuple):
-    """An estimator with the parameters of a candidate, in its parts."""
+    """An estimator with the parameters of a candidate, in two parts."""
 
-    whole: Any
+    before: dict[str, Any]  # parameters of a pipeline but for those of its last step
     last: Any
-    key: str  # of all that stands before the last step
+    key: str  # of all that decides the rows that the last step meets
 
     @classmethod
     def of(cls, estimator: Any, params: dict[str, Any]) -> Candidate:
-        """Set the parameters of a clone."""
-        whole = clone(estimator).set_params(**clone(params, safe=False))
-        if whole is last_step(whole):
-            return cls(whole, whole, "")
-        start = f"{whole.steps[-1][0]}__"
-        before = {n: value for n, value in params.items() if not n.startswith(start)}
-        key = joblib.hash(before) if before else ""
-        return cls(whole, last_step(whole), f"{key}{getattr(last_step(whole), 'dtype', '')}")
+        """Set parameters."""
+        last, start, key = last_step(estimator), "", ""
+        if last is not estimator:
+            start = f"{estimator.steps[-1][0]}__"
+        before = {name: value for name, value in params.items() if not name.startswith(start)}
+        if before:
+            last, key = last_step(whole(estimator, before)), joblib.hash(before)
+        own = {name: value for name, value in params.items() if name not in before}
+        own = clone({name.removeprefix(start): value for name, value in own.items()}, safe=False)
+        last = clone(last).set_params(**own)
+        return cls(before, last, f"{key} {getattr(last, 'dtype', '')}")
+
+
+def whole(estimator: Any, params: dict[str, Any]) -> Any:
+    """A clone with parameters."""
+    return clone(estimator).set_params(**clone(params, safe=False))
 
 
 class Rules(NamedTuple):
@@ -158,7 +165,9 @@ class _Recorder(BaseEstimator):
 
 def prepare(
     parent: int,
-    which: tuple[str, int, Candidate],
+    which: tuple[str, int],
+    estimator: Any,
+    candidate: Candidate,
     X: Any,
     y: Any,
     rows: tuple[Any, Any],
@@ -171,8 +180,12 @@ def prepare(
     ----------
     parent : int
         Process of the search.
-    which : tuple of (str, int, Candidate)
-        Key of the transformers, number of the split, and who has them.
+    which : tuple of (str, int)
+        Key of the transformers, and number of the split.
+    estimator : estimator
+        Of the search.
+    candidate : Candidate
+        One that has these transformers.
     X, y : array-like
         All rows.
     rows : tuple of ndarray
@@ -182,15 +195,16 @@ def prepare(
     rules : Rules
     """
     train, test = rows
-    *key, (whole, last, _) = which
     try:
         with uninterrupted_worker(parent):
             params = check_method_params(X, params=options["fit_params"], indices=train)
-            X_train, y_train = safe_split(whole, X, y, train)
-            raw, y_test = safe_split(whole, X, y, test, train)
+            X_train, y_train = safe_split(estimator, X, y, train)
+            raw, y_test = safe_split(estimator, X, y, test, train)
             X_test, pipeline = raw, None
-            if whole is not last:
-                pipeline = clone(whole).set_params(**{whole.steps[-1][0]: _Recorder(last)})
+            last = candidate.last
+            if type(estimator) is Pipeline:
+                pipeline = whole(estimator, candidate.before)
+                pipeline.steps[-1] = (pipeline.steps[-1][0], _Recorder(last))
                 targets = () if y_train is None else (y_train,)
                 pipeline.fit(X_train, *targets, **params)
                 X_train, y_train, params = pipeline.steps[-1][1].recorded
@@ -209,7 +223,7 @@ def prepare(
         if rules.error_score == "raise":
             raise
         split = Split(X_test=np.zeros((len(test), 0)), error=format_exc())
-    return tuple(key), split
+    return which, split
 
 
 def _tabulate(
@@ -385,7 +399,8 @@ def _train_others(members: Sequence[Member], splits: dict[Any, Split], rules: Ru
         try:
             if not error:
                 estimator, n_epochs = member.state or (clone(member.last), 0)
-                until = int(min(member.job.until, getattr(estimator, "max_iter", np.inf)))
+                most = getattr(estimator, "max_iter", np.inf)
+                until = int(min(member.job.until or most, most))
                 assert split.rows is not None  # as of all splits for other estimators
                 X, y, params = split.rows
                 while n_epochs < until:
@@ -408,9 +423,11 @@ def _train_others(members: Sequence[Member], splits: dict[Any, Split], rules: Ru
 
 def _failure(rules: Rules, error: Exception | None = None) -> str:
     """Text of the error that is being handled, or of one given, unless it is to be raised."""
-    if rules.error_score == "raise":
-        raise error or sys.exc_info()[1]
-    return format_exc() if error is None else "".join(format_exception(error))
+    if rules.error_score != "raise":
+        return format_exc() if error is None else "".join(format_exception(error))
+    if error is None:
+        raise
+    raise error
 
 
 def _failed(
