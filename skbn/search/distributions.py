@@ -271,18 +271,11 @@ class hidden_layers(Distribution):
                 object.__setattr__(self, name, tuple(value))
         if isinstance(self.width, list):
             object.__setattr__(self, "width", Widths(self.width))
-            valid = [
-                isinstance(w, Integral) and not isinstance(w, bool) and w >= 1 for w in self.width
-            ]
-            if not valid or not all(valid):
+            if not self.width or not all(map(_is_positive, self.width)):
                 raise ValueError(f"{self}: width must hold positive integers")
         for name in ("depth",) if isinstance(self.width, Widths) else ("depth", "width"):
             bounds = _as_bounds(getattr(self, name))
-            if not (
-                len(bounds) == 2
-                and all(isinstance(b, Integral) and not isinstance(b, bool) for b in bounds)
-                and 1 <= bounds[0] <= bounds[1]
-            ):
+            if not (len(bounds) == 2 and all(map(_is_positive, bounds)) and bounds[0] <= bounds[1]):
                 raise ValueError(
                     f"{self}: {name} must be a positive integer, or two of them with low <= high"
                 )
@@ -486,6 +479,10 @@ def _check_bounds(distribution: Any, kind: type) -> None:
         if not isinstance(bound, kind) or isinstance(bound, bool):
             what = "an integer" if kind is Integral else "a number"
             raise TypeError(f"{distribution}: {name} must be {what}, got {bound!r}")
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
 
 
 def _as_bounds(value: Any) -> tuple[Any, ...]:
