@@ -482,7 +482,7 @@ def _check_bounds(distribution: Any, kind: type) -> None:
 
 
 def _is_positive(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
+    return isinstance(value, Integral) and type(value) is not bool and int(value) > 0
 
 
 def _as_bounds(value: Any) -> tuple[Any, ...]:
