@@ -2,16 +2,17 @@
 
     python benchmarks/search_quality.py [--data FOLDER] [--seeds 10] [--out FILE.csv]
 
-Every arm may spend 60 trainings to the end in 3 folds (counted in epochs x folds) and
-one refit; "random x2" twice as many. All arms search the space of ``python -m skbn``, and
+Every arm may spend as many epochs as 60 trainings to the end in 3 folds have, and one
+refit; "random x2" twice as many. Those with rungs, whose candidates train further and
+further, try some 200 candidates for that. All arms search the space of ``python -m skbn``, and
 those of a seed share rows, folds and the seed of the network. A set is cut to 600 rows to
 search on, and what is found is judged on up to 4,000 others: by the mean over four refits
 that differ in their seed, the search's own first, for that of one fit is mostly chance.
 
 Compared is the test log-loss, as the logarithm of the ratio to that of the other arm in
 per cent: below zero is better. Its interval is a bootstrap over pairs of (set, seed),
-stratified by set. Anytime curves are the cross-validated log-loss of the best so far; those
-of halving begin with its candidates of five epochs.
+stratified by set. Anytime curves are the cross-validated log-loss of the best so far, of
+candidates trained to the end; of scikit-learn's halving, whatever their length.
 """
 
 import argparse
@@ -38,10 +39,15 @@ from threadpoolctl import threadpool_limits
 from skbn import BNSoftmaxClassifier
 from skbn.__main__ import SPACE as COMMAND_SPACE
 from skbn.search import CoarseToFineSearchCV
+from skbn.search.halving import rung_sizes
+from skbn.search.zoom import round_sizes
 
 SETS = ["satimage", "adult", "spambase", "splice", "credit_data", "segment"]
 BUDGET = 60
+N_FOLDS = 3
 EPOCHS = BNSoftmaxClassifier().max_iter
+ETA, MIN_EPOCHS = 3, EPOCHS // 3
+SHARES = (25, 50, 75, 100)
 
 SPACE = {name.removeprefix("classifier__"): scale for name, scale in COMMAND_SPACE.items()}
 GRID = {
@@ -68,6 +74,22 @@ def coarse_to_fine(n_rounds, model, seed, cv):
         scoring="neg_log_loss",
         random_state=seed,
     )
+
+
+def rungs(n_rounds, model, seed, cv):
+    """As many candidates as the budget has epochs for."""
+    search = coarse_to_fine(n_rounds, model, seed, cv)
+    search.set_params(resource="epochs", eta=ETA, min_epochs=MIN_EPOCHS)
+    ends = [MIN_EPOCHS]
+    while ends[-1] < EPOCHS:
+        ends.append(min(ETA * ends[-1], EPOCHS))
+    steps = np.diff([0, *ends])
+
+    def cost(n):
+        return sum(np.dot(rung_sizes(k, len(ends), ETA), steps) for k in round_sizes(n, n_rounds))
+
+    n = max(n for n in range(n_rounds, BUDGET * EPOCHS) if cost(n) <= BUDGET * EPOCHS)
+    return search.set_params(n_candidates=n)
 
 
 def grid(model, seed, cv):
@@ -98,10 +120,10 @@ class OptunaSearch:
 
     def suggest(self, trial):
         depth = trial.suggest_int("layers", 1, 4)
-        width = trial.suggest_int("units", 32, 256, log=True)
+        width = 2 ** trial.suggest_int("log2 units", 5, 8)
         return {
             "learning_rate_init": trial.suggest_float("learning_rate_init", 1e-4, 1, log=True),
-            "batch_size": trial.suggest_int("batch_size", 16, 256, log=True),
+            "batch_size": 2 ** trial.suggest_int("log2 batch_size", 4, 8),
             "hidden_layer_sizes": (width,) * depth,
             "dropout": trial.suggest_float("dropout", 0, 0.5),
         }
@@ -109,7 +131,21 @@ class OptunaSearch:
     def fit(self, X, y):
         optuna = optional("optuna")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
+        study = optuna.create_study(
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=self.seed),
+            pruner=self.pruner(optuna),
+        )
+        self.search(study, X, y)
+        done = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
+        self.cv_results_ = {"mean_test_score": np.array([t.value for t in done])}
+        self.best_estimator_ = self.model.set_params(**self.suggest(study.best_trial)).fit(X, y)
+        return self
 
+    def pruner(self, optuna):
+        return optuna.pruners.NopPruner()
+
+    def search(self, study, X, y):
         def objective(trial):
             model = self.model.set_params(**self.suggest(trial))
             scores = cross_val_score(
@@ -117,14 +153,40 @@ class OptunaSearch:
             )
             return scores.mean()
 
-        study = optuna.create_study(
-            direction="maximize", sampler=optuna.samplers.TPESampler(seed=self.seed)
-        )
         study.optimize(objective, n_trials=BUDGET)
-        values = [np.nan if t.value is None else t.value for t in study.trials]
-        self.cv_results_ = {"mean_test_score": np.array(values)}
-        self.best_estimator_ = self.model.set_params(**self.suggest(study.best_trial)).fit(X, y)
-        return self
+
+
+class OptunaHyperband(OptunaSearch):
+    """Trials that are given up on the way, as many as the budget has epochs for."""
+
+    def pruner(self, optuna):
+        return optuna.pruners.HyperbandPruner(
+            min_resource=MIN_EPOCHS, max_resource=EPOCHS, reduction_factor=ETA
+        )
+
+    def search(self, study, X, y):
+        optuna, folds, n_left = optional("optuna"), list(self.cv.split(X, y)), BUDGET * EPOCHS
+        classes = np.unique(y)
+
+        def objective(trial):
+            nonlocal n_left
+            models = [clone(self.model).set_params(**self.suggest(trial)) for _ in folds]
+            for epoch in range(1, EPOCHS + 1):
+                n_left -= 1
+                losses = []
+                for model, (train, test) in zip(models, folds, strict=True):
+                    try:
+                        model.partial_fit(X[train], y[train], classes=classes)
+                    except ValueError:  # it diverged
+                        return np.nan
+                    losses.append(log_loss(y[test], model.predict_proba(X[test]), labels=classes))
+                trial.report(-np.mean(losses), epoch)
+                if epoch < EPOCHS and trial.should_prune():
+                    raise optuna.TrialPruned
+            return -np.mean(losses)
+
+        while n_left >= EPOCHS:
+            study.optimize(objective, n_trials=1)
 
 
 ARMS = {
@@ -133,10 +195,13 @@ ARMS = {
     "random": partial(random, BUDGET),
     "Sobol": partial(coarse_to_fine, 1),
     "zoom": partial(coarse_to_fine, 3),
+    "rungs": partial(rungs, 1),
+    "zoom+rungs": partial(rungs, 3),
     "halving": halving,
 }
 if optional("optuna"):
     ARMS["Optuna TPE"] = OptunaSearch
+    ARMS["Optuna HB"] = OptunaHyperband
 
 
 def split(folder, name, seed):
@@ -168,7 +233,7 @@ def run(folder, name, seed, arms):
             if arm == "random" and "random x2" in searches:
                 searches[arm] = first(BUDGET, searches["random x2"], X, y)
                 continue
-            cv = StratifiedKFold(3, shuffle=True, random_state=seed)
+            cv = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
             model = BNSoftmaxClassifier(random_state=seed)
             searches[arm] = ARMS[arm](model, seed, cv).fit(X, y)
         lines = [judge(search, X, y, X_test, y_test, seed) for search in searches.values()]
@@ -178,7 +243,9 @@ def run(folder, name, seed, arms):
 
 def judge(search, X, y, X_test, y_test, seed):
     """Scores of a search on the rows to judge on, and along its way."""
-    scores = np.fmax.accumulate(search.cv_results_["mean_test_score"])
+    results = search.cv_results_
+    scores, whole = results["mean_test_score"], results.get("n_epochs", EPOCHS) == EPOCHS
+    scores = np.fmax.accumulate(np.where(whole, scores, -np.inf))
     models = [search.best_estimator_]
     for i in range(1, 4):
         models.append(clone(models[0]).set_params(random_state=seed + 1000 * i).fit(X, y))
@@ -187,7 +254,7 @@ def judge(search, X, y, X_test, y_test, seed):
         "log_loss": np.mean(losses),
         "accuracy": np.mean([accuracy_score(y_test, m.predict(X_test)) for m in models]),
         "cv": -scores[-1],
-        **{f"cv after {n}": -scores[n - 1] for n in (10, 20, 30, 40, 50, 60)},
+        **{f"cv after {share} %": -scores[len(scores) * share // 100 - 1] for share in SHARES},
     }
 
 
@@ -215,7 +282,9 @@ def report(results):
     means = results.groupby("arm")[["log_loss", "accuracy", "cv"]].mean().loc[arms]
     print(f"\nMeans over {results['set'].nunique()} sets, {results['seed'].nunique()} seeds")
     print(means.to_string(float_format="%.4f"))
-    for other in ("random", *(["zoom"] if "zoom" in arms else [])):
+    for other in [
+        other for other in ("random", "random x2", "zoom", "zoom+rungs") if other in arms
+    ]:
         print(f"\nAgainst {other}: difference, 95 % interval, better/equal/worse")
         print(
             f"{'':12s} {'test log-loss, %':^35s} {'test accuracy, points':^35s} {'CV log-loss, %'}"
@@ -224,7 +293,9 @@ def report(results):
             if arm != other:
                 cells = [compare(results, arm, other, c) for c in ("log_loss", "accuracy", "cv")]
                 print(f"{arm:12s} {' | '.join(cells)}")
-    print("\nAnytime: best cross-validated log-loss after n candidates, % above the best of all")
+    print(
+        "\nAnytime: best cross-validated log-loss after a share of the candidates, % above the best"
+    )
     curves = results.filter(regex="set|seed|arm|after").set_index(["set", "seed", "arm"])
     best = results.groupby(["set", "seed"])["cv"].min()
     gap = 100 * np.log(curves.div(best, axis=0))

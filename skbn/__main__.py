@@ -112,7 +112,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--target", metavar="COLUMN", help="column of the labels; needed with a table")
     add("--save", metavar="FILE.joblib", type=Path, help="where to save the best model")
     add("--plot", metavar="DIR", type=Path, help="where to write pictures of the search")
-    add("--candidates", metavar="N", type=int, default=25, help="models to try (%(default)s)")
+    add("--candidates", metavar="N", type=int, default=60, help="models to try (%(default)s)")
     add("--folds", metavar="N", type=int, default=3, help="of the cross-validation (%(default)s)")
     add("--test-size", metavar="SHARE", type=float, default=0.25, help="held out (%(default)s)")
     add("--jobs", metavar="N", type=int, default=1, help="processes (%(default)s); -1: all cores")
@@ -176,7 +176,11 @@ def run(args: argparse.Namespace) -> None:
     if n_candidates < args.candidates:
         print(f"\nEnded early, after {n_candidates} of {args.candidates} candidates")
     print_report(search, DummyClassifier().fit(X, y), X_test, y_test)
-    print(f"\nTime: {seconds:.0f} s for {n_candidates * args.folds} fits and the final one")
+    n_whole = int((search.cv_results_["n_epochs"] == search.cv_results_["n_epochs"].max()).sum())
+    print(
+        f"\nTime to the tuned model: {seconds:.1f} s, for {n_candidates} candidates in "
+        f"{args.folds} folds, {n_whole} of them trained to the end"
+    )
     if args.plot:
         draw(search, args.plot)
     if args.save:
@@ -262,6 +266,7 @@ def tune(
         n_rounds=min(3, args.candidates),
         scoring=["accuracy", "neg_log_loss"],
         refit="neg_log_loss",
+        resource="epochs",
         cv=StratifiedKFold(args.folds, shuffle=True, random_state=args.seed),
         n_jobs=args.jobs,
         random_state=args.seed,
@@ -301,7 +306,9 @@ def draw(search: CoarseToFineSearchCV, folder: Path) -> None:
 
     matplotlib.use("Agg")  # files are wanted, not windows
     n_global = int((search.cv_results_["draw"] == "global").sum())
-    kinds = [kind for kind in KINDS if kind != "importance" or n_global >= FEWEST]
+    left_out = {"importance": n_global < FEWEST}
+    left_out["learning_curves"] = not hasattr(search, "learning_curves_")
+    kinds = [kind for kind in KINDS if not left_out.get(kind)]
     try:
         for kind in kinds:
             figure = SearchDisplay.from_search(search, kind=kind).figure_

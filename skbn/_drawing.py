@@ -1,4 +1,4 @@
-"""The four pictures of a search; matplotlib is imported only when they are drawn."""
+"""The pictures of a search; matplotlib is imported only when they are drawn."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from skbn._axes import (
     is_first,
     is_lowest,
     legend,
+    room_for,
     score_ticks,
     shade,
     shades,
@@ -88,16 +89,20 @@ def _draw_bars(panel: Any, bounds: NDArray[np.float64], heights: NDArray[Any]) -
 def _entries(display: Display, floor: float) -> list[Any]:
     """Legend of the scores: rounds, some of many, and the marks that are there."""
     n, names = len(display.bounds), {"v": "below the axis", "x": "failed"}
-    marks, colours = _marks(display.scores, floor), shades(n)
-    shown = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
-    entries = [entry(f"round {i}", colours[i], marker="o", markersize=5) for i in shown]
-    entries.append(entry("bounds", FAINT, linewidth=3))
+    marks = _marks(display.scores, floor)
+    entries = [*_round_entries(n, marker="o", markersize=5), entry("bounds", FAINT, linewidth=3)]
     best = entry("best", BEST, marker="*", markersize=10)
     return [*(entries if n > 1 else []), best] + [
         entry(name, "black", marker=marker, markersize=5)
         for marker, name in names.items()
         if marks[marker].any()
     ]
+
+
+def _round_entries(n: int, **style: Any) -> list[Any]:
+    """Legend of n rounds, some of many."""
+    shown = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
+    return [entry(f"round {i}", shades(n)[i], **style) for i in shown]
 
 
 def draw_narrowing(display: Display, shown: Sequence[int], places: Places) -> None:
@@ -193,3 +198,77 @@ def draw_importance(importances: pd.DataFrame, explained: float, ax: Any) -> Non
         "share of the variance of the ranks of scores\n"
         f"(a forest explains {max(explained, 0) * 100:.0f} % of it, on candidates it has not seen)"
     )
+
+
+def draw_learning_curves(display: Display, curve: str, places: Places) -> None:
+    """Draw a line a candidate against the epoch, in grey if it was left behind."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgba
+    from matplotlib.ticker import MaxNLocator
+
+    ax, means = places.ax, mean_curves(display.curves, curve)
+    drawn = np.array(sorted(means, key=lambda i: display.ended[i]))  # on top, who came to the end
+    lines = [np.column_stack([means[i].index, means[i]]) for i in drawn]
+    up = -1 if curve.endswith("loss") else 1  # where better values lie
+    values = up * np.concatenate(lines)[:, 1]
+    floor, top = score_floor(values), values.max()
+    span = (top - floor) or 1.0
+    ended, ends = display.ended[drawn], np.array([line[-1] for line in lines])
+    below = up * ends[:, 1] < floor
+    ends[below, 1] = up * (floor - EDGE * span)
+    colours = shades(len(display.bounds))[display.rounds[drawn]]
+    colours[~ended] = to_rgba(FAINT)
+    widths = np.where(ended, min(1.2, 20 / max(ended.sum(), 1)), 0.6)
+    ax.add_collection(LineCollection(lines, colors=colours, linewidths=widths, zorder=2))
+    for marker, chosen in {"o": ~below, "v" if up > 0 else "^": below}.items():
+        ax.scatter(*ends[chosen].T, s=8 if marker == "o" else 16, c=colours[chosen], marker=marker)
+    best = int(np.nanargmax(np.where(display.ended, display.scores, np.nan)))
+    star = {"marker": "*", "markersize": 12, "markeredgecolor": "white"}
+    ax.plot(means.get(best, []), color=BEST, linewidth=2.2, markevery=[-1], zorder=4, **star)
+    limits = up * np.array([floor - 2 * EDGE * span, top + EDGE * span])
+    ax.set(xlim=(0, display.curves["epoch"].max() * (1 + EDGE / 2)), ylim=np.sort(limits))
+    ax.set(xlabel="epoch", ylabel=curve.replace("_", " "))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    ax.spines[["top", "right"]].set_visible(False)
+    _draw_rungs(display.curves, ax)
+    entries = _round_entries(len(display.bounds))
+    if not ended.all():
+        entries.append(entry("left behind", FAINT, linestyle="-", marker="o", markersize=3))
+    entries.append(entry(f"best: candidate {best}", BEST, **star))
+    legend(places, entries, titles=True)
+
+
+def _draw_rungs(curves: pd.DataFrame, ax: Any) -> None:
+    """Draw a line at each rung, and write how many went on where there is room for it."""
+    n_epochs = curves.groupby("candidate")["epoch"].max()
+    width = 5 * ax.get_xlim()[1] / room_for(ax)[0]
+    free = np.inf
+    for rung in rungs(curves)[::-1]:
+        ax.axvline(rung, color="#dddddd", linewidth=0.8, zorder=1)
+        if rung + width < free:
+            n, free = (n_epochs > rung).sum(), rung
+            place = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points"}
+            look = {"ha": "center", "fontsize": SMALL, "color": "#777777"}
+            ax.annotate(f"{n} {'goes' if n == 1 else 'go'} on", (rung, 1), (0, 3), **place, **look)
+
+
+def rungs(curves: pd.DataFrame) -> NDArray[np.int64]:
+    """Epochs after which some were left behind: those of scores with others to come."""
+    scored = curves.dropna(subset="score")
+    last = scored.groupby(["candidate", "split"])["epoch"].transform("max")
+    return np.unique(scored["epoch"][scored["epoch"] < last])
+
+
+def mean_curves(curves: pd.DataFrame, curve: str) -> dict[int, Any]:
+    """Mean of a curve over splits by candidate, where it was measured on all of them.
+
+    What a split had in the end stays its value while others train on.
+    """
+    means = {}
+    for candidate, own in curves.groupby("candidate"):
+        table = own.pivot(index="epoch", columns="split", values=curve)
+        known = table.notna() | table.bfill().isna()
+        mean = table.ffill()[known.all(axis=1)].mean(axis=1, skipna=False)
+        if np.isfinite(mean).any():
+            means[int(candidate)] = mean[np.isfinite(mean)]
+    return means

@@ -20,7 +20,7 @@ from skbn import _drawing as drawing
 from skbn._axes import Places, require_matplotlib, several, short_labels, single
 from skbn.search.space import Coordinate, Space
 
-KINDS = ("scores", "narrowing", "parallel", "importance")
+KINDS = ("scores", "narrowing", "parallel", "importance", "learning_curves")
 FEWEST = 8
 """Candidates without which nothing can be said about importance."""
 N_SPLITS = 10
@@ -65,6 +65,14 @@ class SearchDisplay:
     score_name : str
         Name of the score.
 
+    curves : DataFrame, default=None
+        Learning curves: the columns candidate, split, epoch, score (missing between
+        rungs), and any others that are to be drawn, as in ``learning_curves_`` of a
+        search with ``resource="epochs"``.
+
+    ended : ndarray of shape (n_candidates,), default=None
+        Whether each was trained to the end and not left behind on a rung. None is all.
+
     Attributes
     ----------
     figure_ : matplotlib Figure
@@ -73,8 +81,8 @@ class SearchDisplay:
         The axes drawn on, or those whose place the panels have taken; None if the
         panels were given as an array.
     axes_ : ndarray of Axes
-        The panels, in the order of the coordinates. One for "parallel" and
-        "importance".
+        The panels, in the order of the coordinates. One for "parallel", "importance"
+        and "learning_curves".
     importances_ : DataFrame
         Only after ``kind="importance"``: a row a coordinate, the most important first,
         with the columns "mean" and "std".
@@ -110,6 +118,8 @@ class SearchDisplay:
         draws: NDArray[np.str_],
         bounds: NDArray[np.float64],
         score_name: str,
+        curves: pd.DataFrame | None = None,
+        ended: NDArray[np.bool_] | None = None,
     ) -> None:
         self.coordinates = coordinates
         self.units = units
@@ -118,6 +128,8 @@ class SearchDisplay:
         self.draws = draws
         self.bounds = bounds
         self.score_name = score_name
+        self.curves = curves
+        self.ended = np.full(len(scores), True) if ended is None else ended
 
     @classmethod
     def from_search(
@@ -128,6 +140,7 @@ class SearchDisplay:
         metric: str | None = None,
         ax: Any = None,
         n_cols: int = 3,
+        curve: str | None = None,
     ) -> SearchDisplay:
         """Draw a picture of a fitted search.
 
@@ -135,7 +148,8 @@ class SearchDisplay:
         ----------
         search : CoarseToFineSearchCV or RandomizedSearchCV
             A fitted search.
-        kind : {"scores", "narrowing", "parallel", "importance"}, default="scores"
+        kind : {"scores", "narrowing", "parallel", "importance", "learning_curves"}, \
+                default="scores"
             Which picture; see `plot`.
         metric : str, default=None
             Name of the score, of a search that has several. None is the one the search
@@ -144,6 +158,8 @@ class SearchDisplay:
             Where to draw; see `plot`.
         n_cols : int, default=3
             Most panels side by side.
+        curve : str, default=None
+            Which learning curve; see `plot`.
 
         Returns
         -------
@@ -158,14 +174,17 @@ class SearchDisplay:
         TypeError
             If the search has no ``param_distributions``.
         ValueError
-            If there is no such kind or metric, or nothing to draw.
+            If there is no such kind, metric or curve, or nothing to draw.
         """
         require_matplotlib()
         check_is_fitted(search, "cv_results_")
         _check_choice("kind", kind, KINDS)
-        return cls(**_read(search, metric)).plot(ax=ax, kind=kind, n_cols=n_cols)
+        display = cls(**_read(search, metric))
+        return display.plot(ax, kind=kind, n_cols=n_cols, curve=curve)
 
-    def plot(self, ax: Any = None, *, kind: str = "scores", n_cols: int = 3) -> SearchDisplay:
+    def plot(
+        self, ax: Any = None, *, kind: str = "scores", n_cols: int = 3, curve: str | None = None
+    ) -> SearchDisplay:
         """Draw a picture.
 
         Parameters
@@ -175,7 +194,8 @@ class SearchDisplay:
             have a panel a coordinate, an Axes is switched off and the panels take its
             place; an array must hold as many Axes as there are panels.
 
-        kind : {"scores", "narrowing", "parallel", "importance"}, default="scores"
+        kind : {"scores", "narrowing", "parallel", "importance", "learning_curves"}, \
+                default="scores"
             Which picture:
 
             - "scores": the score of each candidate against each coordinate, coloured
@@ -190,9 +210,20 @@ class SearchDisplay:
               also gives its colour; the better, the further on top. The score axis ends
               as in "scores". Candidates with the same entry of a list are drawn apart.
             - "importance": how much of the score each coordinate decides; see Notes.
+            - "learning_curves": a line a candidate against the epoch, the mean over splits,
+              for a search with ``resource="epochs"``. Those trained to the end are coloured
+              by round; those left behind are grey and end on the rung where they were, above
+              which stands how many went on. The axis reaches at most three times as far from
+              the best value as the median of all lies; where a line ends beyond there is a
+              triangle.
 
         n_cols : int, default=3
             Most panels side by side.
+
+        curve : str, default=None
+            What "learning_curves" shows: "score", of the rungs and of the score that leads
+            the search, or for networks "validation_accuracy", "validation_loss" or "loss",
+            of training. None is "validation_accuracy" where there is one, or else "score".
 
         Returns
         -------
@@ -203,7 +234,8 @@ class SearchDisplay:
         ImportError
             If matplotlib is missing.
         ValueError
-            If there is no such kind or nothing to draw, or the number of Axes is wrong.
+            If there is no such kind or curve or nothing to draw, or the number of Axes is
+            wrong.
 
         Notes
         -----
@@ -233,6 +265,10 @@ class SearchDisplay:
         elif kind == "parallel":
             places = self._place(single(ax, (3.4 + 0.57 * len(self.coordinates), 4.2)))
             drawing.draw_parallel(self, places.ax)
+        elif kind == "learning_curves":
+            curve = _curve(self.curves, curve)
+            places = self._place(single(ax, (6.4, 4.2)))
+            drawing.draw_learning_curves(self, curve, places)
         else:
             self.importances_, explained = _importances(self)
             places = self._place(single(ax, (6.4, 1 + 0.32 * len(self.coordinates))))
@@ -275,7 +311,40 @@ def _read(search: Any, metric: str | None) -> dict[str, Any]:
         "score_name": search.scoring
         if metric == "score" and isinstance(search.scoring, str)
         else metric,
+        **_read_curves(search, metric),
     }
+
+
+def _read_curves(search: Any, metric: str) -> dict[str, Any]:
+    """Read the learning curves, if there are any, and who was trained to the end."""
+    if not hasattr(search, "learning_curves_"):
+        return {}
+    results, curves = search.cv_results_, search.learning_curves_
+    n_epochs, ranks = results["n_epochs"], results[f"rank_test_{metric}"]
+    # A rung that not all splits reached, because the search was interrupted, is left out.
+    curves = curves[curves["epoch"].to_numpy() <= n_epochs[curves["candidate"]]]
+    # Others may have ended on a rung by themselves: those that rank as if they had.
+    finite = np.isfinite(results[f"mean_test_{metric}"])
+    surely = ~np.isin(n_epochs, drawing.rungs(curves)) | (n_epochs == n_epochs[finite].max())
+    return {"curves": curves, "ended": ranks <= ranks[finite & surely].max()}
+
+
+def _curve(curves: pd.DataFrame | None, curve: str | None) -> str:
+    """Name of the learning curve to draw."""
+    if curves is None:
+        raise ValueError(
+            "kind='learning_curves' needs the learning curves of a search: use "
+            "CoarseToFineSearchCV(..., resource='epochs')"
+        )
+    known = [
+        name
+        for name in curves.columns.drop(["candidate", "split", "epoch"])
+        if np.isfinite(curves[name]).any()
+    ]
+    if curve is None:
+        return "validation_accuracy" if "validation_accuracy" in known else "score"
+    _check_choice("curve", curve, known)
+    return curve
 
 
 def _metric(search: Any, metric: str | None) -> str:

@@ -61,7 +61,7 @@ def fit(run):
 
     def fit(frame, target="label"):
         frame.to_csv("table.csv", index=False)
-        arguments = ["--target", target, "--save", "m.joblib", *QUICK, "--candidates", "4"]
+        arguments = ["--target", target, "--save", "m.joblib", *QUICK, "--candidates", "12"]
         status, out, err = run("table.csv", *arguments)
         assert status == 0, err
         return joblib.load("m.joblib"), out
@@ -76,7 +76,7 @@ def held_out(out):
 
 
 def without_time(out):
-    return re.sub(r"Time: .*", "", out)
+    return re.sub(r"Time to .* s,", "", out)
 
 
 def test_digits_by_default(run):
@@ -88,8 +88,9 @@ def test_digits_by_default(run):
     assert loss < 0.25
     for name in ("learning_rate_init", "hidden_layer_sizes", "dropout", "cross-validation"):
         assert re.search(rf"^ *{name} ", out, re.M)
-    assert re.search(r"^Time: \d+ s for 4 fits", out, re.M)
-    assert err.splitlines()[-1].startswith("4/4 fits, best log loss 0.")
+    line = r"^Time to the tuned model: [\d.]+ s, for 2 candidates in 2 folds, [12] of them trained"
+    assert re.search(line, out, re.M)
+    assert err.splitlines()[-1].startswith("8/8 fits, best log loss 0.")
 
 
 def test_saved_model_predicts_raw_rows(fit, table):
@@ -239,7 +240,7 @@ def test_pictures(run, tmp_path):
     image = pytest.importorskip("matplotlib.image")
     status, out, err = run(*QUICK, "--candidates", "16", "--plot", "new/pictures")
     assert status == 0, err
-    names = ["scores", "narrowing", "parallel", "importance"]
+    names = ["scores", "narrowing", "parallel", "importance", "learning_curves"]
     written = [tmp_path / "new" / "pictures" / f"{name}.png" for name in names]
     assert sorted(written) == sorted((tmp_path / "new" / "pictures").iterdir())
     assert all(image.imread(path).std() > 0 for path in written)
@@ -262,7 +263,7 @@ def test_plain_lines_without_rich(run, table, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.console", None)
     table.to_csv("table.csv", index=False)
     _, _, err = run("table.csv", "--target", "label", *QUICK)
-    assert re.fullmatch(r"4/4 fits, best log loss \d+\.\d{4}, 0 s left", err.splitlines()[-1])
+    assert re.fullmatch(r"8/8 fits, best log loss \d+\.\d{4}, 0 s left", err.splitlines()[-1])
 
 
 def test_bar_with_rich(run, table, monkeypatch):
@@ -275,7 +276,7 @@ def test_bar_with_rich(run, table, monkeypatch):
     status, _, err = run("table.csv", "--target", "label", *QUICK)
     assert status == 0
     assert "━" in err
-    assert re.search(r"4/4 fits, best log loss .* 0 s left", re.sub(r"\x1b\[[0-9;?]*\w", "", err))
+    assert re.search(r"8/8 fits, best log loss .* 0 s left", re.sub(r"\x1b\[[0-9;?]*\w", "", err))
 
 
 @pytest.fixture(scope="module")
@@ -371,7 +372,7 @@ def start(tmp_path):
     """Start the command as a process, for a thousand candidates, and wait for a line."""
     processes = []
 
-    def start(*argv, until):
+    def start(*argv, until, stream="stderr"):
         process = subprocess.Popen(
             [sys.executable, "-m", "skbn", "--candidates", "1000", *argv],
             stdout=subprocess.PIPE,
@@ -380,7 +381,7 @@ def start(tmp_path):
             cwd=tmp_path,
         )
         processes.append(process)
-        while not re.search(until, line := process.stderr.readline()):
+        while not re.search(until, line := getattr(process, stream).readline()):
             assert line, process.communicate()
         return process
 
@@ -391,18 +392,18 @@ def start(tmp_path):
 
 
 def test_ctrl_c_ends_the_search_with_the_best_so_far(start, tmp_path):
-    process = start("--save", "m.joblib", until=r"/3000 fits, best log loss")
+    process = start("--save", "m.joblib", until=r"/4005 fits, best log loss")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     n_candidates = int(re.search(r"Ended early, after (\d+) of 1000 candidates", out)[1])
-    assert f"for {3 * n_candidates} fits and the final one" in out
+    assert f"for {n_candidates} candidates in 3 folds" in out
     assert held_out(out)[0] > 0.5
     assert (tmp_path / "m.joblib").exists()
 
 
 def test_ctrl_c_before_anything_is_known_ends_the_run(start):
-    process = start(until=r"1/3000 fits, no score yet")
+    process = start(until="Tuning 1000 candidates", stream="stdout")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode in (0, 130)  # the first candidate may be whole by then

@@ -88,8 +88,9 @@ class CoarseToFineSearchCV(BaseSearchCV):
         ``partial_fit``, of which each call counts as an epoch.
 
     min_epochs : int or None, default=None
-        Epochs on the first rung. None is the longest training over ``eta ** 2``, which
-        makes three rungs.
+        Epochs on the first rung. None is the longest training over ``eta``, which makes
+        two rungs. Fewer save more time, but say less of the end: with schedules such as
+        "one_cycle" the best candidates are often not ahead while the rate still rises.
 
     max_epochs : int or None, default=None
         Epochs on the last rung. None is the estimator's ``max_iter``, beyond which
@@ -447,7 +448,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
                 f"resource='epochs' must know when a training has come to its end, and "
                 f"{type(last).__name__} has no max_iter; give max_epochs"
             )
-        first = self.min_epochs or ceil(horizon / self.eta**2)
+        first = self.min_epochs or ceil(horizon / self.eta)
         if first > horizon:
             raise ValueError(f"min_epochs={first} is above the {horizon} epochs of a training")
         epochs = [first]

@@ -482,7 +482,9 @@ def _check_bounds(distribution: Any, kind: type) -> None:
 
 
 def _is_positive(value: Any) -> bool:
-    return isinstance(value, Integral) and type(value) is not bool and int(value) > 0
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, Integral) and int(value) > 0
 
 
 def _as_bounds(value: Any) -> tuple[Any, ...]:

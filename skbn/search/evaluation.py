@@ -181,7 +181,7 @@ class Evaluation:
         candidates: dict[int, Candidate],
         is_over: IsOver,
     ) -> Iterator[list[Done]]:
-        """Train the fits that can be trained together, the longest first."""
+        """Train the fits that can be trained together."""
         rules, n_workers = self.rules, effective_n_jobs(self.n_jobs)
         groups: defaultdict[Any, list[tuple[Job, Split]]] = defaultdict(list)
         known: dict[Any, Company] = {}
@@ -200,7 +200,9 @@ class Evaluation:
                 most = min(most, max(ENOUGH, -(-len(jobs) // (4 * n_workers))))
             n_parts = -(-len(members) // most)
             parts += [(group, members[i::n_parts]) for i in range(n_parts)]
-        parts.sort(key=lambda part: -part[0].cost * len(part[1]))
+        if n_workers > 1:
+            # The longest first, so that all workers end at about the same time.
+            parts.sort(key=lambda part: -part[0].cost * len(part[1]))
         yield from self._parallel(self._calls(parts, candidates, rules, is_over))
 
     def _calls(self, parts, candidates, rules, is_over):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from math import ceil
 from typing import Any
@@ -74,18 +75,21 @@ def learning_curves(trials: Sequence[Trial], metric: str | None) -> pd.DataFrame
     for candidate, trial in enumerate(trials):
         for split in sorted(trial.on(0)):
             rungs = [rung[split] for rung in trial.rungs if split in rung]
-            names = {name for result in rungs for name in result["curves"]}
-            measured = {
-                n: [v for result in rungs for v in result["curves"].get(n, [])] for n in names
-            }
-            ends = [result["n_epochs"] for result in rungs]
-            epochs = np.arange(1, int(ends[-1]) + 1) if names else np.unique(ends)
-            scores = [r["test_scores"] for r in rungs]
-            at_end = {
-                int(end): each[metric] if isinstance(each, dict) else each
-                for end, each in zip(ends, scores, strict=True)
-            }
-            score = [at_end.get(int(epoch), np.nan) for epoch in epochs]
-            part = {"candidate": candidate, "split": split, "epoch": epochs, "score": score}
-            parts.append(pd.DataFrame(part | measured))
+            ends = [int(result["n_epochs"]) for result in rungs]
+            # By column and epoch: networks trained again tell of their first epochs again.
+            told: defaultdict[str, dict[int, float]] = defaultdict(dict)
+            for result, end in zip(rungs, ends, strict=True):
+                scores = result["test_scores"]
+                told["score"][end] = scores[metric] if isinstance(scores, dict) else scores
+                for name, values in result["curves"].items():
+                    told[name].update(
+                        zip(range(end - len(values) + 1, end + 1), values, strict=True)
+                    )
+            epochs = range(1, max(ends) + 1) if len(told) > 1 else sorted({*ends} - {0})
+            if not epochs:
+                continue
+            part: dict[str, Any] = {"candidate": candidate, "split": split, "epoch": epochs}
+            for name, by_epoch in told.items():
+                part[name] = [by_epoch.get(epoch, np.nan) for epoch in epochs]
+            parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)

@@ -60,11 +60,20 @@ class Candidate(NamedTuple):
             start = f"{estimator.steps[-1][0]}__"
         before = {name: value for name, value in params.items() if not name.startswith(start)}
         if before:
-            last, key = last_step(whole(estimator, before)), joblib.hash(before)
+            last = last_step(whole(estimator, before))
+            key = " ".join(f"{name}={_key(value)}" for name, value in sorted(before.items()))
         own = {name: value for name, value in params.items() if name not in before}
         own = clone({name.removeprefix(start): value for name, value in own.items()}, safe=False)
         last = clone(last).set_params(**own)
         return cls(before, last, f"{key} {getattr(last, 'dtype', '')}")
+
+
+def _key(value: Any) -> str:
+    """Text that tells values from one another."""
+    try:
+        return str(joblib.hash(value))
+    except Exception:  # lambdas and the like, of a list that outlives the search
+        return str(id(value))
 
 
 def whole(estimator: Any, params: dict[str, Any]) -> Any:
@@ -156,8 +165,12 @@ class _Recorder(BaseEstimator):
         self.estimator = estimator
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> _Recorder:
-        self.recorded = X, y, params
+        self.recorded_ = X, y, params
         return self
+
+    def transform(self, X: Any) -> Any:
+        # A pipeline counts as fitted if its last step does, which transformers may not.
+        return X
 
     def get_metadata_routing(self) -> Any:
         return self.estimator.get_metadata_routing()
@@ -201,19 +214,23 @@ def prepare(
             X_train, y_train = safe_split(estimator, X, y, train)
             raw, y_test = safe_split(estimator, X, y, test, train)
             X_test, pipeline = raw, None
-            last = candidate.last
+            last, is_enough = candidate.last, looks_at_predictions_only(rules.scorer)
             if type(estimator) is Pipeline:
                 pipeline = whole(estimator, candidate.before)
                 pipeline.steps[-1] = (pipeline.steps[-1][0], _Recorder(last))
                 targets = () if y_train is None else (y_train,)
                 pipeline.fit(X_train, *targets, **params)
-                X_train, y_train, params = pipeline.steps[-1][1].recorded
-                X_test = pipeline[:-1].transform(raw) if len(pipeline) > 1 else raw
+                X_train, y_train, params = pipeline.steps[-1][1].recorded_
+                pipeline.steps[-1][1].recorded_ = None  # it may be sent to workers
+                try:
+                    X_test = pipeline.transform(raw)
+                except Exception:  # scoring is to fail as it would alone
+                    is_enough, rules = False, rules._replace(accuracy=False, by_epochs=False)
             split = Split(
                 X_test=X_test,
                 y_test=y_test,
                 score_params=check_method_params(X, params=options["score_params"], indices=test),
-                pipeline=None if looks_at_predictions_only(rules.scorer) else (pipeline, raw),
+                pipeline=None if is_enough else (pipeline, raw),
             )
             if not is_network(last):
                 split.rows = X_train, y_train, params
@@ -237,8 +254,12 @@ def _tabulate(
     classes = table.about["classes_"]
     checker = copy(classifier)
     checker.__dict__.update(table.about)
-    split.x_test = check_rows(checker, split.X_test, dtype=[np.float64, np.float32], reset=False)
-    labels = np.asarray(check_labels(split.y_test)).ravel()
+    try:
+        x_test = check_rows(checker, split.X_test, dtype=[np.float64, np.float32], reset=False)
+        labels = np.asarray(check_labels(split.y_test)).ravel()
+    except ValueError:
+        return  # scoring is to fail as it would alone
+    split.x_test = x_test
     where = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     split.labels = np.where(classes[where] == labels, where, -1)
     known = split.labels >= 0
@@ -453,7 +474,7 @@ def _judged(
     state: Any,
 ) -> Done:
     split, started = splits[member.job.split], perf_counter()
-    if rules.accuracy and not split.score_params:
+    if rules.accuracy and split.labels is not None and not split.score_params:
         hits = estimator._model.logits(split.x_test).argmax(axis=1) == split.labels
         scores: Any = float(np.average(hits))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from math import ceil
 from typing import Any
 
@@ -111,8 +112,9 @@ class Study:
         return self.leader or next((next(iter(s)) for s in scores if isinstance(s, dict)), None)
 
     def height(self, trial: Trial) -> int:
-        """How many rungs a trial has done, on every split."""
-        return sum(len(rung) == self.n_splits for rung in trial.rungs)
+        """How many rungs from the first a trial has done, on every split."""
+        whole = takewhile(lambda rung: len(rung) == self.n_splits, trial.rungs)
+        return sum(1 for _ in whole)
 
     def complete(self) -> list[Trial]:
         """Trials that have a result on every split, of one rung at least."""
@@ -125,8 +127,16 @@ class Study:
         return [trial for trial in complete if self.progress(trial) == top]
 
     def progress(self, trial: Trial) -> float:
-        """How far a trial came: to the end (infinite), or to a rung, counted from one."""
+        """How far a trial came: to the end (infinite), or to a rung, counted from one.
+
+        One that left the others behind and has no score there, since it diverged, comes last.
+        """
         height = self.height(trial)
+        scores = [result["test_scores"] for result in trial.on(height - 1).values()]
+        names = (next(iter(each)) for each in scores if isinstance(each, dict))
+        metric = self.leader or next(names, None)
+        if self.n_rungs > 1 and not np.isfinite(trial.score(metric, height - 1)):
+            return 0.0
         ended = all(result.get("ended", True) for result in trial.on(height - 1).values())
         return np.inf if ended else height
 
