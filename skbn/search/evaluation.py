@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from time import perf_counter
+from typing import Any, NamedTuple
 
 from joblib import effective_n_jobs
 from sklearn.base import clone
@@ -32,9 +33,37 @@ from skbn.search.populations import (
 )
 
 TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it
+LONG = 5.0
+"""Seconds for which nothing is committed, at most, if large networks do not take longer."""
 IsOver = Callable[[int], bool]
+WORTH_SENDING = 0.02
+"""Seconds of work that are worth sending to another process."""
 ENOUGH = 16
 """Small networks that train together in little more time, each, than many do."""
+
+
+class Part(NamedTuple):
+    """What a worker trains in one go."""
+
+    cost: float  # seconds, about
+    key: str | None  # of the transformers; None is not to be put together with others
+    members: list[tuple[Job, Split, bool]]
+
+
+def packed(parts: list[Part], n_workers: int) -> list[Part]:
+    """Put small parts together: to send the rows of splits takes a while.
+
+    The longest come first, so that all workers end at about the same time.
+    """
+    most = min(sum(part.cost for part in parts) / (8 * n_workers), LONG)
+    together: list[Part] = []
+    for part in sorted(parts, key=lambda part: -part.cost):
+        last = together[-1] if together else part
+        if together and part.key == last.key is not None and last.cost + part.cost <= most:
+            together[-1] = Part(last.cost + part.cost, part.key, last.members + part.members)
+        else:
+            together.append(part)
+    return together
 
 
 @dataclass
@@ -158,22 +187,19 @@ class Evaluation:
         candidates: dict[int, Candidate],
     ) -> None:
         """Transform the rows of splits."""
-        firsts = [by_split[key][0] for key in keys]
-        calls = (
-            delayed(prepare)(
-                os.getpid(),
-                key,
-                self.estimator,
-                candidates[job.candidate],
-                self.X,
-                self.y,
-                self.splits[job.split],
-                self.options,
-                self.rules,
-            )
-            for key, job in zip(keys, firsts, strict=True)
-        )
-        self.prepared.update(self._parallel(calls))
+        calls = []
+        for key in keys:
+            job = by_split[key][0]
+            where = key, self.estimator, candidates[job.candidate]
+            rows = self.X, self.y, self.splits[job.split]
+            calls.append((os.getpid(), *where, *rows, self.options, self.rules))
+        seconds = 0.0
+        while calls and seconds < WORTH_SENDING:
+            # What takes less than to send it to another process is done here.
+            started = perf_counter()
+            self.prepared.update([prepare(*calls.pop())])
+            seconds = perf_counter() - started
+        self.prepared.update(self._parallel(delayed(prepare)(*call) for call in calls))
 
     def _train(
         self,
@@ -193,36 +219,29 @@ class Evaluation:
                 known[like] = company(member, split, rules.memory_budget)
             groups[known[like], candidates[job.candidate].key].append((job, split))
         parts = []
-        for (group, _), members in groups.items():
+        for (group, key), members in groups.items():
             most = group.size
             if n_workers > 1:
                 # Workers that wait for the last one cost more than smaller populations.
                 most = min(most, max(ENOUGH, -(-len(jobs) // (4 * n_workers))))
             n_parts = -(-len(members) // most)
-            parts += [(group, members[i::n_parts]) for i in range(n_parts)]
+            for i in range(n_parts):
+                mine = [(job, split, group.is_valid) for job, split in members[i::n_parts]]
+                parts.append(Part(group.cost * len(mine), key if group.is_valid else None, mine))
         if n_workers > 1:
-            # The longest first, so that all workers end at about the same time.
-            parts.sort(key=lambda part: -part[0].cost * len(part[1]))
+            parts = packed(parts, n_workers)
         yield from self._parallel(self._calls(parts, candidates, rules, is_over))
 
     def _calls(self, parts, candidates, rules, is_over):
-        for group, members in parts:
-            chosen = [(job, split) for job, split in members if not is_over(job.candidate)]
-            if chosen:
-                yield delayed(train)(
-                    os.getpid(),
-                    [
-                        Member(
-                            job,
-                            candidates[job.candidate].last,
-                            self.states.pop(job.key, (0, None))[1],
-                            group.is_valid,
-                        )
-                        for job, _ in chosen
-                    ],
-                    {job.split: split for job, split in chosen},
-                    rules,
-                )
+        for part in parts:
+            members, splits = [], {}
+            for job, split, is_valid in part.members:
+                if not is_over(job.candidate):
+                    _, state = self.states.pop(job.key, (0, None))
+                    members.append(Member(job, candidates[job.candidate].last, state, is_valid))
+                    splits[job.split] = split
+            if members:
+                yield delayed(train)(os.getpid(), members, splits, rules)
 
     def _keep(self, done: Done) -> Done:
         """Keep what a fit can go on from, unless others promise more and memory is full."""

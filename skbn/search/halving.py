@@ -71,7 +71,7 @@ def learning_curves(trials: Sequence[Trial], metric: str | None) -> pd.DataFrame
         With the columns candidate, split, epoch, score, and what networks measure. The
         score is that of the rungs, and missing in between.
     """
-    parts = []
+    lines: list[dict[str, Any]] = []
     for candidate, trial in enumerate(trials):
         for split in sorted(trial.on(0)):
             rungs = [rung[split] for rung in trial.rungs if split in rung]
@@ -86,10 +86,9 @@ def learning_curves(trials: Sequence[Trial], metric: str | None) -> pd.DataFrame
                         zip(range(end - len(values) + 1, end + 1), values, strict=True)
                     )
             epochs = range(1, max(ends) + 1) if len(told) > 1 else sorted({*ends} - {0})
-            if not epochs:
-                continue
-            part: dict[str, Any] = {"candidate": candidate, "split": split, "epoch": epochs}
-            for name, by_epoch in told.items():
-                part[name] = [by_epoch.get(epoch, np.nan) for epoch in epochs]
-            parts.append(pd.DataFrame(part))
-    return pd.concat(parts, ignore_index=True)
+            lines += [
+                {"candidate": candidate, "split": split, "epoch": epoch}
+                | {name: by_epoch.get(epoch, np.nan) for name, by_epoch in told.items()}
+                for epoch in epochs
+            ]
+    return pd.DataFrame.from_records(lines)

@@ -62,9 +62,11 @@ class Candidate(NamedTuple):
         if before:
             last = last_step(whole(estimator, before))
             key = " ".join(f"{name}={_key(value)}" for name, value in sorted(before.items()))
-        own = {name: value for name, value in params.items() if name not in before}
-        own = clone({name.removeprefix(start): value for name, value in own.items()}, safe=False)
-        last = clone(last).set_params(**own)
+        own = {n.removeprefix(start): value for n, value in params.items() if n not in before}
+        if is_network(last):  # whose parameters nobody changes
+            last = copy(last).set_params(**own)
+        else:
+            last = clone(last).set_params(**clone(own, safe=False))
         return cls(before, last, f"{key} {getattr(last, 'dtype', '')}")
 
 

@@ -307,6 +307,22 @@ def test_one_that_stopped_early_has_come_to_the_end(quick, iris):
     assert search.learning_curves_["epoch"].max() == 2
 
 
+@pytest.mark.parametrize("max_epochs", [None, 9])
+def test_it_is_not_behind_those_that_trained_longer(quick, iris, max_epochs):
+    model = quick(max_iter=27, early_stopping=True, tol=0.0, n_iter_no_change=99)
+    stops = {"n_iter_no_change": 1, "tol": 10.0, "learning_rate_init": 1e-4}
+    candidates = [stops, *({"learning_rate_init": rate} for rate in (0.01, 0.02, 0.05))]
+    search = listed(model, candidates, min_epochs=3, max_epochs=max_epochs).fit(*iris)
+    where = [search.cv_results_["params"].index(params) for params in candidates]
+    n_epochs = search.cv_results_["n_epochs"][where].tolist()
+    assert n_epochs[0] == 2
+    assert sorted(n_epochs[1:]) == ([3, 9, 27] if max_epochs is None else [3, 9, 9])
+    ranks = search.cv_results_["rank_test_score"][where]
+    left = np.array(n_epochs) == 3
+    assert ranks[0] < ranks[left].max() == 4
+    assert ranks[0] == 2 if max_epochs is None else 3
+
+
 @pytest.mark.parametrize("memory_budget", [1.0, 3e4, 1e5])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_what_memory_cannot_hold_is_trained_again(make, quick, iris, memory_budget, early_stopping):
@@ -594,6 +610,7 @@ def test_a_number_for_failures_lets_them_go_on_to_fail_again(quick, iris, bad, m
     with pytest.warns(FitFailedWarning, match="6 fits failed out of a total of 8"):
         search.fit(*iris)
     assert search.best_params_ == {"alpha": 0.1}
+    assert sorted(search.cv_results_["rank_test_score"]) == [1, 2, 3, 3]
     curves = search.learning_curves_
     assert not curves.duplicated(["candidate", "split", "epoch"]).any()
     if "dropout" in bad:
@@ -605,12 +622,15 @@ def test_a_number_for_failures_lets_them_go_on_to_fail_again(quick, iris, bad, m
 class Late(RegressorMixin, BaseEstimator):
     """Scores what it is told to, and nothing that counts after some epochs."""
 
+    n_calls = 0
+
     def __init__(self, level=0.0, until=100, max_iter=9):
         self.level = level
         self.until = until
         self.max_iter = max_iter
 
     def partial_fit(self, X, y):
+        Late.n_calls += 1
         self.n_epochs_ = getattr(self, "n_epochs_", 0) + 1
         return self
 
@@ -632,6 +652,17 @@ def test_one_that_fails_on_a_higher_rung_is_not_the_best(iris):
     results = pd.DataFrame(search.cv_results_).set_index("param_level").sort_index()
     assert results["n_epochs"].tolist() == [1, 1, 3]
     assert results["rank_test_score"].tolist() == [2, 1, 3]
+
+
+def test_other_estimators_go_on_where_they_stood_too(iris):
+    candidates = [{"level": level, "max_iter": n} for level, n in ((3.0, 4), (2.0, 9), (1.0, 2))]
+    search = listed(Late(), candidates, min_epochs=3, eta=2, refit=False)
+    Late.n_calls = 0
+    search.fit(*iris)
+    where = [search.cv_results_["params"].index(params) for params in candidates]
+    assert search.cv_results_["n_epochs"][where].tolist() == [4, 6, 2]
+    assert search.cv_results_["rank_test_score"][where].tolist() == [1, 3, 2]
+    assert Late.n_calls == 2 * (4 + 6 + 2)
 
 
 def test_others_that_went_on_win_then(iris):

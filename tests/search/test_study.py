@@ -131,8 +131,8 @@ def test_one_that_has_no_score_where_it_came_is_behind_all_others(ended):
 
 
 def test_those_left_behind_are_ranked_by_what_they_would_gain():
-    # From the first rung to the second 0.2, 0.3 and 0.4 are gained, from there 0.1.
-    study = make([[0.5, 0.7, 0.8], [0.3, 0.6, 0.7], [0.1, 0.5], [0.35], [0.25], [np.nan]])
+    # From the first rung to the second 0.2, 0.3 and 0.7 are gained, from there 0.1.
+    study = make([[0.5, 0.7, 0.8], [0.3, 0.6, 0.7], [-0.2, 0.5], [0.35], [0.25], [np.nan]])
     ranked = study.ranked()
     assert numbers(trial for _, trial in ranked) == [0, 3, 1, 4, 2]
     np.testing.assert_allclose([score for score, _ in ranked], [0.8, 0.75, 0.7, 0.65, 0.6])
