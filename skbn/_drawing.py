@@ -40,6 +40,12 @@ def score_floor(scores: NDArray[np.float64]) -> float:
     return float(max(worst, best - 3 * (best - median)) if median < best else worst)
 
 
+def _to_the_end(display: Display) -> NDArray[np.float64]:
+    """Scores of those trained to the end, among which the best is chosen; NaN for others."""
+    scores: NDArray[np.float64] = np.where(display.ended, display.scores, np.nan)
+    return scores
+
+
 def draw_scores(display: Display, places: Places) -> None:
     """Draw scores against each coordinate, above the bounds of each round."""
     scores, floor = display.scores, score_floor(display.scores)
@@ -71,7 +77,7 @@ def _scatter(display: Display, i: int, panel: Any, floor: float, edge: float) ->
         look = {"linewidths": 1} if marker == "x" else {"edgecolors": "white", "linewidths": 0.4}
         c = colours[display.rounds[chosen]]
         panel.scatter(x[chosen], heights, s=min(22, 4000 / len(x)), c=c, marker=marker, **look)
-    best = np.nanargmax(scores)
+    best = np.nanargmax(_to_the_end(display))
     panel.scatter(x[best], scores[best], s=140, c=BEST, marker="*", edgecolors="white")
 
 
@@ -108,7 +114,7 @@ def _round_entries(n: int, **style: Any) -> list[Any]:
 def draw_narrowing(display: Display, shown: Sequence[int], places: Places) -> None:
     """Draw the bounds of each round, its candidates, and the best one so far."""
     numbers = np.arange(len(display.bounds))
-    ranks = np.nan_to_num(display.scores, nan=-np.inf)
+    ranks = np.nan_to_num(_to_the_end(display), nan=-np.inf)
     best = [np.argmax(np.where(display.rounds <= n, ranks, -np.inf)) for n in numbers]
     colours, labels = shades(len(numbers)), short_labels(display.coordinates)
     for panel, i in zip(places.panels, shown, strict=True):
@@ -145,6 +151,8 @@ def draw_parallel(display: Display, ax: Any) -> None:
     scores, n = display.scores, len(display.coordinates)
     floor, top = score_floor(scores), np.nanmax(scores)
     order = np.argsort(scores, kind="stable")[: np.isfinite(scores).sum()]
+    best = np.nanargmax(_to_the_end(display))
+    order = np.append(order[order != best], best)
     heights = np.clip((scores[order] - floor) / ((top - floor) or 1.0), 0, 1)
     # Candidates of the same value are spread over its part of the axis, the best on top.
     parts = np.array([c.axis.levels and 0.6 / c.axis.levels for c in display.coordinates])
@@ -222,7 +230,7 @@ def draw_learning_curves(display: Display, curve: str, places: Places) -> None:
     ax.add_collection(LineCollection(lines, colors=colours, linewidths=widths, zorder=2))
     for marker, chosen in {"o": ~below, "v" if up > 0 else "^": below}.items():
         ax.scatter(*ends[chosen].T, s=8 if marker == "o" else 16, c=colours[chosen], marker=marker)
-    best = int(np.nanargmax(np.where(display.ended, display.scores, np.nan)))
+    best = int(np.nanargmax(_to_the_end(display)))
     star = {"marker": "*", "markersize": 12, "markeredgecolor": "white"}
     ax.plot(means.get(best, []), color=BEST, linewidth=2.2, markevery=[-1], zorder=4, **star)
     limits = up * np.array([floor - 2 * EDGE * span, top + EDGE * span])

@@ -487,16 +487,17 @@ class CoarseToFineSearchCV(BaseSearchCV):
 
     def _explore(self, study, n_rounds, rungs, book, evaluation, space, task):
         """Draw and evaluate rounds until there are enough, time is over or Ctrl-C was pressed."""
-        started = perf_counter()
+        started, chosen = perf_counter(), None
 
         def is_over(candidate=None):
+            nonlocal chosen
             budget = np.inf if self.time_budget is None else self.time_budget
             if perf_counter() - started <= budget:
                 return False
-            # One candidate is completed in any case: the one that is nearest to it.
-            nearest = max(study.trials, key=lambda t: len(t.on(0)), default=None)
+            # One candidate is completed in any case: the one that was nearest to it.
+            chosen = chosen or max(study.trials, key=lambda t: len(t.on(0)), default=None)
             return bool(study.complete()) or (
-                candidate is not None and study.trials[candidate] is not nearest
+                candidate is not None and study.trials[candidate] is not chosen
             )
 
         sizes = round_sizes(self.n_candidates, self.n_rounds)
@@ -596,7 +597,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
         if self.refit or not fitted["multimetric_"]:
             progress_of = np.array([study.progress(trial) for trial in trials])
             top = progress_of == progress_of.max()
-            choice = {n: np.asarray(column)[top] for n, column in results.items() if n != "params"}
+            choice = {n: column[top] for n, column in results.items() if n != "params"}
             choice["params"] = [p for p, is_there in zip(params, top, strict=True) if is_there]
             best = self._select_best_index(self.refit, refit_metric, choice)
             best = int(np.flatnonzero(top)[best])

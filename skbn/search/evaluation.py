@@ -26,7 +26,6 @@ from skbn.search.populations import (
     Split,
     company,
     is_network,
-    n_bytes,
     n_bytes_of_state,
     prepare,
     train,
@@ -103,7 +102,7 @@ class Evaluation:
     by_epochs: bool
     memory_budget: float
     leader: str | None = None
-    states: dict[tuple[int, int], tuple[float, Any]] = field(default_factory=dict)
+    states: dict[tuple[int, int], tuple[float, int, Any]] = field(default_factory=dict)
     prepared: dict[Any, Split] = field(default_factory=dict)
 
     @property
@@ -137,6 +136,9 @@ class Evaluation:
         """
         # Made before anything runs: joblib pickles from other threads.
         tasks = {job[:3]: task.subcontext(TASK, i) for i, job in enumerate(jobs)} if task else {}
+        # Those that were left behind go.
+        waiting = {job.key for job in jobs}
+        self.states = {key: state for key, state in self.states.items() if key in waiting}
         alone, together = [], []
         candidates: dict[int, Candidate] = {}
         for job in jobs:
@@ -169,13 +171,15 @@ class Evaluation:
         for job in jobs:
             by_split[candidates[job.candidate].key, job.split].append(job)
         left, most = list(by_split), self.memory_budget / 4
-        while left:
-            sizes = [split.n_bytes for split in self.prepared.values()] or [n_bytes(self.X)]
-            largest = max(1, *sizes)
-            keys = left[: max(1, int(most // largest))]
-            left = left[len(keys) :]
+        while left := [k for k in left if not all(is_over(job.candidate) for job in by_split[k])]:
+            if not self.prepared:
+                # To see how large they are: transformers may widen the rows.
+                self._prepare(left[:1], by_split, candidates)
+            largest = max(1, *(split.n_bytes for split in self.prepared.values()))
+            n = max(1, int(most // largest))
+            keys, left = left[:n], left[n:]
             if len({*self.prepared, *keys}) * largest > most:
-                self.prepared.clear()
+                self.prepared = {k: split for k, split in self.prepared.items() if k in keys}
             self._prepare([key for key in keys if key not in self.prepared], by_split, candidates)
             part = [(job, self.prepared[key]) for key in keys for job in by_split[key]]
             yield from self._train(part, candidates, is_over)
@@ -214,7 +218,7 @@ class Evaluation:
         for job, split in jobs:
             like = job.candidate, split.shape, job.key in self.states
             if like not in known:
-                _, state = self.states.get(job.key, (0, None))
+                *_, state = self.states.get(job.key, (None,))
                 member = Member(job, candidates[job.candidate].last, state)
                 known[like] = company(member, split, rules.memory_budget)
             groups[known[like], candidates[job.candidate].key].append((job, split))
@@ -237,7 +241,7 @@ class Evaluation:
             members, splits = [], {}
             for job, split, is_valid in part.members:
                 if not is_over(job.candidate):
-                    _, state = self.states.pop(job.key, (0, None))
+                    *_, state = self.states.pop(job.key, (None,))
                     members.append(Member(job, candidates[job.candidate].last, state, is_valid))
                     splits[job.split] = split
             if members:
@@ -249,11 +253,10 @@ class Evaluation:
             scores = done.result["test_scores"]
             if isinstance(scores, dict):
                 scores = scores[self.leader or next(iter(scores))]
-            self.states[done.candidate, done.split] = scores, done.state
-            size = n_bytes_of_state(done.state)
-            if len(self.states) * size > self.memory_budget / 2:
-                worst = min(self.states, key=lambda key: self.states[key][0])
-                del self.states[worst]
+            state = scores, n_bytes_of_state(done.state), done.state
+            self.states[done.candidate, done.split] = state
+            while sum(size for _, size, _ in self.states.values()) > self.memory_budget / 2:
+                del self.states[min(self.states, key=lambda key: self.states[key][0])]
         return done._replace(state=None)
 
     def _parallel(self, calls: Iterable[Any]) -> Iterator[Any]:

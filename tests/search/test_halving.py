@@ -320,7 +320,7 @@ def test_it_is_not_behind_those_that_trained_longer(quick, iris, max_epochs):
     ranks = search.cv_results_["rank_test_score"][where]
     left = np.array(n_epochs) == 3
     assert ranks[0] < ranks[left].max() == 4
-    assert ranks[0] == 2 if max_epochs is None else 3
+    assert ranks[0] == (2 if max_epochs is None else 3)
 
 
 @pytest.mark.parametrize("memory_budget", [1.0, 3e4, 1e5])
