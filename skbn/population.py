@@ -38,7 +38,7 @@ def fit_population(
     Those whose networks have the same shapes, and as many rows and mini-batches, take
     their training steps together, in the same matrix products. Each comes out as
     ``classifier.fit(X[rows[k]], y[rows[k]], ...)`` would leave it, to the last bit.
-    Small networks gain most: 16 with 64 units take a quarter of the time.
+    Small networks gain most.
 
     Parameters
     ----------
