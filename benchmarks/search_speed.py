@@ -131,7 +131,7 @@ def digits(arguments):
 
 
 def mlp(arguments):
-    for name in ("digits", "satimage", "letter"):
+    for name in arguments.sets:
         X, y = shipped()[name] if name == "digits" else table(arguments.data, name)
         parts = train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)
         X_train, X_test, y_train, y_test = parts
@@ -206,6 +206,7 @@ def main():
     parser.add_argument(
         "--candidates", type=int, default=8, help="of the search over MLPClassifier"
     )
+    parser.add_argument("--sets", nargs="+", default=["digits", "satimage", "letter"])
     parser.add_argument("--many", type=int, default=200, help="candidates to see the memory of")
     parser.add_argument("--to-the-end", action="store_true", help="its memory too, for an hour")
     parts = {"small": small, "digits": digits, "mlp": mlp, "memory": memory}
