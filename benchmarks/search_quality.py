@@ -39,7 +39,7 @@ from threadpoolctl import threadpool_limits
 from skbn import BNSoftmaxClassifier
 from skbn.__main__ import SPACE as COMMAND_SPACE
 from skbn.search import CoarseToFineSearchCV
-from skbn.search.halving import rung_sizes
+from skbn.search.halving import rung_epochs, rung_sizes
 from skbn.search.zoom import round_sizes
 
 SETS = ["satimage", "adult", "spambase", "splice", "credit_data", "segment"]
@@ -80,9 +80,7 @@ def rungs(n_rounds, model, seed, cv):
     """As many candidates as the budget has epochs for."""
     search = coarse_to_fine(n_rounds, model, seed, cv)
     search.set_params(resource="epochs", eta=ETA, min_epochs=MIN_EPOCHS)
-    ends = [MIN_EPOCHS]
-    while ends[-1] < EPOCHS:
-        ends.append(min(ETA * ends[-1], EPOCHS))
+    ends = rung_epochs(MIN_EPOCHS, EPOCHS, ETA)
     steps = np.diff([0, *ends])
 
     def cost(n):

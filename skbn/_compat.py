@@ -47,13 +47,14 @@ __all__ = [
     "with_callbacks",
 ]
 
+check_method_params = _check_method_params
 fit_and_score = _fit_and_score
 insert_error_scores = _insert_error_scores
-check_method_params = _check_method_params
 n_samples = _num_samples
 safe_indexing = _safe_indexing
 safe_split = _safe_split
 score = _score
+warn_or_raise_about_fit_failures = _warn_or_raise_about_fit_failures
 
 
 def names_of_scores(scorer: Any) -> list[str] | None:
@@ -66,9 +67,6 @@ def looks_at_predictions_only(scorer: Any) -> bool:
     if isinstance(scorer, _MultimetricScorer):
         return all(looks_at_predictions_only(each) for each in scorer._scorers.values())
     return isinstance(scorer, (_BaseScorer, _PassthroughScorer))
-
-
-warn_or_raise_about_fit_failures = _warn_or_raise_about_fit_failures
 
 
 def validate_parameters(estimator: Any) -> None:

@@ -565,28 +565,28 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 )
         return model.copy()
 
-    def _rows_of_a_batch(self, n_rows):
-        if self.batch_size == "auto":
-            return min(128, max(64, n_rows // 100))
-        return int(self.batch_size)
-
     def _plan(self, model, data):
         """The training's settings and hyperparameters."""
         n_rows = len(data.labels) if data.rows is None else data.rows.shape[1]
-        batch_size = self._rows_of_a_batch(n_rows)
-        if batch_size == 1 and model.architecture.normalised:
+        hyper = stack_hyperparameters([{name: getattr(self, name) for name in PER_MEMBER}])
+        return self._settings(model.architecture, n_rows), hyper
+
+    def _settings(self, architecture, n_rows):
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = min(128, max(64, n_rows // 100))
+        if batch_size == 1 and architecture.normalised:
             raise ValueError(
                 "batch_size=1 leaves batch norm nothing to normalise over; use at least 2 rows, "
                 "or batch_norm=False"
             )
-        settings = Settings(
+        return Settings(
             solver=self.solver,
             nesterovs_momentum=bool(self.nesterovs_momentum),
             learning_rate=self.learning_rate,
-            batch_size=batch_size,
+            batch_size=int(batch_size),
             shuffle=bool(self.shuffle),
         )
-        return settings, stack_hyperparameters([{name: getattr(self, name) for name in PER_MEMBER}])
 
     def _run(self, training):
         """Train until ``max_iter`` or until validation says stop."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -62,30 +62,13 @@ class Training:
         return len(self.data.labels) if self.data.rows is None else self.data.rows.shape[1]
 
     @property
-    def n_batches(self) -> int:
-        """Steps of an epoch."""
-        architecture = self.model.architecture
-        return len(batch_edges(self.n_rows, self.settings.batch_size, architecture.normalised)) - 1
-
-    @property
     def company(self) -> tuple[Any, ...]:
         """What those that train together have in common."""
-        settings, data = self.settings, self.data
-        return (
-            self.model.architecture,
-            self.model.state.theta.dtype.name,
-            self.model.state.n_epochs,
-            settings.solver,
-            settings.nesterovs_momentum,
-            settings.learning_rate,
-            settings.shuffle,
-            self.n_rows,
-            self.n_batches,
-            worth_sharing(self.model.architecture, settings.batch_size),
-            data.weights is None,
-            issparse(data.x),
-            self.validation is None,
+        state, data = self.model.state, self.data
+        shared = in_common(
+            self.model.architecture, self.settings, self.n_rows, state.n_epochs, state.theta.dtype
         )
+        return (*shared, data.weights is None, issparse(data.x), self.validation is None)
 
     def result(self) -> Model:
         """Give the model to keep: the best on the validation set, or the last without one."""
@@ -93,6 +76,30 @@ class Training:
         if best is None or best.theta is None:
             return self.model
         return self.model.with_theta(best.theta, best.epoch)
+
+
+def in_common(
+    architecture: Architecture,
+    settings: Settings,
+    n_rows: int,
+    n_epochs: int,
+    dtype: npt.DTypeLike,
+) -> tuple[Any, ...]:
+    """What trainings have in common that can take their steps together.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    settings : Settings
+        Batch sizes may differ if the mini-batches do not.
+    n_rows, n_epochs : int
+        Rows of an epoch, and epochs done.
+    dtype : numpy dtype
+    """
+    edges = batch_edges(n_rows, settings.batch_size, architecture.normalised)
+    has_threads = worth_sharing(architecture, settings.batch_size)
+    settings = replace(settings, batch_size=len(edges) - 1)
+    return architecture, settings, n_rows, n_epochs, np.dtype(dtype).name, has_threads
 
 
 def train_together(
@@ -233,6 +240,9 @@ class _Population:
             training.model.state = self.state.members([int(k)])
             training.model.record({name: v[:, k].tolist() for name, v in history.items()})
         stay = np.flatnonzero(~leaving).tolist()
+        if not stay:
+            self.members = []
+            return
         self.members, self.until = [self.members[k] for k in stay], self.until[stay]
         self.state = self.state.members(stay)
         self.data = Data(

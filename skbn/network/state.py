@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from skbn.network.network import Architecture, initial_theta
 from skbn.network.optimizers import OPTIMIZERS
-from skbn.network.parameters import Array, copy, zeros
+from skbn.network.parameters import Array, Indices, copy, empty, zeros
 
 AVERAGES = ("beta_1", "beta_2", "bn_momentum")
 """Hyperparameters that are the decay of an exponentially weighted average."""
@@ -59,8 +59,8 @@ class State:
         """Give a state of some of the members, which shares no array with this one."""
         index = np.asarray(which, np.intp)
         return State(
-            theta=copy(self.theta[index]),
-            vectors=[copy(vector[index]) for vector in self.vectors],
+            theta=_rows(self.theta, index),
+            vectors=[_rows(vector, index) for vector in self.vectors],
             sums=self.sums[:, index],
             shuffle_streams=[self.shuffle_streams[k] for k in which],
             dropout_streams=[self.dropout_streams[k] for k in which],
@@ -71,9 +71,9 @@ class State:
     def together(cls, states: Sequence[State]) -> State:
         """Give one state of the members of several that have done as many epochs."""
         return cls(
-            theta=copy(np.concatenate([state.theta for state in states])),
+            theta=_stacked([state.theta for state in states]),
             vectors=[
-                copy(np.concatenate(vectors))
+                _stacked(vectors)
                 for vectors in zip(*[state.vectors for state in states], strict=True)
             ],
             sums=np.concatenate([state.sums for state in states], axis=1),
@@ -100,6 +100,16 @@ class State:
             np.copyto(mine, saved)
         for own, state in zip(self._bit_generators(), bits, strict=True):
             own.state = state
+
+
+def _rows(array: Array, index: Indices) -> Array:
+    rows = empty((len(index), array.shape[1]), array.dtype)
+    return np.take(array, index, axis=0, out=rows, mode="clip")  # without a buffer
+
+
+def _stacked(arrays: Sequence[Array]) -> Array:
+    n_rows = sum(len(array) for array in arrays)
+    return np.concatenate(arrays, out=empty((n_rows, arrays[0].shape[1]), arrays[0].dtype))
 
 
 def initial_state(

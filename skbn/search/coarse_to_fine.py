@@ -30,7 +30,13 @@ from skbn._compat import (
 from skbn.population import MEMORY_BUDGET
 from skbn.search import fingerprints
 from skbn.search.evaluation import Evaluation
-from skbn.search.halving import learning_curves, longest, rank_by_progress, rung_sizes
+from skbn.search.halving import (
+    learning_curves,
+    longest,
+    rank_by_progress,
+    rung_epochs,
+    rung_sizes,
+)
 from skbn.search.interruption import Interrupted, interruptible
 from skbn.search.jobs import Job
 from skbn.search.journal import Journal, NoJournal
@@ -451,10 +457,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
         first = self.min_epochs or ceil(horizon / self.eta)
         if first > horizon:
             raise ValueError(f"min_epochs={first} is above the {horizon} epochs of a training")
-        epochs = [first]
-        while epochs[-1] < horizon:
-            epochs.append(min(self.eta * epochs[-1], horizon))
-        return epochs
+        return rung_epochs(first, horizon, self.eta)
 
     def _about(self, space, evaluation, params, known):
         """What decides the outcome: two searches that agree in it are the same search."""
@@ -512,13 +515,11 @@ class CoarseToFineSearchCV(BaseSearchCV):
                         self._draw(study, sizes[number], book, space)
                     for rung, until in enumerate(rungs):
                         jobs = self._jobs(study, number, rung, until, len(rungs), space)
-                        options = {"parent": task, "sequential_subtasks": False}
-                        with callback_task(self, "round", len(jobs), **options) as round_task:
-                            for several in evaluation.run(jobs, is_over, round_task):
-                                book.add_results(done[:4] for done in several)
-                                for candidate, *where, result, _ in several:
-                                    study.trials[candidate].add(*where, result)
-                                show(len(study.results), lambda: self._best_so_far(study))
+                        for several in self._run(jobs, is_over, evaluation, task):
+                            book.add_results(done[:4] for done in several)
+                            for candidate, *where, result, _ in several:
+                                study.trials[candidate].add(*where, result)
+                            show(len(study.results), lambda: self._best_so_far(study))
                         if number == rung == 0:
                             self._check_failures(study)
                         if is_over():
@@ -528,6 +529,12 @@ class CoarseToFineSearchCV(BaseSearchCV):
                 raise KeyboardInterrupt from None
             return True
         return False
+
+    def _run(self, jobs, is_over, evaluation, task):
+        """Make the fits of a rung, and tell callbacks."""
+        options = {"parent": task, "sequential_subtasks": False}
+        with callback_task(self, "round", len(jobs), **options) as round_task:
+            yield from evaluation.run(jobs, is_over, round_task)
 
     def _jobs(self, study, number, rung, until, n_rungs, space):
         """Fits of a rung that are left to make."""
@@ -556,12 +563,11 @@ class CoarseToFineSearchCV(BaseSearchCV):
 
     def _best_so_far(self, study):
         """The best score of those that came furthest, in words."""
-        metric = study.metric
-        scores = [t.score(metric, study.height(t) - 1) for t in study.at_the_top()]
+        scores = [t.score(study.leader, study.height(t) - 1) for t in study.at_the_top()]
         if not np.isfinite(scores).any():
             return "no score yet"
         score = np.nanmax(scores)
-        name = metric or (self.scoring if isinstance(self.scoring, str) else "score")
+        name = study.metric or (self.scoring if isinstance(self.scoring, str) else "score")
         if name.startswith("neg_"):
             name, score = name.removeprefix("neg_"), -score
         return f"best {name.replace('_', ' ')} {score:.4f}"
@@ -578,6 +584,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
         if self.resource:
             n_epochs = np.reshape([result["n_epochs"] for result in out], (-1, n_splits))
             columns["n_epochs"] = n_epochs.max(axis=1).astype(int)
+        progress_of = np.array([study.progress(trial) for trial in trials])
         params = [space.decode(trial.unit) for trial in trials]
         results = self._format_results(params, n_splits, out, columns)
         scorers, refit_metric = self._get_scorers()
@@ -589,13 +596,12 @@ class CoarseToFineSearchCV(BaseSearchCV):
             "bounds_history_": [space.bounds(bounds) for bounds in study.bounds],
         }
         if self.resource:
-            rank_by_progress(results, [study.progress(trial) for trial in trials])
-            fitted["learning_curves_"] = learning_curves(trials, study.metric)
+            rank_by_progress(results, progress_of)
+            fitted["learning_curves_"] = learning_curves(trials, study.leader)
         if fitted["multimetric_"] and callable(self.scoring):
             self._check_refit_for_multimetric(out[0]["test_scores"])
             refit_metric = self.refit
         if self.refit or not fitted["multimetric_"]:
-            progress_of = np.array([study.progress(trial) for trial in trials])
             top = progress_of == progress_of.max()
             choice = {n: column[top] for n, column in results.items() if n != "params"}
             choice["params"] = [p for p, is_there in zip(params, top, strict=True) if is_there]

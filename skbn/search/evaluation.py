@@ -30,6 +30,7 @@ from skbn.search.populations import (
     prepare,
     train,
 )
+from skbn.search.study import leading
 
 TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it
 LONG = 5.0
@@ -139,20 +140,17 @@ class Evaluation:
         # Those that were left behind go.
         waiting = {job.key for job in jobs}
         self.states = {key: state for key, state in self.states.items() if key in waiting}
-        alone, together = [], []
         candidates: dict[int, Candidate] = {}
-        for job in jobs:
-            if self.by_epochs or is_network(self.estimator):
-                if job.candidate not in candidates:
-                    candidates[job.candidate] = Candidate.of(self.estimator, job.params)
-                if self.by_epochs or is_network(candidates[job.candidate].last):
-                    together.append(job)
-                    continue
-            alone.append(job)
+        if self.by_epochs or is_network(self.estimator):
+            params = {job.candidate: job.params for job in jobs}
+            parts = {i: Candidate.of(self.estimator, each) for i, each in params.items()}
+            # A candidate may replace the network by another estimator.
+            candidates = {i: c for i, c in parts.items() if self.by_epochs or is_network(c.last)}
+        together = [job for job in jobs if job.candidate in candidates]
         calls = (
             delayed(_fit)(os.getpid(), job, self.X, self.y, self._arguments(job, tasks))
-            for job in alone
-            if not is_over(job.candidate)
+            for job in jobs
+            if job.candidate not in candidates and not is_over(job.candidate)
         )
         for done in self._parallel(calls):
             yield [done]
@@ -250,10 +248,8 @@ class Evaluation:
     def _keep(self, done: Done) -> Done:
         """Keep what a fit can go on from, unless others promise more and memory is full."""
         if done.state is not None:
-            scores = done.result["test_scores"]
-            if isinstance(scores, dict):
-                scores = scores[self.leader or next(iter(scores))]
-            state = scores, n_bytes_of_state(done.state), done.state
+            score = leading(done.result["test_scores"], self.leader)
+            state = score, n_bytes_of_state(done.state), done.state
             self.states[done.candidate, done.split] = state
             while sum(size for _, size, _ in self.states.values()) > self.memory_budget / 2:
                 del self.states[min(self.states, key=lambda key: self.states[key][0])]

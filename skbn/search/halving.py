@@ -9,11 +9,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from skbn.search.populations import last_step
 from skbn.search.space import Space
-from skbn.search.study import Trial
+from skbn.search.study import Trial, leading
+
+
+def rung_epochs(first: int, horizon: int, eta: int) -> list[int]:
+    """Epochs to have done on each rung: eta times as many from one to the next."""
+    epochs = [first]
+    while epochs[-1] < horizon:
+        epochs.append(min(eta * epochs[-1], horizon))
+    return epochs
 
 
 def rung_sizes(n_candidates: int, n_rungs: int, eta: int) -> list[int]:
@@ -36,34 +45,34 @@ def longest(estimator: Any, space: Space) -> int | None:
     return None if None in most else int(max(most))
 
 
-def rank_by_progress(results: dict[str, Any], progress: Sequence[float]) -> None:
+def rank_by_progress(results: dict[str, Any], progress: NDArray[np.float64]) -> None:
     """Put those that came further before those that did not, whatever they score.
 
     Parameters
     ----------
     results : dict of str to ndarray
         Whose ranks are changed.
-    progress : sequence of float
+    progress : ndarray of shape (n_candidates,)
         How far each candidate came.
     """
     for name in [name for name in results if name.startswith("rank_test_")]:
         ranks, above = results[name].copy(), 0
         for level in sorted(set(progress), reverse=True):
-            here = np.flatnonzero(np.asarray(progress) == level)
+            here = np.flatnonzero(progress == level)
             ranks[here] = above + rankdata(results[name][here], method="min")
             above += len(here)
         results[name] = ranks
 
 
-def learning_curves(trials: Sequence[Trial], metric: str | None) -> pd.DataFrame:
+def learning_curves(trials: Sequence[Trial], leader: str | None) -> pd.DataFrame:
     """A line for each epoch of each candidate on each split.
 
     Parameters
     ----------
     trials : sequence of Trial
         In the order of the results.
-    metric : str or None
-        Which of several scores.
+    leader : str or None
+        Name of the score that leads the search; None is the first of several.
 
     Returns
     -------
@@ -79,8 +88,7 @@ def learning_curves(trials: Sequence[Trial], metric: str | None) -> pd.DataFrame
             # By column and epoch: networks trained again tell of their first epochs again.
             told: defaultdict[str, dict[int, float]] = defaultdict(dict)
             for result, end in zip(rungs, ends, strict=True):
-                scores = result["test_scores"]
-                told["score"][end] = scores[metric] if isinstance(scores, dict) else scores
+                told["score"][end] = leading(result["test_scores"], leader)
                 for name, values in result["curves"].items():
                     told[name].update(
                         zip(range(end - len(values) + 1, end + 1), values, strict=True)

@@ -24,7 +24,7 @@ from skbn._compat import (
     validate_parameters,
 )
 from skbn.classifier import BNSoftmaxClassifier
-from skbn.lockstep import Training, n_together, train_together
+from skbn.lockstep import Training, in_common, n_together, train_together
 from skbn.population import Table
 from skbn.search.interruption import uninterrupted_worker
 from skbn.search.jobs import Done, Job
@@ -302,17 +302,16 @@ def company(member: Member, split: Split, memory_budget: float) -> Company:
     try:
         validate_parameters(classifier)
         architecture = classifier._architecture()
+        settings = classifier._settings(architecture, len(table.labels))
     except ValueError:  # which training will report
         return Company(job.key, 1, 0.0, False)
-    n_rows, n_done = len(table.labels), _n_epochs(member.state)
-    batch_size = classifier._rows_of_a_batch(n_rows)
-    size = n_together(architecture, batch_size, n_rows, table.X.dtype.itemsize, memory_budget)
-    n_batches = -(-n_rows // batch_size)
-    shared = [getattr(classifier, n) for n in ("solver", "nesterovs_momentum", "learning_rate")]
-    key = (architecture, n_rows, n_batches, n_done, classifier.shuffle, *shared)
-    n_steps = (min(job.until or np.inf, classifier.max_iter) - n_done) * n_batches
+    n_rows, n_done, dtype = len(table.labels), _n_epochs(member.state), table.X.dtype
+    batch_size = settings.batch_size
+    size = n_together(architecture, batch_size, n_rows, dtype.itemsize, memory_budget)
+    n_steps = (min(job.until or np.inf, classifier.max_iter) - n_done) * -(-n_rows // batch_size)
     # Seconds, about: what a step costs in any case, and its arithmetic.
     cost = n_steps * (4e-5 / size + 6e-11 * batch_size * architecture.layout.size)
+    key = in_common(architecture, settings, n_rows, n_done, dtype)
     return Company(key, size, cost, True)
 
 

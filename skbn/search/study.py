@@ -22,6 +22,13 @@ def n_best(n: int) -> int:
     return min(ceil(BEST_SHARE * n), MOST_BEST)
 
 
+def leading(scores: Any, leader: str | None) -> float:
+    """The score that leads the search: of several the one of that name, or the first."""
+    if isinstance(scores, dict):
+        return float(scores[leader or next(iter(scores))])
+    return float(scores)
+
+
 @dataclass
 class Trial:
     """A candidate: a point of the space, and what its fits gave.
@@ -55,11 +62,11 @@ class Trial:
             self.rungs.append({})
         self.rungs[rung][split] = result
 
-    def score(self, metric: str | None, rung: int) -> float:
-        """Mean test score on a rung, over the splits that are done."""
+    def score(self, leader: str | None, rung: int) -> float:
+        """Mean of the leading test score on a rung, over the splits that are done."""
         # In the order of the splits, not of their completion: sums depend on it in the last bit.
         scores = [result["test_scores"] for _, result in sorted(self.on(rung).items())]
-        return float(np.mean([s[metric] if isinstance(s, dict) else s for s in scores]))
+        return float(np.mean([leading(each, leader) for each in scores]))
 
 
 @dataclass
@@ -132,10 +139,7 @@ class Study:
         One that left the others behind and has no score there, since it diverged, comes last.
         """
         height = self.height(trial)
-        scores = [result["test_scores"] for result in trial.on(height - 1).values()]
-        names = (next(iter(each)) for each in scores if isinstance(each, dict))
-        metric = self.leader or next(names, None)
-        if self.n_rungs > 1 and not np.isfinite(trial.score(metric, height - 1)):
+        if self.n_rungs > 1 and not np.isfinite(trial.score(self.leader, height - 1)):
             return 0.0
         ended = all(result.get("ended", True) for result in trial.on(height - 1).values())
         return np.inf if ended else height
@@ -153,9 +157,8 @@ class Study:
         """Trials of a round that train up to a rung: all, or the best on the rung before."""
         trials = [trial for trial in self.trials if trial.round == number]
         for below in range(rung):
-            metric = self.metric
             scored = [
-                (trial.score(metric, below), trial)
+                (trial.score(self.leader, below), trial)
                 for trial in trials
                 if self.height(trial) > below
             ]
@@ -186,11 +189,10 @@ class Study:
         what half of those that went on gained or surpassed. Those whose score is not a
         number are left out.
         """
-        metric, gains = self.metric, self._gains()
-        scored = []
+        gains, scored = self._gains(), []
         for trial in self.complete():
             height = self.height(trial)
-            score = trial.score(metric, height - 1)
+            score = trial.score(self.leader, height - 1)
             if self.progress(trial) < np.inf:
                 score += sum(gains[height - 1 :])
             scored.append((score, trial))
@@ -199,10 +201,10 @@ class Study:
 
     def _gains(self) -> list[float]:
         """Median gain of a score from each rung to the next."""
-        metric, gains = self.metric, []
+        gains = []
         for rung in range(1, self.n_rungs):
             steps = [
-                trial.score(metric, rung) - trial.score(metric, rung - 1)
+                trial.score(self.leader, rung) - trial.score(self.leader, rung - 1)
                 for trial in self.trials
                 if self.height(trial) > rung
             ]
