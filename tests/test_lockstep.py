@@ -7,30 +7,16 @@ import pytest
 from scipy import sparse
 
 import skbn.lockstep
+from skbn import BNSoftmaxClassifier
 from skbn.lockstep import Training, n_together, together, train_together
 from skbn.model import Model, run_epochs
 from skbn.network.network import Architecture
 from skbn.network.optimizers import OPTIMIZERS
-from skbn.network.training import Data, Settings, stack_hyperparameters
+from skbn.network.training import PER_MEMBER, Data, Settings, stack_hyperparameters
 from skbn.stopping import BestState, ValidationSet
 
-PLAIN = {
-    "learning_rate_init": 0.02,
-    "learning_rate_decay": 0.1,
-    "warmup_fraction": None,
-    "max_iter": 4,
-    "momentum": 0.9,
-    "beta_1": 0.9,
-    "beta_2": 0.99,
-    "epsilon": 1e-8,
-    "alpha": 0.0,
-    "max_grad_norm": None,
-    "bn_momentum": 0.9,
-    "bn_epsilon": 1e-5,
-    "dropout": 0.0,
-    "input_dropout": 0.0,
-    "label_smoothing": 0.0,
-}
+PLAIN = {name: getattr(BNSoftmaxClassifier(), name) for name in PER_MEMBER}
+PLAIN |= {"learning_rate_init": 0.02, "max_iter": 4, "beta_2": 0.99, "alpha": 0.0}
 MEMBERS = [
     {},
     {"dropout": 0.3, "alpha": 0.1},

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import sklearn
 from scipy.stats import loguniform, uniform
+from search_checks import Recorder, same_results
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.datasets import make_regression
 from sklearn.exceptions import FitFailedWarning, NotFittedError
@@ -64,16 +65,6 @@ X, Y = np.arange(24.0).reshape(12, 2), np.array([0, 1] * 6)
 def make(space=SPACE, **parameters):
     options = {"n_candidates": 24, "cv": 2, "random_state": 0} | parameters
     return CoarseToFineSearchCV(Hill(), space, **options)
-
-
-def same_results(search, other):
-    """All columns but the times are equal."""
-    assert search.cv_results_.keys() == other.cv_results_.keys()
-    for name, values in search.cv_results_.items():
-        if "time" not in name:
-            np.testing.assert_array_equal(
-                np.ma.getdata(values), np.ma.getdata(other.cv_results_[name])
-            )
 
 
 @pytest.fixture(scope="module")
@@ -454,29 +445,15 @@ def test_progress_is_shown_with_the_best_score_and_the_time_left(capsys):
 
 def test_scikit_learns_callbacks_are_called():
     callback = pytest.importorskip("sklearn.callback")
-    seen = []
-
-    class Recorder:
-        def setup(self, estimator, context):
-            seen.append("setup")
-
-        def on_fit_task_begin(self, estimator, context):
-            seen.append(context.task_name)
-
-        def on_fit_task_end(self, estimator, context):
-            seen.append("end")
-
-        def teardown(self, estimator, context):
-            seen.append("teardown")
-
-    assert isinstance(Recorder(), callback.FitCallback)
-    make(n_candidates=5, n_rounds=2).set_callbacks(Recorder()).fit(X, Y)
-    assert seen[:2] == ["setup", "fit"]
-    assert seen[-2:] == ["end", "teardown"]
-    assert seen.count("round") == 2
-    assert seen.count("candidate-split-evaluation") == 10
-    assert seen.count("refit") == 1
-    assert seen.count("end") == 14
+    recorder = Recorder()
+    assert isinstance(recorder, callback.FitCallback)
+    make(n_candidates=5, n_rounds=2).set_callbacks(recorder).fit(X, Y)
+    assert recorder.seen[:2] == ["setup", "fit"]
+    assert recorder.seen[-2:] == ["end", "teardown"]
+    assert recorder.seen.count("round") == 2
+    assert recorder.seen.count("candidate-split-evaluation") == 10
+    assert recorder.seen.count("refit") == 1
+    assert recorder.seen.count("end") == 14
 
 
 @pytest.mark.parametrize(

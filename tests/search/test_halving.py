@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import search_checks
 from scipy.stats import loguniform, randint
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.datasets import make_regression
@@ -72,12 +73,7 @@ def splits_of(search, X, y):
 
 def same_results(search, other):
     """All columns but the times are equal, and the learning curves too."""
-    assert search.cv_results_.keys() == other.cv_results_.keys()
-    for name, values in search.cv_results_.items():
-        if "time" not in name:
-            np.testing.assert_array_equal(
-                np.ma.getdata(values), np.ma.getdata(other.cv_results_[name])
-            )
+    search_checks.same_results(search, other)
     pd.testing.assert_frame_equal(search.learning_curves_, other.learning_curves_, check_exact=True)
     assert search.best_params_ == other.best_params_
 
@@ -903,31 +899,16 @@ def test_progress_ends_with_all_fits(make, iris, capsys):
 
 def test_scikit_learns_callbacks_are_called(make, iris):
     pytest.importorskip("sklearn.callback")
-    seen, subtasks = [], []
-
-    class Recorder:
-        def setup(self, estimator, context):
-            seen.append("setup")
-
-        def on_fit_task_begin(self, estimator, context):
-            seen.append(context.task_name)
-            subtasks.append((context.task_name, context.max_subtasks))
-
-        def on_fit_task_end(self, estimator, context):
-            seen.append("end")
-
-        def teardown(self, estimator, context):
-            seen.append("teardown")
-
-    make().set_callbacks(Recorder()).fit(*iris)
-    assert seen[:2] == ["setup", "fit"]
-    assert seen[-2:] == ["end", "teardown"]
-    assert seen.count("round") == 6
-    assert seen.count("candidate-split-evaluation") == 30
-    assert seen.count("refit") == 1
-    assert seen.count("end") == 1 + 6 + 30 + 1
-    assert subtasks[0] == ("fit", 7)
-    assert [n for name, n in subtasks if name == "round"] == [10, 4, 2, 8, 4, 2]
+    recorder = search_checks.Recorder()
+    make().set_callbacks(recorder).fit(*iris)
+    assert recorder.seen[:2] == ["setup", "fit"]
+    assert recorder.seen[-2:] == ["end", "teardown"]
+    assert recorder.seen.count("round") == 6
+    assert recorder.seen.count("candidate-split-evaluation") == 30
+    assert recorder.seen.count("refit") == 1
+    assert recorder.seen.count("end") == 1 + 6 + 30 + 1
+    assert recorder.subtasks[0] == ("fit", 7)
+    assert [n for name, n in recorder.subtasks if name == "round"] == [10, 4, 2, 8, 4, 2]
 
 
 def test_a_fitted_search_is_cloned_and_pickled(searched, iris):

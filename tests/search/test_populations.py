@@ -13,6 +13,7 @@ import pytest
 import sklearn
 from scipy.sparse import csr_matrix
 from scipy.stats import loguniform
+from search_checks import Recorder, same_results
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits, load_wine
@@ -540,16 +541,6 @@ def test_a_scorer_that_fails_costs_the_score_only(quick, iris):
         search.set_params(error_score="raise").fit(*iris)
 
 
-def same_results(search, other):
-    """All columns but the times are equal."""
-    assert search.cv_results_.keys() == other.cv_results_.keys()
-    for name, values in search.cv_results_.items():
-        if "time" not in name:
-            np.testing.assert_array_equal(
-                np.ma.getdata(values), np.ma.getdata(other.cv_results_[name])
-            )
-
-
 @pytest.fixture(scope="module")
 def make(quick):
     """A search of two rounds, over shapes, rates and a step before the network."""
@@ -705,30 +696,16 @@ def test_progress_is_shown_for_each_fit(make, iris, capsys):
 
 def test_scikit_learns_callbacks_are_called(quick, iris):
     pytest.importorskip("sklearn.callback")
-    seen = []
-
-    class Recorder:
-        def setup(self, estimator, context):
-            seen.append("setup")
-
-        def on_fit_task_begin(self, estimator, context):
-            seen.append(context.task_name)
-
-        def on_fit_task_end(self, estimator, context):
-            seen.append("end")
-
-        def teardown(self, estimator, context):
-            seen.append("teardown")
-
+    recorder = Recorder()
     space = {"learning_rate_init": loguniform(1e-3, 0.1)}
     search = CoarseToFineSearchCV(quick(), space, n_candidates=5, n_rounds=2, cv=2, random_state=0)
-    search.set_callbacks(Recorder()).fit(*iris)
-    assert seen[:2] == ["setup", "fit"]
-    assert seen[-2:] == ["end", "teardown"]
-    assert seen.count("round") == 2
-    assert seen.count("candidate-split-evaluation") == 10
-    assert seen.count("refit") == 1
-    assert seen.count("end") == 14
+    search.set_callbacks(recorder).fit(*iris)
+    assert recorder.seen[:2] == ["setup", "fit"]
+    assert recorder.seen[-2:] == ["end", "teardown"]
+    assert recorder.seen.count("round") == 2
+    assert recorder.seen.count("candidate-split-evaluation") == 10
+    assert recorder.seen.count("refit") == 1
+    assert recorder.seen.count("end") == 14
 
 
 def test_a_fitted_search_is_cloned_and_pickled(make, iris, searched):
