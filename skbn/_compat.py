@@ -15,7 +15,11 @@ from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures,
 )
 from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
@@ -69,9 +73,22 @@ def looks_at_predictions_only(scorer: Any) -> bool:
     return isinstance(scorer, (_BaseScorer, _PassthroughScorer))
 
 
-def validate_parameters(estimator: Any) -> None:
-    """Check parameters against ``_parameter_constraints``, with scikit-learn's messages."""
-    estimator._validate_params()
+def validate_parameters(estimator: Any, like: Any = None) -> None:
+    """Check parameters against ``_parameter_constraints``, with scikit-learn's messages.
+
+    Parameters
+    ----------
+    estimator : estimator
+    like : estimator, optional
+        Another one of this class that is valid: what both have is not checked again.
+    """
+    if like is None:
+        estimator._validate_params()
+        return
+    constraints = estimator._parameter_constraints
+    own = {name: getattr(estimator, name) for name in constraints}
+    own = {name: value for name, value in own.items() if value is not getattr(like, name)}
+    validate_parameter_constraints(constraints, own, caller_name=type(estimator).__name__)
 
 
 @contextmanager

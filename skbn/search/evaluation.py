@@ -24,6 +24,7 @@ from skbn.search.populations import (
     Member,
     Rules,
     Split,
+    checked,
     company,
     is_network,
     n_bytes_of_state,
@@ -146,6 +147,7 @@ class Evaluation:
             parts = {i: Candidate.of(self.estimator, each) for i, each in params.items()}
             # A candidate may replace the network by another estimator.
             candidates = {i: c for i, c in parts.items() if self.by_epochs or is_network(c.last)}
+            candidates = checked(candidates)
         together = [job for job in jobs if job.candidate in candidates]
         calls = (
             delayed(_fit)(os.getpid(), job, self.X, self.y, self._arguments(job, tasks))
@@ -217,7 +219,8 @@ class Evaluation:
             like = job.candidate, split.shape, job.key in self.states
             if like not in known:
                 *_, state = self.states.get(job.key, (None,))
-                member = Member(job, candidates[job.candidate].last, state)
+                candidate = candidates[job.candidate]
+                member = Member(job, candidate.last, state, candidate.is_valid)
                 known[like] = company(member, split, rules.memory_budget)
             groups[known[like], candidates[job.candidate].key].append((job, split))
         parts = []

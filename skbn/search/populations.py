@@ -33,6 +33,7 @@ from skbn.validation import check_labels, check_rows
 
 CURVES = ("loss", "validation_loss", "validation_accuracy")
 """What is told of the networks after each epoch."""
+PARAMETERS = frozenset(BNSoftmaxClassifier().get_params())
 
 
 def last_step(estimator: Any) -> Any:
@@ -51,6 +52,7 @@ class Candidate(NamedTuple):
     before: dict[str, Any]  # parameters of a pipeline but for those of its last step
     last: Any
     key: str  # of all that decides the rows that the last step meets
+    is_valid: bool = False  # whether the parameters of a network were checked
 
     @classmethod
     def of(cls, estimator: Any, params: dict[str, Any]) -> Candidate:
@@ -63,11 +65,26 @@ class Candidate(NamedTuple):
             last = last_step(whole(estimator, before))
             key = " ".join(f"{name}={_key(value)}" for name, value in sorted(before.items()))
         own = {n.removeprefix(start): value for n, value in params.items() if n not in before}
-        if is_network(last):  # whose parameters nobody changes
-            last = copy(last).set_params(**own)
+        if is_network(last) and own.keys() <= PARAMETERS:
+            last = copy(last)
+            vars(last).update(own)  # which nobody changes
         else:
             last = clone(last).set_params(**clone(own, safe=False))
         return cls(before, last, f"{key} {getattr(last, 'dtype', '')}")
+
+
+def checked(candidates: dict[int, Candidate]) -> dict[int, Candidate]:
+    """Check the parameters of networks, each only for what it does not share with another."""
+    outcome, like = {}, None
+    for i, candidate in candidates.items():
+        if is_network(candidate.last):
+            try:
+                validate_parameters(candidate.last, like)
+                candidate, like = candidate._replace(is_valid=True), candidate.last
+            except ValueError:  # which training will report
+                pass
+        outcome[i] = candidate
+    return outcome
 
 
 def _key(value: Any) -> str:
@@ -297,10 +314,11 @@ def company(member: Member, split: Split, memory_budget: float) -> Company:
     table, job = split.table, member.job
     if split.error or table is None:
         return Company(job.key, 1, 1.0, False)
+    if not member.is_valid:
+        return Company(job.key, 1, 0.0, False)
     classifier = copy(member.last)
     classifier.__dict__.update(table.about)
     try:
-        validate_parameters(classifier)
         architecture = classifier._architecture()
         settings = classifier._settings(architecture, len(table.labels))
     except ValueError:  # which training will report

@@ -53,6 +53,8 @@ class Space:
                 f"parameter, or a list of such dicts; got {param_distributions!r}"
             )
         self.parts = [_distributions(d) for d in dicts]
+        # Quantiles of scipy.stats are slow, and points are asked for again and again.
+        self._decoded: dict[bytes, dict[str, Any]] = {}
         choice = Listed(range(len(dicts)))
         self.coordinates = [Coordinate("dict", -1, a._replace(ordered=False)) for a in choice.axes]
         names = [name for part in self.parts for name in part]
@@ -73,11 +75,15 @@ class Space:
 
     def decode(self, unit: Units) -> dict[str, Any]:
         """Parameters at a point of the cube."""
-        params, chosen = {}, self._part(unit)
-        own = iter(unit[[c.part == chosen for c in self.coordinates]])
-        for name, distribution in self.parts[chosen].items():
-            params[name] = distribution.from_unit(np.array([next(own) for _ in distribution.axes]))
-        return params
+        which = unit.tobytes()
+        if which not in self._decoded:
+            params, chosen = {}, self._part(unit)
+            own = iter(unit[[c.part == chosen for c in self.coordinates]])
+            for name, distribution in self.parts[chosen].items():
+                here = np.array([next(own) for _ in distribution.axes])
+                params[name] = distribution.from_unit(here)
+            self._decoded[which] = params
+        return dict(self._decoded[which])
 
     def encode(self, params: Mapping[str, Any]) -> Units:
         """Point that stands for parameters; coordinates without a say are 0.5."""
