@@ -451,10 +451,11 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         sample_weight_val=None,
         *,
         going_on=False,
+        drawn=None,
     ):
         """What `fit` is to do with rows that are checked."""
         weights, per_class = self._row_weights(sample_weight, labels)
-        model = self._continued_model() if going_on else self._new_model()
+        model = self._continued_model() if going_on else self._new_model(drawn)
         rows, validation, best = np.flatnonzero(weights), None, None
         if not (X_val is None and y_val is None and sample_weight_val is None):
             validation = self._check_validation_set(X_val, y_val, sample_weight_val, per_class)
@@ -545,10 +546,14 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             batch_norm=bool(self.batch_norm),
         )
 
-    def _new_model(self):
-        seed = self.random_state
+    def _new_model(self, drawn=None):
+        """Draw a model, or take that of a dict of those drawn, in which it is kept."""
+        seed, drawn = self.random_state, {} if drawn is None else drawn
         words = _words_of_seed(int(seed)) if isinstance(seed, Integral) else _words(seed)
-        return Model.new(self._architecture(), self.solver, self.initializer, self.dtype, words)
+        which = self._architecture(), self.solver, self.initializer, self.dtype, words
+        if which not in drawn:
+            drawn[which] = Model.new(*which)
+        return drawn[which].twin()
 
     def _continued_model(self):
         """Copy the model, after making sure that it is still of the shape asked for."""
@@ -730,7 +735,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _words(random_state):
-    return check_random_state(random_state).randint(2**31, size=4).tolist()
+    return tuple(check_random_state(random_state).randint(2**31, size=4).tolist())
 
 
 # The members of a population often have one seed, and to seed a RandomState takes 80 us.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -173,6 +174,11 @@ class _Population:
             name: np.concatenate([training.hyper[name] for training in self.members])
             for name in PER_MEMBER
         }
+        # Trainings that begin alike share their streams; those that drop out at rates of
+        # their own draw from one each.
+        self.state.shuffle_streams = deepcopy(self.state.shuffle_streams)
+        if self.hyper["dropout"].any() or self.hyper["input_dropout"].any():
+            self.state.dropout_streams = [deepcopy(each) for each in self.state.dropout_streams]
         # By name, what was measured: an array (K,) an epoch.
         self.history: defaultdict[str, list[Array]] = defaultdict(list)
 
@@ -234,10 +240,14 @@ class _Population:
     def let_go(self, leaving: npt.NDArray[np.bool_]) -> None:
         """Give those that leave their state and history, and close the ranks."""
         history = {name: np.stack(values) for name, values in self.history.items()}
+        streams = self.state.shuffle_streams
+        if not leaving.all():  # one that is shared goes on with those that stay
+            streams = deepcopy(streams)
         for k in np.flatnonzero(leaving):
             training = self.members[k]
             training.model.bn_epsilon = training.hyper["bn_epsilon"]
             training.model.state = self.state.members([int(k)])
+            training.model.state.shuffle_streams = [streams[k]]
             training.model.record({name: v[:, k].tolist() for name, v in history.items()})
         stay = np.flatnonzero(~leaving).tolist()
         if not stay:

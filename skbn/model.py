@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -54,12 +54,16 @@ class Model:
         solver: str,
         initializer: str,
         dtype: npt.DTypeLike,
-        entropy: list[int],
+        entropy: Sequence[int],
     ) -> Model:
         """Draw a model before its first step."""
         seed, split_seed = np.random.SeedSequence(entropy).spawn(2)
         state = initial_state(architecture, solver, [initializer], [seed], dtype)
         return cls(architecture, solver, state, split_seed)
+
+    def twin(self) -> Model:
+        """Give this model, which is not trained yet, once more: the state is shared."""
+        return replace(self, history={})
 
     def copy(self) -> Model:
         """Give a model that can be trained without changing this one."""

@@ -13,11 +13,14 @@ from sklearn.utils.validation import check_consistent_length
 from skbn._compat import n_samples, safe_indexing, validate_parameters
 from skbn.classifier import BNSoftmaxClassifier
 from skbn.lockstep import Training, train_together
+from skbn.model import Model
 from skbn.network.parameters import Indices
 from skbn.network.training import Data
 from skbn.validation import find_classes
 
 MEMORY_BUDGET = 2**28
+Drawn = dict[Any, Model]
+"""Models before their first step, by all that decides them."""
 
 
 def fit_population(
@@ -172,6 +175,7 @@ def begin(
     trainings : list of Training or Exception
     """
     tables: dict[str, Table] = {}
+    drawn: Drawn = {}
     gone_on: dict[str, Data] = {}
     trainings: list[Training | Exception] = []
     for k, classifier in enumerate(classifiers):
@@ -187,7 +191,7 @@ def begin(
                 continue
             if classifier.dtype not in tables:
                 tables[classifier.dtype] = Table(classifier, X, y, fit_params)
-            trainings.append(tables[classifier.dtype].begin(classifier, here))
+            trainings.append(tables[classifier.dtype].begin(classifier, drawn, here))
         except Exception as error:
             trainings.append(error)
     return trainings
@@ -215,14 +219,19 @@ class Table:
         self.by_classes: dict[bytes, Indices] = {}
         self.X_val: Any = None
 
-    def begin(self, classifier: BNSoftmaxClassifier, rows: Indices | None = None) -> Training:
-        """Give the training of a classifier on the rows, or on some of them."""
+    def begin(
+        self, classifier: BNSoftmaxClassifier, drawn: Drawn, rows: Indices | None = None
+    ) -> Training:
+        """Give the training of a classifier on the rows, or on some of them.
+
+        Those of one seed begin from one model: ``drawn`` holds what was drawn so far.
+        """
         classifier.__dict__.pop("feature_names_in_", None)  # of an earlier table
         classifier.__dict__.update(self.about)
         if rows is None:
-            training = classifier._training(self.X, self.labels, **self.fit_params)
+            training = classifier._training(self.X, self.labels, **self.fit_params, drawn=drawn)
         else:
-            training = self._begin_on(classifier, rows)
+            training = self._begin_on(classifier, drawn, rows)
         validation = training.validation
         if validation is not None and self.fit_params.get("X_val") is not None:
             # Converted for each, but kept once.
@@ -230,7 +239,7 @@ class Table:
             training.validation = replace(validation, x=self.X_val)
         return training
 
-    def _begin_on(self, classifier: BNSoftmaxClassifier, rows: Indices) -> Training:
+    def _begin_on(self, classifier: BNSoftmaxClassifier, drawn: Drawn, rows: Indices) -> Training:
         present = np.unique(self.labels[rows])
         classifier.classes_ = find_classes(self.about["classes_"][present])
         # Those trained on the same classes share their labels, and so can train together.
@@ -238,7 +247,7 @@ class Table:
             present.tobytes(), np.searchsorted(present, self.labels)
         )
         params = _of_rows(self.fit_params, rows, self.X)
-        training = classifier._training(self.X, labels[rows], **params)
+        training = classifier._training(self.X, labels[rows], **params, drawn=drawn)
         chosen = training.data.rows
         chosen = rows if chosen is None else rows[chosen[0]]
         training.data = replace(training.data, labels=labels, rows=chosen[None])

@@ -221,8 +221,11 @@ class _Pass:
         if not self.settings.shuffle:
             return self.rows, data.weights
         order, n_rows = self.shuffled, self.rows.shape[1]
+        drawn: dict[int, Indices] = {}
         for member, stream in zip(order, self.state.shuffle_streams, strict=True):
-            member[...] = shuffled_rows(stream, n_rows, self.n_bytes)
+            if id(stream) not in drawn:  # members of one seed may share it
+                drawn[id(stream)] = shuffled_rows(stream, n_rows, self.n_bytes)
+            member[...] = drawn[id(stream)]
         weights = data.weights
         if weights is not None:
             weights = np.take_along_axis(weights, order, axis=1)

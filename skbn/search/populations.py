@@ -25,7 +25,7 @@ from skbn._compat import (
 )
 from skbn.classifier import BNSoftmaxClassifier
 from skbn.lockstep import Training, in_common, n_together, train_together
-from skbn.population import Table
+from skbn.population import Drawn, Table
 from skbn.search.interruption import uninterrupted_worker
 from skbn.search.jobs import Done, Job
 from skbn.stopping import ValidationSet
@@ -361,11 +361,12 @@ def _train_networks(
     members: Sequence[Member], splits: dict[Any, Split], rules: Rules
 ) -> list[Done]:
     begun: list[tuple[Any, Any, str]] = []
+    drawn: Drawn = {}
     for member in members:
         classifier, training, error = None, None, splits[member.job.split].error
         try:
             if not error:
-                classifier, training = _begin(member, splits[member.job.split], rules)
+                classifier, training = _begin(member, splits[member.job.split], rules, drawn)
         except Exception:
             error = _failure(rules)
         begun.append((classifier, training, error))
@@ -398,7 +399,9 @@ def _train_networks(
     return done
 
 
-def _begin(member: Member, split: Split, rules: Rules) -> tuple[Any, Training]:
+def _begin(
+    member: Member, split: Split, rules: Rules, drawn: Drawn
+) -> tuple[Any, Training]:
     """A classifier, and its training from where it stands."""
     table = split.table
     assert table is not None  # as of all splits for networks
@@ -408,7 +411,7 @@ def _begin(member: Member, split: Split, rules: Rules) -> tuple[Any, Training]:
         classifier = clone(member.last) if has_stream else copy(member.last)
         if not member.is_valid:
             validate_parameters(classifier)
-        training = table.begin(classifier)
+        training = table.begin(classifier, drawn)
     else:
         classifier, training = member.state
         training.data = replace(training.data, x=table.X, labels=table.labels)
