@@ -166,6 +166,9 @@ BLOCK = 2**16
 """Elements of a block: its vectors stay in the second-level cache through a step."""
 ROW = 2**13
 """The fewest of them in a row: each row of a member starts its loops anew."""
+SHORT = 16
+"""Elements of NumPy's buffer. In a longer one it would collect the rows of several members,
+which takes up to three times as long as to loop over each."""
 
 
 class Stepper:
@@ -193,7 +196,7 @@ class Stepper:
         hyper: Hyper,
     ) -> None:
         self._optimizer, self._hyper = optimizer, hyper
-        self._decays = bool(hyper["alpha"].any())
+        self._decays, self._alone = bool(hyper["alpha"].any()), len(theta) == 1
         width = max(BLOCK // len(theta), ROW)
         scratch = empty((len(theta), width), theta.dtype)
         self._blocks = []
@@ -215,6 +218,14 @@ class Stepper:
         scalars : sequence of ndarray of shape (K, 1)
             What the optimiser's ``scalars`` gave for this step.
         """
+        if self._alone:
+            self._step(rate, scalars)
+            return
+        before = np.setbufsize(SHORT)
+        self._step(rate, scalars)
+        np.setbufsize(before)
+
+    def _step(self, rate: Array, scalars: Sequence[Array]) -> None:
         optimizer, hyper = self._optimizer, self._hyper
         for w, g, vectors, (w_decayed, g_decayed, scratch) in self._blocks:
             if self._decays and optimizer.decoupled:
