@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbn._compat import Interval, StrOptions, validate_parameters
 from skbn._version import __version__
-from skbn.lockstep import Training
+from skbn.ensemble import fit_temperature, log_mean_probabilities
+from skbn.lockstep import Training, train_together
 from skbn.model import Model, run_epochs
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.initializers import INITIALIZERS
@@ -47,7 +48,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int, default=(256, 256)
+    hidden_layer_sizes : int or array-like of int, default=(192, 192)
         Units of each hidden layer. ``()`` is softmax regression.
 
     activation : str, default="relu"
@@ -88,11 +89,11 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         ``gamma``, ``beta`` and biases alone.
 
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch. "auto" is a hundredth of the rows, but at least 64 and
+        Rows of a mini-batch. "auto" is a twentieth of the rows, but at least 32 and
         at most 128. An epoch is cut into batches whose sizes differ by one at most,
         so the actual size may be a little smaller.
 
-    learning_rate : str, default="one_cycle"
+    learning_rate : str, default="cosine"
         Schedule of the learning rate, after a warm-up:
 
         - "constant";
@@ -128,8 +129,9 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     nesterovs_momentum : bool, default=True
         Nesterov's momentum for "sgd".
 
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay of the averages of gradients and of their squares; in [0, 1).
+    beta_1, beta_2 : float, default=0.9, 0.95
+        Decay of the averages of gradients and of their squares; in [0, 1). Adam's
+        authors set the second to 0.999, which is slow for short trainings.
 
     epsilon : float, default=1e-8
         Added to the root of the averaged squares.
@@ -145,13 +147,22 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         Weight of each class, by which sample weights are multiplied. "balanced"
         gives all classes the same total weight.
 
+    n_members : int, default=2
+        Networks whose probabilities are averaged, each from a seed of its own.
+
+    calibrate : bool, default=True
+        Divide the logits by a temperature that fits rows which were not trained on
+        [3]_: those of the validation set where there is one, else
+        ``validation_fraction`` of the rows, which all members but the first leave
+        out. With one member a second network is trained for this alone.
+
     early_stopping : bool, default=False
         Set aside ``validation_fraction`` of the rows, watch the log-loss on them,
         stop when it no longer falls, and restore the best epoch whole, with its
         batch-norm averages. `fit` with ``X_val`` does so too, on those rows.
 
     validation_fraction : float, default=0.1
-        Share of the rows to set aside, stratified by class; in (0, 1).
+        Share of the rows to set aside or to leave out, stratified by class; in (0, 1).
 
     n_iter_no_change : int, default=10
         Epochs without progress on the validation loss before training stops.
@@ -201,6 +212,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     bn_mean_, bn_var_ : list of ndarray of shape (n_units,)
         Averages of each hidden layer's mean and biased variance, bias-corrected:
         what prediction uses. Empty without batch norm.
+    temperature_ : float
+        By which logits are divided; 1 without ``calibrate`` and after `partial_fit`.
 
     See Also
     --------
@@ -208,6 +221,10 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
+    ``history_``, ``loss_``, ``coefs_`` and the like are the first member's. It does not
+    depend on ``n_members`` and ``calibrate``, and learns from all rows unless
+    ``early_stopping`` sets some aside.
+
     With row weights ``w`` of mean one over the training set, training minimises
     ``sum_i w_i loss_i / m + alpha / 2 * sum of squared weights`` over mini-batches
     of m rows. Batch-norm moments are weighted too, so that a weight of two is a
@@ -221,6 +238,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
        training by reducing internal covariate shift. 2015. arXiv:1502.03167.
     .. [2] D. Kingma, J. Ba. Adam: a method for stochastic optimization. 2015.
        arXiv:1412.6980.
+    .. [3] C. Guo, G. Pleiss, Y. Sun, K. Weinberger. On calibration of modern neural
+       networks. 2017. arXiv:1706.04599.
 
     Examples
     --------
@@ -262,6 +281,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "calibrate": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -274,7 +295,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes=(256, 256),
+        hidden_layer_sizes=(192, 192),
         *,
         activation="relu",
         batch_norm=True,
@@ -286,7 +307,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         solver="adam",
         alpha=0.01,
         batch_size="auto",
-        learning_rate="one_cycle",
+        learning_rate="cosine",
         learning_rate_init=0.003,
         learning_rate_decay=0.1,
         warmup_fraction=None,
@@ -295,11 +316,13 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         momentum=0.9,
         nesterovs_momentum=True,
         beta_1=0.9,
-        beta_2=0.999,
+        beta_2=0.95,
         epsilon=1e-8,
         max_grad_norm=None,
         label_smoothing=0.0,
         class_weight=None,
+        n_members=2,
+        calibrate=True,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -334,6 +357,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         self.max_grad_norm = max_grad_norm
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.n_members = n_members
+        self.calibrate = calibrate
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -380,14 +405,15 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 X, labels, sample_weight, X_val, y_val, sample_weight_val, going_on=going_on
             )
             self._run(training)
-            self._publish(training.model)
+            self._publish_training(training)
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch on the rows given, from where the model stands.
 
         k calls on the same rows are the first k epochs of a `fit` without a
-        validation set, bit for bit. Between calls `set_params` may change learning
+        validation set, bit for bit, for members that leave out no rows: for all with
+        ``calibrate=False``, else for the first. There is no calibration here. Between calls `set_params` may change learning
         rates, momenta, decay and dropout, which take effect at the next step.
         ``early_stopping`` is ignored.
 
@@ -433,12 +459,13 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                     )
             X, labels = self._check_training_rows(X, y, reset=first, classes=classes)
             weights, _ = self._row_weights(sample_weight, labels)
-            model = self._new_model() if first else self._continued_model()
-            data = self._data(model, X, labels, np.flatnonzero(weights), weights)
-            settings, hyper = self._plan(model, data)
-            with suitable_threads(model.architecture, settings.batch_size):
-                next(model.epochs(settings, hyper, data))
-            self._publish(model)
+            models = self._models(self.n_members, going_on=not first)
+            data = self._data(models[0], X, labels, np.flatnonzero(weights), weights)
+            settings, hyper = self._plan(models[0], data)
+            with suitable_threads(models[0].architecture, settings.batch_size):
+                for model in models:
+                    next(model.epochs(settings, hyper, data))
+            self._publish(models)
         return self
 
     def _training(
@@ -455,12 +482,30 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     ):
         """What `fit` is to do with rows that are checked."""
         weights, per_class = self._row_weights(sample_weight, labels)
-        model = self._continued_model() if going_on else self._new_model(drawn)
-        rows, validation, best = np.flatnonzero(weights), None, None
+        validation = None
         if not (X_val is None and y_val is None and sample_weight_val is None):
             validation = self._check_validation_set(X_val, y_val, sample_weight_val, per_class)
-        elif self.early_stopping:
+        n_models = self.n_members
+        if self.calibrate and validation is None and not self.early_stopping:
+            n_models = max(2, n_models)  # the first learns from all rows
+        training, *training.others = [
+            self._training_of(model, X, labels, weights, validation, leaves_out=number > 0)
+            for number, model in enumerate(self._models(n_models, going_on, drawn))
+        ]
+        return training
+
+    def _training_of(self, model, X, labels, weights, validation, leaves_out):
+        """What a member is to do; to calibrate, some leave out rows."""
+        rows, held_out, best = np.flatnonzero(weights), None, None
+        if validation is None and self.early_stopping:
             rows, validation = self._split(X, labels, weights, rows, model.split_seed)
+            if validation is None:
+                raise ValueError(
+                    "early_stopping needs at least two rows in one of the classes to set a row "
+                    f"aside; got {len(rows)} rows, all of different classes"
+                )
+        elif validation is None and self.calibrate and leaves_out and len(rows) > 2:
+            rows, held_out = self._split(X, labels, weights, rows, model.split_seed)
         data, done = self._data(model, X, labels, rows, weights), model.state.n_epochs
         if done > self.max_iter:
             raise ValueError(
@@ -474,7 +519,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 loss, _ = validation.score(model.architecture, theta, model.bn_epsilon)
                 best.update(loss, theta, model.kept_epoch)
         settings, hyper = self._plan(model, data)
-        return Training(model, settings, hyper, data, validation, best)
+        return Training(model, settings, hyper, data, validation, best, held_out)
 
     def _check_training_rows(self, X, y, reset, classes=None):
         """Validate rows and labels, set or check ``classes_``, and encode the labels."""
@@ -521,14 +566,11 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         return ValidationSet(X_val, labels, weights)
 
     def _split(self, X, labels, weights, rows, seed):
-        """Rows left for training, and a stratified validation set."""
+        """Rows left for training, and a stratified validation set, or all rows and None."""
         stream = np.random.default_rng(seed)
         drawn = rows[stratified_rows(labels[rows], self.validation_fraction, stream)]
         if not drawn.size:
-            raise ValueError(
-                "early_stopping needs at least two rows in one of the classes to set a row "
-                f"aside; got {len(rows)} rows, all of different classes"
-            )
+            return rows, None
         validation = ValidationSet(X, labels[drawn], weights[drawn], drawn)
         return np.setdiff1d(rows, drawn, assume_unique=True), validation
 
@@ -546,18 +588,31 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             batch_norm=bool(self.batch_norm),
         )
 
-    def _new_model(self, drawn=None):
-        """Draw a model, or take that of a dict of those drawn, in which it is kept."""
+    def _models(self, n_models, going_on=False, drawn=None):
+        """Those of the members, to be trained: copies of what is there, and new ones.
+
+        Those of one seed are drawn once, and kept in the dict ``drawn``.
+        """
+        models = [self._continued(m) for m in self._trained[:n_models]] if going_on else []
+        if len(models) == n_models:
+            return models
         seed, drawn = self.random_state, {} if drawn is None else drawn
         words = _words_of_seed(int(seed)) if isinstance(seed, Integral) else _words(seed)
-        which = self._architecture(), self.solver, self.initializer, self.dtype, words
-        if which not in drawn:
-            drawn[which] = Model.new(*which)
-        return drawn[which].twin()
+        for number in range(len(models), n_models):
+            entropy = (*words, number) if number else words
+            which = self._architecture(), self.solver, self.initializer, self.dtype, entropy
+            if which not in drawn:
+                drawn[which] = Model.new(*which)
+            models.append(drawn[which].twin())
+        return models
 
-    def _continued_model(self):
-        """Copy the model, after making sure that it is still of the shape asked for."""
-        model, architecture = self._model, self._architecture()
+    @property
+    def _trained(self):
+        return [self._model, *self._others]
+
+    def _continued(self, model):
+        """Copy a model, after making sure that it is still of the shape asked for."""
+        architecture = self._architecture()
         asked = {**vars(architecture), "solver": self.solver, "dtype": self.dtype}
         dtype = model.state.theta.dtype.name
         has = {**vars(model.architecture), "solver": model.solver, "dtype": dtype}
@@ -579,7 +634,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     def _settings(self, architecture, n_rows):
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = min(128, max(64, n_rows // 100))
+            batch_size = min(128, max(32, n_rows // 20))
         if batch_size == 1 and architecture.normalised:
             raise ValueError(
                 "batch_size=1 leaves batch norm nothing to normalise over; use at least 2 rows, "
@@ -595,29 +650,60 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
     def _run(self, training):
         """Train until ``max_iter`` or until validation says stop."""
-        model, settings = training.model, training.settings
-        if model.state.n_epochs == self.max_iter:
-            return
-        epochs = model.epochs(settings, training.hyper, training.data, training.validation)
-        with suitable_threads(model.architecture, settings.batch_size):
-            run_epochs(model, epochs, self.max_iter, training.best, self._report)
+        model, settings, interrupted = training.model, training.settings, False
+        if model.state.n_epochs < self.max_iter:
+            epochs = model.epochs(settings, training.hyper, training.data, training.validation)
+            with suitable_threads(model.architecture, settings.batch_size):
+                interrupted = run_epochs(
+                    model, epochs, self.max_iter, training.best, self._report
+                )
+        try:
+            if not interrupted:
+                train_together((other, self.max_iter) for other in training.others)
+        except KeyboardInterrupt:
+            interrupted = True
+            warnings.warn(
+                "Training interrupted by the user; the model is that of its first member alone",
+                stacklevel=3,
+            )
+        if interrupted:
+            training.others = []
+        if training.error:
+            raise ValueError(training.error)
 
     def _report(self, n_epochs, entry):
         if self.verbose:
             measured = "  ".join(f"{name} {value:.4g}" for name, value in entry.items())
             print(f"epoch {n_epochs:>{len(str(self.max_iter))}}/{self.max_iter}  {measured}")
 
-    def _publish(self, model):
-        self._model = model
-        self.n_iter_ = model.state.n_epochs
-        self.history_ = model.history
-        self.loss_ = model.history["loss"][model.kept_epoch - 1]
+    def _publish(self, models, held_out=()):
+        """Take over what was trained, and calibrate on rows that it was not trained on."""
+        self._model, *self._others = models
+        self._n_averaged = self.n_members
+        self.n_iter_ = self._model.state.n_epochs
+        self.history_ = self._model.history
+        self.loss_ = self._model.history["loss"][self._model.kept_epoch - 1]
+        self.temperature_ = fit_temperature(held_out)
+
+    def _publish_training(self, training):
+        models, held_out = [each.result() for each in training.all], []
+        for model, each in zip(models, training.all, strict=True):
+            chosen = each.held_out if each.best is None else each.validation
+            if self.calibrate and chosen is not None:
+                logits = model.logits(chosen.x, chosen.rows)
+                held_out.append((logits, chosen.labels, chosen.weights))
+        self._publish(models, held_out)
+
+    def _logits_of(self, X):
+        """The same of rows that are checked."""
+        averaged = self._trained[: self._n_averaged]
+        logits = [model.logits(X).astype(np.float64, copy=False) for model in averaged]
+        return log_mean_probabilities([each / self.temperature_ for each in logits])
 
     def _logits(self, X):
         """Logits in float64, shape (n_samples, n_classes)."""
         check_is_fitted(self)
-        X = check_rows(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self._model.logits(X).astype(np.float64, copy=False)
+        return self._logits_of(check_rows(self, X, dtype=[np.float64, np.float32], reset=False))
 
     def decision_function(self, X):
         """Logits, the inputs of the softmax.
@@ -629,7 +715,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            With two classes the second's logit minus the first's.
+            With two classes the second's logit minus the first's. Of several members
+            the logarithms of the mean probabilities.
         """
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -42,9 +42,13 @@ class Training:
         Rows on which the model is judged after each epoch.
     best : BestState or None
         Watches the validation loss, and stops the training.
+    held_out : ValidationSet or None
+        Rows left out of training, to calibrate on at its end.
+    others : list of Training
+        Those of the classifier's other members.
     is_over : bool
         Whether there is nothing to go on with: it was stopped, or it diverged.
-    error : str
+    divergence : str
         Why it diverged.
     """
 
@@ -54,8 +58,20 @@ class Training:
     data: Data
     validation: ValidationSet | None = None
     best: BestState | None = None
+    held_out: ValidationSet | None = None
+    others: list[Training] = field(default_factory=list)
     is_over: bool = False
-    error: str = ""
+    divergence: str = ""
+
+    @property
+    def all(self) -> list[Training]:
+        """This one and those of the other members."""
+        return [self, *self.others]
+
+    @property
+    def error(self) -> str:
+        """Why one of them diverged, or nothing."""
+        return next((each.divergence for each in self.all if each.divergence), "")
 
     @property
     def n_rows(self) -> int:
@@ -113,12 +129,13 @@ def train_together(
     Parameters
     ----------
     trainings : iterable of (Training, int)
-        Each with the epochs that it shall have done in the end. Changed in place.
+        Each with the epochs that it, and its others, shall have done in the end. Changed
+        in place.
     memory_budget : float
         Bytes that a population may take.
     """
     groups = defaultdict(list)
-    for training, n_epochs in trainings:
+    for training, n_epochs in ((t, n) for first, n in trainings for t in first.all):
         if not training.is_over and training.model.state.n_epochs < n_epochs:
             groups[training.company].append((training, n_epochs))
     for group in groups.values():
@@ -233,7 +250,7 @@ class _Population:
         """Say of those that diverged that they did."""
         for k in np.flatnonzero(~epoch.finite):
             self.members[k].is_over = True
-            self.members[k].error = divergence(
+            self.members[k].divergence = divergence(
                 self.state.n_epochs, epoch.loss[k], epoch.learning_rate[k]
             )
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skbn.network.network import Architecture, fold, predict_logits
-from skbn.network.parameters import Array
+from skbn.network.parameters import Array, Indices
 from skbn.network.state import State, initial_state
 from skbn.network.training import Data, Epoch, Settings, train
 from skbn.stopping import BestState, ValidationSet
@@ -70,10 +70,10 @@ class Model:
         history = {name: values.copy() for name, values in self.history.items()}
         return replace(self, state=self.state.copy(), history=history)
 
-    def logits(self, x: Any) -> Array:
-        """Logits (n, C) of rows, in the rows' precision."""
+    def logits(self, x: Any, rows: Indices | None = None) -> Array:
+        """Logits (n, C) of all rows of a table, or of some, in its precision."""
         folded = fold(self.architecture, self.state.theta, self.bn_epsilon, x.dtype)
-        return predict_logits(folded, self.architecture.activation, x)[0]
+        return predict_logits(folded, self.architecture.activation, x, rows)[0]
 
     def layer_arrays(self, kind: str) -> dict[int, Array]:
         """Views of the parameters of one kind, by layer."""
@@ -158,7 +158,7 @@ def run_epochs(
     max_iter: int,
     best: BestState | None,
     report: Callable[[int, Entry], object],
-) -> None:
+) -> bool:
     """Train to the end: ``max_iter``, no more progress, or Ctrl-C.
 
     Parameters
@@ -174,13 +174,17 @@ def run_epochs(
     report : callable
         Called with the number of epochs done and the entry of each.
 
+    Returns
+    -------
+    interrupted : bool
+
     Warns
     -----
     UserWarning
         On Ctrl-C, which leaves the model of the last whole epoch.
     """
     state = model.state
-    whole = state.snapshot() if state.n_epochs else None
+    whole, interrupted = state.snapshot() if state.n_epochs else None, False
     try:
         for entry in epochs:
             whole = state.snapshot()
@@ -193,6 +197,7 @@ def run_epochs(
     except KeyboardInterrupt:
         if whole is None:
             raise
+        interrupted = True
         state.restore(whole)
         model.forget_after(state.n_epochs)
         warnings.warn(
@@ -203,3 +208,4 @@ def run_epochs(
     if best is not None and best.theta is not None:
         np.copyto(state.theta, best.theta)
         model.kept_epoch = best.epoch
+    return interrupted

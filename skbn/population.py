@@ -16,6 +16,7 @@ from skbn.lockstep import Training, train_together
 from skbn.model import Model
 from skbn.network.parameters import Indices
 from skbn.network.training import Data
+from skbn.stopping import ValidationSet
 from skbn.validation import find_classes
 
 MEMORY_BUDGET = 2**28
@@ -186,7 +187,8 @@ def begin(
                 training = _go_on(classifier, X, y, fit_params, here)
                 shared = gone_on.setdefault(classifier.dtype, training.data)
                 if here is None and np.array_equal(training.data.labels, shared.labels):
-                    training.data = replace(training.data, x=shared.x, labels=shared.labels)
+                    for each in training.all:
+                        each.data = replace(each.data, x=shared.x, labels=shared.labels)
                 trainings.append(training)
                 continue
             if classifier.dtype not in tables:
@@ -232,11 +234,11 @@ class Table:
             training = classifier._training(self.X, self.labels, **self.fit_params, drawn=drawn)
         else:
             training = self._begin_on(classifier, drawn, rows)
-        validation = training.validation
-        if validation is not None and self.fit_params.get("X_val") is not None:
+        if self.fit_params.get("X_val") is not None:
             # Converted for each, but kept once.
-            self.X_val = validation.x if self.X_val is None else self.X_val
-            training.validation = replace(validation, x=self.X_val)
+            for each in training.all:
+                self.X_val = each.validation.x if self.X_val is None else self.X_val
+                each.validation = replace(each.validation, x=self.X_val)
         return training
 
     def _begin_on(self, classifier: BNSoftmaxClassifier, drawn: Drawn, rows: Indices) -> Training:
@@ -248,13 +250,20 @@ class Table:
         )
         params = _of_rows(self.fit_params, rows, self.X)
         training = classifier._training(self.X, labels[rows], **params, drawn=drawn)
-        chosen = training.data.rows
-        chosen = rows if chosen is None else rows[chosen[0]]
-        training.data = replace(training.data, labels=labels, rows=chosen[None])
-        validation = training.validation
-        if validation is not None and validation.rows is not None:
-            training.validation = replace(validation, rows=rows[validation.rows])
+        for each in training.all:
+            chosen = each.data.rows
+            chosen = rows if chosen is None else rows[chosen[0]]
+            each.data = replace(each.data, labels=labels, rows=chosen[None])
+            each.validation = _of_whole(each.validation, rows)
+            each.held_out = _of_whole(each.held_out, rows)
         return training
+
+
+def _of_whole(validation: ValidationSet | None, rows: Indices) -> ValidationSet | None:
+    """Number the rows that were drawn from some rows by those of the whole table."""
+    if validation is None or validation.rows is None:
+        return validation
+    return replace(validation, rows=rows[validation.rows])
 
 
 def _go_on(
@@ -278,7 +287,7 @@ def finish(classifier: BNSoftmaxClassifier, training: Training | Exception) -> A
         return training
     if training.error:
         return ValueError(training.error)
-    classifier._publish(training.result())
+    classifier._publish_training(training)
     return classifier
 
 

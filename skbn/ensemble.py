@@ -1,0 +1,73 @@
+"""Several networks as one: the temperature of their logits, the mean of their probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from skbn.network.parameters import Array, Indices
+from skbn.network.softmax import log_softmax
+
+SPREAD = 0.5
+"""Standard deviation of the temperature's logarithm, before any row is seen."""
+LIMITS = -3.0, 3.0
+"""Of that logarithm: within a factor of twenty."""
+
+
+def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
+    """Find the temperature T at which softmax(z / T) fits rows that were not trained on.
+
+    It minimises the sum of the weighted losses plus ``log(T)**2 / (2 SPREAD**2)``, a normal
+    prior, so that a few rows do not move it far from one; without rows it is one.
+
+    Parameters
+    ----------
+    held_out : iterable of (logits (n, C), labels (n,), weights (n,))
+
+    Returns
+    -------
+    temperature : float
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun, K. Weinberger. On calibration of modern neural networks.
+    2017. arXiv:1706.04599.
+    """
+    parts = [(z.astype(np.float64), y, w * (len(w) / w.sum())) for z, y, w in held_out]
+    if not parts:
+        return 1.0
+
+    def objective(log_temperature: float) -> float:
+        scale = np.exp(-log_temperature)
+        losses = sum(
+            -float(w @ np.take_along_axis(log_softmax(z * scale), y[:, None], axis=1)[:, 0])
+            for z, y, w in parts
+        )
+        return losses + log_temperature**2 / (2 * SPREAD**2)
+
+    found = minimize_scalar(objective, bounds=LIMITS, method="bounded", options={"xatol": 1e-3})
+    return float(np.exp(found.x))
+
+
+def log_mean_probabilities(logits: Sequence[Array]) -> Array:
+    """Logarithm of the mean over members of their probabilities; of one, its logits.
+
+    Parameters
+    ----------
+    logits : sequence of ndarray of shape (n, C)
+
+    Returns
+    -------
+    combined : ndarray of shape (n, C)
+        Logits of the mean probabilities.
+    """
+    if len(logits) == 1:
+        return logits[0]
+    parts = np.stack([log_softmax(z) for z in logits])
+    highest = parts.max(axis=0)
+    with np.errstate(under="ignore"):
+        mean: Array = np.exp(parts - highest).mean(axis=0)
+    combined: Array = highest + np.log(mean)
+    return combined
