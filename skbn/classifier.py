@@ -472,7 +472,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             if 0 < done < self.max_iter:
                 theta = model.state.theta
                 loss, _ = validation.score(model.architecture, theta, model.bn_epsilon)
-                best.update(loss, theta, model.kept_epoch)
+                best.update(loss.item(), theta, model.kept_epoch)
         settings, hyper = self._plan(model, data)
         return Training(model, settings, hyper, data, validation, best)
 

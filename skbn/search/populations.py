@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,8 @@ from skbn._compat import (
     validate_parameters,
 )
 from skbn.classifier import BNSoftmaxClassifier
-from skbn.lockstep import Training, in_common, n_together, train_together
+from skbn.lockstep import Training, in_common, n_together, parts, train_together
+from skbn.model import Model, logits_together
 from skbn.population import Drawn, Table
 from skbn.search.interruption import uninterrupted_worker
 from skbn.search.jobs import Done, Job
@@ -377,6 +379,12 @@ def _train_networks(
         if not error
     ]
     train_together(goals, rules.memory_budget)
+    trained = []
+    for member, (classifier, training, error) in zip(members, begun, strict=True):
+        if not error and not training.error:
+            classifier._publish(training.result())
+            trained.append((member.job, classifier._model))
+    right = _accuracies(trained, splits, rules)
     done = []
     for member, (classifier, training, error), n in zip(members, begun, n_before, strict=True):
         if error:
@@ -393,15 +401,37 @@ def _train_networks(
             error = _failure(rules, ValueError(training.error))
             done.append(_failed(member, splits, rules, error, measured))
             continue
-        classifier._publish(training.result())
         state = None if member.job.is_last else _without_rows(classifier, training)
-        done.append(_judged(member, splits, rules, classifier, measured, state))
+        accuracy = right.get(member.job.key)
+        done.append(_judged(member, splits, rules, classifier, measured, state, accuracy))
     return done
 
 
-def _begin(
-    member: Member, split: Split, rules: Rules, drawn: Drawn
-) -> tuple[Any, Training]:
+def _accuracies(
+    trained: Sequence[tuple[Job, Model]], splits: dict[Any, Split], rules: Rules
+) -> dict[Any, tuple[float, float]]:
+    """Shares of the rows to test on that are right, and the seconds that took, of networks.
+
+    Those of one architecture are asked together.
+    """
+    groups: defaultdict[Any, list[tuple[Any, Model]]] = defaultdict(list)
+    for job, model in trained:
+        split = splits[job.split]
+        if rules.accuracy and split.labels is not None and not split.score_params:
+            groups[job.split, model.architecture].append((job.key, model))
+    right: dict[Any, tuple[float, float]] = {}
+    for (which, architecture), group in groups.items():
+        x, labels = splits[which].x_test, splits[which].labels
+        for some in parts(group, len(labels) * architecture.n_classes):
+            started = perf_counter()
+            hits = logits_together([model for _, model in some], x).argmax(axis=2) == labels
+            scores = [float(np.average(each)) for each in hits]
+            seconds = (perf_counter() - started) / len(some)
+            right |= {key: (score, seconds) for (key, _), score in zip(some, scores, strict=True)}
+    return right
+
+
+def _begin(member: Member, split: Split, rules: Rules, drawn: Drawn) -> tuple[Any, Training]:
     """A classifier, and its training from where it stands."""
     table = split.table
     assert table is not None  # as of all splits for networks
@@ -494,12 +524,11 @@ def _judged(
     estimator: Any,
     measured: dict[str, Any],
     state: Any,
+    accuracy: tuple[float, float] | None = None,
 ) -> Done:
     split, started = splits[member.job.split], perf_counter()
-    if rules.accuracy and split.labels is not None and not split.score_params:
-        hits = estimator._model.logits(split.x_test).argmax(axis=1) == split.labels
-        scores: Any = float(np.average(hits))
-    else:
+    scores, seconds = accuracy or (None, 0.0)
+    if accuracy is None:
         X = split.X_test
         if split.pipeline is not None:
             transformers, raw = split.pipeline
@@ -510,7 +539,7 @@ def _judged(
             estimator, X, split.y_test, rules.scorer, split.score_params, rules.error_score
         )
     result = measured | {"fit_error": None, "test_scores": scores}
-    result["score_time"] = perf_counter() - started
+    result["score_time"] = seconds + perf_counter() - started
     result["ended"] = measured["ended"] or member.job.is_last
     return _done(member, splits, rules, result, state)
 
