@@ -18,7 +18,7 @@ from skbn._compat import Interval, StrOptions, validate_parameters
 from skbn._version import __version__
 from skbn.ensemble import fit_temperature, log_mean_probabilities
 from skbn.lockstep import Training, train_together
-from skbn.model import Model, run_epochs
+from skbn.model import Model, logits_together, run_epochs
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.initializers import INITIALIZERS
 from skbn.network.network import Architecture
@@ -517,7 +517,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             if 0 < done < self.max_iter:
                 theta = model.state.theta
                 loss, _ = validation.score(model.architecture, theta, model.bn_epsilon)
-                best.update(loss, theta, model.kept_epoch)
+                best.update(loss.item(), theta, model.kept_epoch)
         settings, hyper = self._plan(model, data)
         return Training(model, settings, hyper, data, validation, best, held_out)
 
@@ -694,16 +694,20 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 held_out.append((logits, chosen.labels, chosen.weights))
         self._publish(models, held_out)
 
-    def _logits_of(self, X):
-        """The same of rows that are checked."""
-        averaged = self._trained[: self._n_averaged]
-        logits = [model.logits(X).astype(np.float64, copy=False) for model in averaged]
-        return log_mean_probabilities([each / self.temperature_ for each in logits])
+    @property
+    def _averaged(self):
+        return self._trained[: self._n_averaged]
+
+    def _combined(self, logits):
+        """Logits in float64 of what the members (K, n, C) say together."""
+        scaled = logits.astype(np.float64, copy=False) / self.temperature_
+        return log_mean_probabilities(scaled)
 
     def _logits(self, X):
         """Logits in float64, shape (n_samples, n_classes)."""
         check_is_fitted(self)
-        return self._logits_of(check_rows(self, X, dtype=[np.float64, np.float32], reset=False))
+        X = check_rows(self, X, dtype=[np.float64, np.float32], reset=False)
+        return self._combined(logits_together(self._averaged, X))
 
     def decision_function(self, X):
         """Logits, the inputs of the softmax.

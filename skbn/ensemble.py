@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -51,12 +51,12 @@ def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
     return float(np.exp(found.x))
 
 
-def log_mean_probabilities(logits: Sequence[Array]) -> Array:
+def log_mean_probabilities(logits: Array) -> Array:
     """Logarithm of the mean over members of their probabilities; of one, its logits.
 
     Parameters
     ----------
-    logits : sequence of ndarray of shape (n, C)
+    logits : float64 ndarray of shape (K, n, C)
 
     Returns
     -------
@@ -64,10 +64,10 @@ def log_mean_probabilities(logits: Sequence[Array]) -> Array:
         Logits of the mean probabilities.
     """
     if len(logits) == 1:
-        return logits[0]
-    parts = np.stack([log_softmax(z) for z in logits])
-    highest = parts.max(axis=0)
+        single: Array = logits[0]
+        return single
+    each = log_softmax(logits)
+    highest = each.max(axis=0)
     with np.errstate(under="ignore"):
-        mean: Array = np.exp(parts - highest).mean(axis=0)
-    combined: Array = highest + np.log(mean)
+        combined: Array = highest + np.log(np.exp(each - highest).mean(axis=0))
     return combined

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,13 @@ from scipy.sparse import issparse, vstack
 from skbn.model import Model, divergence
 from skbn.network.batches import batch_edges
 from skbn.network.network import Architecture
-from skbn.network.parameters import Array
+from skbn.network.parameters import Array, Indices
 from skbn.network.state import State
 from skbn.network.training import PER_MEMBER, Data, Epoch, Settings, train
 from skbn.stopping import BestState, ValidationSet
 from skbn.threads import suitable_threads, worth_sharing
 
+T = TypeVar("T")
 CACHED_BYTES = 2**21
 """What a population works on in a step should stay in the cache: networks of 64 units are
 trained fastest some 30 at a time, those of 256 one or two at a time."""
@@ -233,18 +234,33 @@ class _Population:
         """Judge each on its validation set, and tell which are to stop."""
         stopped = np.zeros(len(self.members), bool)
         scores = np.full((2, len(self.members)), np.nan)
+        architecture = self.members[0].model.architecture
+        for some, validation in self.judged_together(epoch.finite):
+            scores[:, some] = validation.score(
+                architecture, self.state.theta[some], self.hyper["bn_epsilon"][some]
+            )
         for k in np.flatnonzero(epoch.finite):
             training, theta = self.members[k], self.state.theta[k : k + 1]
-            assert training.validation is not None  # as of all its company
-            scores[:, k] = training.validation.score(
-                training.model.architecture, theta, training.hyper["bn_epsilon"]
-            )
             if training.best is not None:
                 stopped[k] = training.best.update(scores[0, k], theta, self.state.n_epochs)
                 training.is_over = bool(stopped[k])
         self.note("validation_loss", scores[0])
         self.note("validation_accuracy", scores[1])
         return stopped
+
+    def judged_together(
+        self, finite: npt.NDArray[np.bool_]
+    ) -> Iterator[tuple[Indices, ValidationSet]]:
+        """Give those that share a validation set, some at a time."""
+        groups: defaultdict[int, list[int]] = defaultdict(list)
+        for k in np.flatnonzero(finite):
+            groups[id(self.members[k].validation)].append(int(k))
+        for group in groups.values():
+            validation = self.members[group[0]].validation
+            assert validation is not None  # as of all in company of one that has it
+            n_numbers = len(validation.labels) * self.members[0].model.architecture.n_classes
+            for some in parts(group, n_numbers):
+                yield np.array(some), validation
 
     def explain(self, epoch: Epoch) -> None:
         """Say of those that diverged that they did."""
@@ -280,6 +296,13 @@ class _Population:
         )
         self.hyper = {name: values[stay] for name, values in self.hyper.items()}
         self.history = defaultdict(list, {n: list(v[:, stay]) for n, v in history.items()})
+
+
+def parts(members: Sequence[T], n_numbers: int) -> Iterator[Sequence[T]]:
+    """Give as many members at a time as stay in the cache with so many numbers each."""
+    size = max(1, CACHED_BYTES // (np.dtype(np.float64).itemsize * n_numbers))
+    for first in range(0, len(members), size):
+        yield members[first : first + size]
 
 
 def together(data: Sequence[Data]) -> Data:

@@ -72,8 +72,7 @@ class Model:
 
     def logits(self, x: Any, rows: Indices | None = None) -> Array:
         """Logits (n, C) of all rows of a table, or of some, in its precision."""
-        folded = fold(self.architecture, self.state.theta, self.bn_epsilon, x.dtype)
-        return predict_logits(folded, self.architecture.activation, x, rows)[0]
+        return logits_together([self], x, rows)[0]
 
     def layer_arrays(self, kind: str) -> dict[int, Array]:
         """Views of the parameters of one kind, by layer."""
@@ -109,9 +108,10 @@ class Model:
                 "gradient_norm": float(epoch.gradient_norm[0]),
             }
             if validation is not None:
-                entry["validation_loss"], entry["validation_accuracy"] = validation.score(
+                loss, accuracy = validation.score(
                     self.architecture, self.state.theta, self.bn_epsilon
                 )
+                entry |= {"validation_loss": loss.item(), "validation_accuracy": accuracy.item()}
             entry["seconds"] = perf_counter() - started
             self.record({name: [value] for name, value in entry.items()})
             yield entry
@@ -140,6 +140,15 @@ class Model:
         """Cut the history to its first epochs."""
         self.history = {name: values[:n_epochs] for name, values in self.history.items()}
         self.kept_epoch = n_epochs
+
+
+def logits_together(models: Sequence[Model], x: Any, rows: Indices | None = None) -> Array:
+    """Logits (K, n, C) of rows, in the rows' precision, by models of one architecture."""
+    architecture = models[0].architecture
+    theta = np.concatenate([model.state.theta for model in models])
+    bn_epsilon = np.concatenate([model.bn_epsilon for model in models])
+    folded = fold(architecture, theta, bn_epsilon, x.dtype)
+    return predict_logits(folded, architecture.activation, x, rows)
 
 
 def divergence(n_epochs: int, loss: float, learning_rate: float) -> str:

@@ -61,17 +61,21 @@ class ValidationSet:
 
     def score(
         self, architecture: Architecture, theta: Array, bn_epsilon: Array
-    ) -> tuple[float, float]:
-        """Give weighted log-loss and accuracy of a population of one."""
+    ) -> tuple[Array, Array]:
+        """Give weighted log-loss and accuracy, each (K,), of a population."""
         folded = fold(architecture, theta, bn_epsilon, theta.dtype)
-        logits = predict_logits(folded, architecture.activation, self.x, self.rows)[0]
+        logits = predict_logits(folded, architecture.activation, self.x, self.rows)
         log_probabilities = log_softmax(logits.astype(np.float64))
-        losses = -np.take_along_axis(log_probabilities, self.labels[:, None], axis=1)[:, 0]
-        hits = logits.argmax(axis=1) == self.labels
-        return (
-            float(np.average(losses, weights=self.weights)),
-            float(np.average(hits, weights=self.weights)),
-        )
+        losses = -np.take_along_axis(log_probabilities, self.labels[None, :, None], axis=2)[..., 0]
+        hits = logits.argmax(axis=2) == self.labels
+        return self._mean(losses), self._mean(hits)
+
+    def _mean(self, values: Any) -> Array:
+        # As products, for the order in which a sum is taken depends on K.
+        weights = self.weights.astype(np.float64)[:, None]
+        sums = np.matmul(values[:, None].astype(np.float64), weights)[:, 0, 0]
+        mean: Array = sums / weights.sum()
+        return mean
 
 
 class BestState:

@@ -266,7 +266,9 @@ CACHED_BYTES = 2**20
 
 
 def predict_logits(folded: Folded, activation: str, x: Any, rows: Indices | None = None) -> Array:
-    """Logits of every row, computed in blocks of rows.
+    """Logits of every row, computed in blocks of rows and of members.
+
+    Those of a member do not depend on who is there beside it.
 
     Parameters
     ----------
@@ -289,7 +291,9 @@ def predict_logits(folded: Folded, activation: str, x: Any, rows: Indices | None
     widest = max(bias.shape[-1] for _, bias in folded)
     if issparse(x):
         widest = max(widest, x.shape[1])
-    block = max(16, CACHED_BYTES // (widest * n_members * x.dtype.itemsize))
+    # Rows in a block decide how products round, so that a block is that of a member alone.
+    block = max(16, CACHED_BYTES // (widest * x.dtype.itemsize))
+    at_once = max(1, CACHED_BYTES // (widest * min(block, n_rows) * x.dtype.itemsize))
     logits = np.empty((n_members, n_rows, folded[-1][1].shape[-1]), x.dtype)
     pages = Pages(x)
     for start in range(0, n_rows, block):
@@ -298,11 +302,13 @@ def predict_logits(folded: Folded, activation: str, x: Any, rows: Indices | None
         if issparse(a):
             a = a.toarray()
         pages.read(a.nbytes)
-        for weights, bias in folded[:-1]:
-            a = np.matmul(a, weights)
-            a += bias
-            g(a, a)
-        weights, bias = folded[-1]
-        np.matmul(a, weights, out=logits[:, part])
-        logits[:, part] += bias
+        for first in range(0, n_members, at_once):
+            some, hidden = slice(first, first + at_once), a
+            for weights, bias in folded[:-1]:
+                hidden = np.matmul(hidden, weights[some])
+                hidden += bias[some]
+                g(hidden, hidden)
+            weights, bias = folded[-1]
+            np.matmul(hidden, weights[some], out=logits[some, part])
+            logits[some, part] += bias[some]
     return logits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,8 @@ from skbn._compat import (
     validate_parameters,
 )
 from skbn.classifier import BNSoftmaxClassifier
-from skbn.lockstep import Training, in_common, n_together, train_together
+from skbn.lockstep import Training, in_common, n_together, parts, train_together
+from skbn.model import logits_together
 from skbn.population import Drawn, Table
 from skbn.search.interruption import uninterrupted_worker
 from skbn.search.jobs import Done, Job
@@ -172,8 +174,10 @@ def n_bytes_of_state(state: Any) -> int:
     """Bytes of what a network goes on from; 0 for other estimators."""
     if not isinstance(state[1], Training):
         return 0
-    model, best = state[1].model.state, state[1].best
-    arrays = [model.theta, *model.vectors, *([best.theta] if best else [])]
+    arrays = []
+    for training in state[1].all:
+        model, best = training.model.state, training.best
+        arrays += [model.theta, *model.vectors, best and best.theta]
     return sum(array.nbytes for array in arrays if array is not None)
 
 
@@ -329,6 +333,7 @@ def company(member: Member, split: Split, memory_budget: float) -> Company:
     n_steps = (min(job.until or np.inf, classifier.max_iter) - n_done) * -(-n_rows // batch_size)
     # Seconds, about: what a step costs in any case, and its arithmetic.
     cost = n_steps * (4e-5 / size + 6e-11 * batch_size * architecture.layout.size)
+    cost *= max(classifier.n_members, 1 + classifier.calibrate)
     key = in_common(architecture, settings, n_rows, n_done, dtype)
     return Company(key, size, cost, True)
 
@@ -377,6 +382,12 @@ def _train_networks(
         if not error
     ]
     train_together(goals, rules.memory_budget)
+    trained = []
+    for member, (classifier, training, error) in zip(members, begun, strict=True):
+        if not error and not training.error:
+            classifier._publish_training(training)
+            trained.append((member.job, classifier))
+    right = _accuracies(trained, splits, rules)
     done = []
     for member, (classifier, training, error), n in zip(members, begun, n_before, strict=True):
         if error:
@@ -384,24 +395,49 @@ def _train_networks(
             continue
         history, n_epochs = training.model.history, training.model.state.n_epochs
         measured = {
-            "fit_time": sum(history["seconds"][n:]),
+            "fit_time": sum(sum(t.model.history["seconds"][n:]) for t in training.all),
             "n_epochs": n_epochs,
-            "ended": training.is_over or n_epochs >= classifier.max_iter,
+            "ended": all(t.is_over or t.model.state.n_epochs >= classifier.max_iter for t in training.all),
             "curves": {name: history[name][n:] for name in CURVES if name in history},
         }
         if training.error:
             error = _failure(rules, ValueError(training.error))
             done.append(_failed(member, splits, rules, error, measured))
             continue
-        classifier._publish(training.result())
         state = None if member.job.is_last else _without_rows(classifier, training)
-        done.append(_judged(member, splits, rules, classifier, measured, state))
+        accuracy = right.get(member.job.key)
+        done.append(_judged(member, splits, rules, classifier, measured, state, accuracy))
     return done
 
 
-def _begin(
-    member: Member, split: Split, rules: Rules, drawn: Drawn
-) -> tuple[Any, Training]:
+def _accuracies(
+    trained: Sequence[tuple[Job, Any]], splits: dict[Any, Split], rules: Rules
+) -> dict[Any, tuple[float, float]]:
+    """Shares of the rows to test on that are right, and the seconds that took, of classifiers.
+
+    Those of one architecture are asked together.
+    """
+    groups: defaultdict[Any, list[tuple[Any, Any]]] = defaultdict(list)
+    for job, classifier in trained:
+        split = splits[job.split]
+        if rules.accuracy and split.labels is not None and not split.score_params:
+            like = job.split, classifier._model.architecture, len(classifier._averaged)
+            groups[like].append((job.key, classifier))
+    right: dict[Any, tuple[float, float]] = {}
+    for (which, architecture, n_models), group in groups.items():
+        x, labels = splits[which].x_test, splits[which].labels
+        for some in parts(group, len(labels) * architecture.n_classes * n_models):
+            started = perf_counter()
+            logits = logits_together([model for _, c in some for model in c._averaged], x)
+            for i, (key, classifier) in enumerate(some):
+                combined = classifier._combined(logits[i * n_models : (i + 1) * n_models])
+                right[key] = float(np.average(combined.argmax(axis=1) == labels)), 0.0
+            seconds = (perf_counter() - started) / len(some)
+            right |= {key: (right[key][0], seconds) for key, _ in some}
+    return right
+
+
+def _begin(member: Member, split: Split, rules: Rules, drawn: Drawn) -> tuple[Any, Training]:
     """A classifier, and its training from where it stands."""
     table = split.table
     assert table is not None  # as of all splits for networks
@@ -414,9 +450,11 @@ def _begin(
         training = table.begin(classifier, drawn)
     else:
         classifier, training = member.state
-        training.data = replace(training.data, x=table.X, labels=table.labels)
-        if training.best is not None and training.validation.x is None:
-            training.validation = replace(training.validation, x=table.X)
+        for each in training.all:
+            each.data = replace(each.data, x=table.X, labels=table.labels)
+            each.held_out = _on_table(each.held_out, table.X)
+            if each.best is not None:
+                each.validation = _on_table(each.validation, table.X)
     if rules.by_epochs and training.best is None:
         training.validation = split.validation
     return classifier, training
@@ -424,13 +462,24 @@ def _begin(
 
 def _without_rows(classifier: Any, training: Training) -> tuple[Any, Training]:
     """What a member goes on from, without the rows that it shares with others."""
-    data, validation = training.data, training.validation
-    training.data = replace(data, x=None, labels=np.empty(0, int))
-    if training.best is None:
-        training.validation = None
-    elif validation is not None and validation.x is data.x:
-        training.validation = replace(validation, x=None)
+    for each in training.all:
+        table = each.data.x
+        each.data = replace(each.data, x=None, labels=np.empty(0, int))
+        each.held_out = _off_table(each.held_out, table)
+        each.validation = None if each.best is None else _off_table(each.validation, table)
     return classifier, training
+
+
+def _on_table(validation: ValidationSet | None, table: Any) -> ValidationSet | None:
+    if validation is None or validation.x is not None:
+        return validation
+    return replace(validation, x=table)
+
+
+def _off_table(validation: ValidationSet | None, table: Any) -> ValidationSet | None:
+    if validation is None or validation.x is not table:
+        return validation
+    return replace(validation, x=None)
 
 
 def _train_others(members: Sequence[Member], splits: dict[Any, Split], rules: Rules) -> list[Done]:
@@ -494,12 +543,11 @@ def _judged(
     estimator: Any,
     measured: dict[str, Any],
     state: Any,
+    accuracy: tuple[float, float] | None = None,
 ) -> Done:
     split, started = splits[member.job.split], perf_counter()
-    if rules.accuracy and split.labels is not None and not split.score_params:
-        hits = estimator._model.logits(split.x_test).argmax(axis=1) == split.labels
-        scores: Any = float(np.average(hits))
-    else:
+    scores, seconds = accuracy or (None, 0.0)
+    if accuracy is None:
         X = split.X_test
         if split.pipeline is not None:
             transformers, raw = split.pipeline
@@ -510,7 +558,7 @@ def _judged(
             estimator, X, split.y_test, rules.scorer, split.score_params, rules.error_score
         )
     result = measured | {"fit_error": None, "test_scores": scores}
-    result["score_time"] = perf_counter() - started
+    result["score_time"] = seconds + perf_counter() - started
     result["ended"] = measured["ended"] or member.job.is_last
     return _done(member, splits, rules, result, state)
 
