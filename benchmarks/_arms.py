@@ -90,6 +90,7 @@ class TorchClassifier:
 
 
 def realmlp(seed):
+    """RealMLP-TD-S as it comes: denormal numbers slow its fits of noisy sets two- or threefold."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning|pytorch_lightning")
     return pytabkit.RealMLP_TD_S_Classifier(device="cpu", n_threads=1, random_state=seed)
@@ -152,9 +153,8 @@ CHANGES = [
 
 
 def variations():
-    """skbn's defaults and, by its own text, each change of them."""
-    changed = {
-        " ".join(f"{name}={value}" for name, value in changes.items()).replace(", ", ","): changes
-        for changes in CHANGES
-    }
-    return {"defaults": skbn_with({})} | {name: skbn_with(c) for name, c in changed.items()}
+    """skbn's defaults, and each change of them by its own text."""
+    arms = {"defaults": skbn_with({})}
+    for changes in CHANGES:
+        arms[", ".join(f"{name}={value}" for name, value in changes.items())] = skbn_with(changes)
+    return arms
