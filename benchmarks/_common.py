@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import platform
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -62,11 +63,20 @@ def mnist(folder):
     return X[:60000], X[60000:], y[:60000], y[60000:]
 
 
+OPENML = {
+    # What differs from its name here and version 1.
+    "adult": {"version": 2},  # the first has its numbers cut into bins
+    "magic": {"name": "MagicTelescope"},
+    "german": {"name": "credit-g"},
+    "diamonds_cut": {"name": "diamonds", "target_column": "cut"},
+}
+
+
 def table(folder, name):
     """One of the CSV tables in ``folder``, or the set of that name on OpenML."""
     if folder is None:
-        bunch = datasets.fetch_openml(name, version=1)
-        return bunch.data, bunch.target
+        bunch = datasets.fetch_openml(**{"name": name, "version": 1} | OPENML.get(name, {}))
+        return bunch.data.drop(columns="ID", errors="ignore"), bunch.target
     frame = pd.read_csv(Path(folder) / f"{name}.csv.gz")
     return frame.drop(columns="target"), frame["target"]
 
@@ -80,6 +90,38 @@ def shipped():
         "digits": datasets.load_digits,
     }
     return {name: load(return_X_y=True, as_frame=True) for name, load in loaders.items()}
+
+
+TABLES = [
+    "vowel",
+    "german",
+    "segment",
+    "splice",
+    "credit_data",
+    "spambase",
+    "satimage",
+    "magic",
+    "letter",
+    "adult",
+    "diamonds_cut",
+]
+
+
+def mnist_table(folder):
+    """All images of MNIST as one table."""
+    X_train, X_test, y_train, y_test = mnist(folder)
+    X = pd.DataFrame(np.concatenate([X_train, X_test])).rename(columns=str)
+    return X, pd.Series(np.append(y_train, y_test))
+
+
+def development_sets(folder):
+    """What loads each set that defaults are chosen on, by name, the quickest to train first."""
+    small = shipped()
+    sets = {name: partial(small.get, name) for name in small}
+    sets |= {name: partial(table, folder, name) for name in TABLES}
+    if folder is None:
+        del sets["credit_data"]  # not on OpenML
+    return sets | {"mnist": partial(mnist_table, folder)}
 
 
 KEEL = [
