@@ -21,7 +21,10 @@ from skbn.validation import validate_numbers
 
 FLOATS = [np.float64, np.float32]
 ROWS_OF_A_LEAF = 8
-"""Fewest rows that a tree parts from the others: fewer would be the rows, not the column."""
+"""Fewest rows that a tree parts from the others."""
+ROWS_OF_A_BIN = 400
+MOST_BINS = 16
+"""With "auto"."""
 
 
 class _NumericColumns(TransformerMixin, BaseEstimator):
@@ -171,8 +174,9 @@ class PiecewiseLinearEncoder(_NumericColumns):
 
     Parameters
     ----------
-    n_bins : int, default=16
-        Most bins of a column. Edges that fall together are one, so that a column with
+    n_bins : int or "auto", default="auto"
+        Most bins of a column. "auto" is one for every 400 rows, and at most 16: on few
+        rows more of them fit the noise. Edges that fall together are one, so that a column with
         many equal values has fewer. A column of at most ``n_bins + 1`` different values
         has all of them as edges; a constant column becomes one column of zeros.
 
@@ -182,8 +186,9 @@ class PiecewiseLinearEncoder(_NumericColumns):
         that a column that tells nothing of y may have a single bin.
 
     include_original : bool, default=False
-        Whether to put the columns themselves, as `SmoothClipScaler` leaves them, before
-        their codes. Columns of a single bin then have no code, which would be the same.
+        Whether to put the columns themselves, standardised, before the codes. Columns
+        of two values stay out, and have a single code of 0 and 1; others have no
+        codes if they have a single bin.
 
     Attributes
     ----------
@@ -223,12 +228,12 @@ class PiecewiseLinearEncoder(_NumericColumns):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        "n_bins": [Interval(Integral, 1, None, closed="left")],
+        "n_bins": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "strategy": [StrOptions({"quantile", "tree"})],
         "include_original": ["boolean"],
     }
 
-    def __init__(self, n_bins=16, *, strategy="quantile", include_original=False):
+    def __init__(self, n_bins="auto", *, strategy="quantile", include_original=False):
         self.n_bins = n_bins
         self.strategy = strategy
         self.include_original = include_original
@@ -250,13 +255,17 @@ class PiecewiseLinearEncoder(_NumericColumns):
         validate_parameters(self)
         if self.strategy == "tree":
             X, y = self._check(X, _required(y))
-            splits = [_splits_of_a_tree(column, y, self.n_bins) for column in X.T]
         else:
-            X = self._check(X)
-            splits = [_quantiles_or_values(column, self.n_bins) for column in X.T]
-        self.bin_edges_ = [_edges(*both) for both in zip(X.T, splits, strict=True)]
+            X, y = self._check(X), None
+        n_bins = self.n_bins
+        if n_bins == "auto":
+            n_bins = int(np.clip(len(X) // ROWS_OF_A_BIN, 1, MOST_BINS))
+        self.bin_edges_ = [_edges(column, y, n_bins) for column in X.T]
         self.n_bins_ = np.array([len(edges) - 1 for edges in self.bin_edges_])
-        self._scaler = SmoothClipScaler().fit(X) if self.include_original else None
+        has_more_than_two = ((X.min(axis=0) != X) & (X.max(axis=0) != X)).any(axis=0)
+        self._is_included = has_more_than_two & self.include_original
+        original = X[:, self._is_included].astype(np.float64)
+        self._mean, self._std = original.mean(axis=0), original.std(axis=0)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -278,18 +287,23 @@ class PiecewiseLinearEncoder(_NumericColumns):
         coded = [edges for edges, n in zip(self.bin_edges_, n_codes, strict=True) if n]
         # A constant column has one edge, and a bin without end that holds nothing.
         edges = [each if len(each) > 1 else np.append(each, np.inf) for each in coded]
-        left = np.concatenate([each[:-1] for each in edges] or [[]]).astype(X.dtype)
-        width = np.concatenate([np.diff(each) for each in edges] or [[]]).astype(X.dtype)
+        left = np.concatenate([[], *(each[:-1] for each in edges)]).astype(X.dtype)
+        width = np.concatenate([[], *map(np.diff, edges)]).astype(X.dtype)
         codes = np.take(X, np.repeat(np.arange(X.shape[1]), n_codes), axis=1)
         codes -= left
-        codes /= width
+        with np.errstate(over="ignore"):  # far beyond a narrow bin
+            codes /= width
         codes.clip(0, 1, out=codes)
-        return np.hstack([self._scaler.transform(X), codes]) if self.include_original else codes
+        if not self.include_original:
+            return codes
+        original = X[:, self._is_included] - self._mean.astype(X.dtype)
+        return np.hstack([original / self._std.astype(X.dtype), codes])
 
     def _n_codes(self) -> Any:
-        if self.include_original:
-            return np.where(self.n_bins_ > 1, self.n_bins_, 0)
-        return np.maximum(self.n_bins_, 1)
+        """How many columns of codes each column has: none where they would say nothing new."""
+        n_codes = np.maximum(self.n_bins_, 1)
+        n_codes[self._is_included & (n_codes == 1)] = 0
+        return n_codes
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Names of the columns that `transform` makes.
@@ -312,7 +326,7 @@ class PiecewiseLinearEncoder(_NumericColumns):
             for name, n in zip(names, self._n_codes(), strict=True)
             for t in range(n)
         ]
-        return np.array([*(names if self.include_original else []), *codes], dtype=object)
+        return np.array([*names[self._is_included], *codes], dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -329,11 +343,18 @@ def _required(y: Any) -> Any:
     return y
 
 
-def _quantiles_or_values(column: Any, n_bins: int) -> Any:
+def _edges(column: Any, y: Any, n_bins: int) -> Any:
+    """Where the bins of a column end; by a tree if there is a y."""
     values = np.unique(column)
-    if len(values) <= n_bins + 1:
+    if y is not None:
+        splits = _splits_of_a_tree(column, y, n_bins)
+    elif len(values) <= n_bins + 1:
         return values
-    return np.quantile(column, np.linspace(0, 1, n_bins + 1))
+    else:
+        splits = np.quantile(column, np.linspace(0, 1, n_bins + 1)[1:-1])
+    # Of what the column's dtype does not tell apart, one is left.
+    splits = np.clip(splits, values[0], values[-1]).astype(column.dtype)
+    return np.unique(np.concatenate([values[:1], splits, values[-1:]]))
 
 
 def _splits_of_a_tree(column: Any, y: Any, n_bins: int) -> Any:
@@ -343,9 +364,3 @@ def _splits_of_a_tree(column: Any, y: Any, n_bins: int) -> Any:
     tree = tree(max_leaf_nodes=n_bins, min_samples_leaf=ROWS_OF_A_LEAF, random_state=0)
     nodes = tree.fit(column[:, np.newaxis], y).tree_
     return nodes.threshold[nodes.feature >= 0]
-
-
-def _edges(column: Any, splits: Any) -> Any:
-    """Splits between the ends of a column, those apart that its dtype tells apart."""
-    ends = column.min(), column.max()
-    return np.unique(np.append(np.clip(splits, *ends), ends).astype(column.dtype))

@@ -51,8 +51,8 @@ def check_rows(
         X,
         y,
         name=name,
-        advice="Encode text columns first: make_column_transformer((OneHotEncoder(), text_columns), "
-        "remainder=StandardScaler()) before the classifier",
+        advice="Encode text columns first: make_column_transformer((OneHotEncoder(), "
+        "text_columns), remainder=StandardScaler()) before the classifier",
         accept_sparse="csr",
         order="C",
         ensure_all_finite=False,
