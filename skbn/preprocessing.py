@@ -24,7 +24,8 @@ ROWS_OF_A_LEAF = 8
 """Fewest rows that a tree parts from the others."""
 ROWS_OF_A_BIN = 400
 MOST_BINS = 16
-"""With "auto"."""
+MOST_CODES = 1000
+"""What "auto" keeps to."""
 
 
 class _NumericColumns(TransformerMixin, BaseEstimator):
@@ -175,10 +176,12 @@ class PiecewiseLinearEncoder(_NumericColumns):
     Parameters
     ----------
     n_bins : int or "auto", default="auto"
-        Most bins of a column. "auto" is one for every 400 rows, and at most 16: on few
-        rows more of them fit the noise. Edges that fall together are one, so that a column with
-        many equal values has fewer. A column of at most ``n_bins + 1`` different values
-        has all of them as edges; a constant column becomes one column of zeros.
+        Most bins of a column. "auto" is one for every 400 rows, at most 16, and at most
+        1,000 in all columns of more than two values together, but at least one: on few
+        rows more of them fit the noise, and in wide tables they cost time. Edges that
+        fall together are one, so that a column with many equal values has fewer. With
+        quantiles, a column of at most ``n_bins + 1`` different values has all of them
+        as edges; a constant column becomes one column of zeros.
 
     strategy : {"quantile", "tree"}, default="quantile"
         Where bins end. "quantile" puts the same number of rows into each; "tree"
@@ -186,9 +189,10 @@ class PiecewiseLinearEncoder(_NumericColumns):
         that a column that tells nothing of y may have a single bin.
 
     include_original : bool, default=False
-        Whether to put the columns themselves, standardised, before the codes. Columns
-        of two values stay out, and have a single code of 0 and 1; others have no
-        codes if they have a single bin.
+        Whether to put the columns themselves, standardised, before the codes, which are
+        then divided by the square root of their number in the column. Columns of two
+        values stay out, and have a single code of 0 and 1; others have no codes if they
+        have a single bin.
 
     Attributes
     ----------
@@ -257,12 +261,13 @@ class PiecewiseLinearEncoder(_NumericColumns):
             X, y = self._check(X, _required(y))
         else:
             X, y = self._check(X), None
+        has_more_than_two = ((X.min(axis=0) != X) & (X.max(axis=0) != X)).any(axis=0)
         n_bins = self.n_bins
         if n_bins == "auto":
-            n_bins = int(np.clip(len(X) // ROWS_OF_A_BIN, 1, MOST_BINS))
+            n_columns = max(np.count_nonzero(has_more_than_two), 1)
+            n_bins = max(min(MOST_BINS, len(X) // ROWS_OF_A_BIN, MOST_CODES // n_columns), 1)
         self.bin_edges_ = [_edges(column, y, n_bins) for column in X.T]
         self.n_bins_ = np.array([len(edges) - 1 for edges in self.bin_edges_])
-        has_more_than_two = ((X.min(axis=0) != X) & (X.max(axis=0) != X)).any(axis=0)
         self._is_included = has_more_than_two & self.include_original
         original = X[:, self._is_included].astype(np.float64)
         self._mean, self._std = original.mean(axis=0), original.std(axis=0)
@@ -296,6 +301,8 @@ class PiecewiseLinearEncoder(_NumericColumns):
         codes.clip(0, 1, out=codes)
         if not self.include_original:
             return codes
+        # A column's codes rise together; so they weigh no more than the column itself.
+        codes /= np.repeat(np.sqrt(n_codes), n_codes).astype(X.dtype)
         original = X[:, self._is_included] - self._mean.astype(X.dtype)
         return np.hstack([original / self._std.astype(X.dtype), codes])
 

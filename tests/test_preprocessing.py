@@ -118,7 +118,8 @@ def test_original_columns_stand_before_the_codes(columns):
     both = encoder.transform(columns)
     codes = PiecewiseLinearEncoder(n_bins=8).fit_transform(columns)
     np.testing.assert_allclose(both[:, :3], StandardScaler().fit_transform(columns[:, :3]))
-    np.testing.assert_array_equal(both[:, 3:], codes)
+    height = np.repeat(np.maximum(encoder.n_bins_, 1) ** -0.5, np.maximum(encoder.n_bins_, 1))
+    np.testing.assert_allclose(both[:, 3:], codes * height, atol=1e-12)
     names = encoder.get_feature_names_out(["a", "b", "c", "d", "e"])
     assert names[:5].tolist() == ["a", "b", "c", "a_bin0", "a_bin1"]
     assert names[-2:].tolist() == ["d_bin0", "e_bin0"]
@@ -131,10 +132,16 @@ def test_a_single_bin_says_nothing_new_beside_the_original(columns):
     np.testing.assert_array_equal(encoder.transform(columns)[:, 3:], columns[:, 3:] * [0, 1])
 
 
-@pytest.mark.parametrize(("rows", "n_bins"), [(300, 1), (1300, 3), (30000, 16)])
-def test_bins_grow_with_the_rows(rows, n_bins):
-    X = np.random.default_rng(0).random((rows, 1))
-    assert PiecewiseLinearEncoder().fit(X).n_bins_ == n_bins
+@pytest.mark.parametrize(
+    ("rows", "columns", "n_bins"),
+    [(300, 1, 1), (1300, 1, 3), (9000, 1, 16), (9000, 90, 11), (2000, 1001, 1)],
+)
+def test_bins_by_default_grow_with_the_rows_and_fall_with_the_columns(rows, columns, n_bins):
+    rng = np.random.default_rng(0)
+    X = np.hstack([rng.random((rows, columns)), rng.random((rows, 200)) < 0.5])
+    np.testing.assert_array_equal(
+        PiecewiseLinearEncoder().fit(X).n_bins_, [n_bins] * columns + [1] * 200
+    )
 
 
 @pytest.mark.parametrize(
