@@ -353,10 +353,10 @@ def _required(y: Any) -> Any:
 def _edges(column: Any, y: Any, n_bins: int) -> Any:
     """Where the bins of a column end; by a tree if there is a y."""
     values = np.unique(column)
+    if len(values) <= (n_bins + 1 if y is None else 2):
+        return values
     if y is not None:
         splits = _splits_of_a_tree(column, y, n_bins)
-    elif len(values) <= n_bins + 1:
-        return values
     else:
         splits = np.quantile(column, np.linspace(0, 1, n_bins + 1)[1:-1])
     # Of what the column's dtype does not tell apart, one is left.

@@ -113,6 +113,13 @@ def test_bins_of_a_tree_end_where_y_changes(quantity):
     np.testing.assert_array_equal(edges[0], [0, 36.5, 61.5, 99])
 
 
+@pytest.mark.parametrize("strategy", ["quantile", "tree"])
+def test_columns_of_two_values_become_0_and_1(strategy, columns):
+    y = columns[:, 4]
+    encoder = PiecewiseLinearEncoder(n_bins=8, strategy=strategy).fit(3 - columns[:, 4:], y)
+    np.testing.assert_array_equal(encoder.transform(3 - columns[:, 4:]), 1 - columns[:, 4:])
+
+
 def test_original_columns_stand_before_the_codes(columns):
     encoder = PiecewiseLinearEncoder(n_bins=8, include_original=True).fit(columns)
     both = encoder.transform(columns)
