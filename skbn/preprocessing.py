@@ -262,10 +262,9 @@ class PiecewiseLinearEncoder(_NumericColumns):
         else:
             X, y = self._check(X), None
         has_more_than_two = ((X.min(axis=0) != X) & (X.max(axis=0) != X)).any(axis=0)
-        n_bins = self.n_bins
+        n_bins: Any = self.n_bins
         if n_bins == "auto":
-            n_columns = max(np.count_nonzero(has_more_than_two), 1)
-            n_bins = max(min(MOST_BINS, len(X) // ROWS_OF_A_BIN, MOST_CODES // n_columns), 1)
+            n_bins = _bins_that_pay(len(X), int(has_more_than_two.sum()))
         self.bin_edges_ = [_edges(column, y, n_bins) for column in X.T]
         self.n_bins_ = np.array([len(edges) - 1 for edges in self.bin_edges_])
         self._is_included = has_more_than_two & self.include_original
@@ -297,7 +296,8 @@ class PiecewiseLinearEncoder(_NumericColumns):
         codes = np.take(X, np.repeat(np.arange(X.shape[1]), n_codes), axis=1)
         codes -= left
         with np.errstate(over="ignore"):  # far beyond a narrow bin
-            codes /= width
+            # A bin of float64 may have no width in float32.
+            codes /= np.maximum(width, np.finfo(X.dtype).smallest_subnormal)
         codes.clip(0, 1, out=codes)
         if not self.include_original:
             return codes
@@ -339,6 +339,10 @@ class PiecewiseLinearEncoder(_NumericColumns):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = self.strategy == "tree"
         return tags
+
+
+def _bins_that_pay(n_rows: int, n_columns: int) -> int:
+    return max(min(MOST_BINS, n_rows // ROWS_OF_A_BIN, MOST_CODES // max(n_columns, 1)), 1)
 
 
 def _required(y: Any) -> Any:

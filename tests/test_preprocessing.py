@@ -195,3 +195,9 @@ def test_what_cannot_be_encoded_is_explained(encoder, X, error, message):
 def test_encoder_refuses_missing_values():
     with pytest.raises(ValueError, match="NaN"):
         PiecewiseLinearEncoder().fit([[1.0], [np.nan]])
+
+
+def test_bins_of_float64_that_float32_does_not_tell_apart():
+    fitted = PiecewiseLinearEncoder(n_bins=2).fit([[1.0], [1.0 + 1e-12], [2.0]])
+    codes = fitted.transform(np.array([[1.0], [2.0]], dtype=np.float32))
+    np.testing.assert_array_equal(codes, [[0, 0], [1, 1]])
