@@ -3,5 +3,6 @@
 from skbn._version import __version__
 from skbn.classifier import BNSoftmaxClassifier
 from skbn.population import fit_population
+from skbn.tabular import tabular_pipeline
 
-__all__ = ["BNSoftmaxClassifier", "__version__", "fit_population"]
+__all__ = ["BNSoftmaxClassifier", "__version__", "fit_population", "tabular_pipeline"]

@@ -21,7 +21,11 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.metaestimators import _safe_split
-from sklearn.utils.validation import _check_method_params, _num_samples
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_method_params,
+    _num_samples,
+)
 
 try:  # scikit-learn 1.9
     from sklearn.callback import with_callbacks
@@ -37,6 +41,7 @@ __all__ = [
     "Interval",
     "StrOptions",
     "callback_task",
+    "check_feature_names_in",
     "check_method_params",
     "fit_and_score",
     "insert_error_scores",
@@ -51,6 +56,7 @@ __all__ = [
     "with_callbacks",
 ]
 
+check_feature_names_in = _check_feature_names_in
 check_method_params = _check_method_params
 fit_and_score = _fit_and_score
 insert_error_scores = _insert_error_scores

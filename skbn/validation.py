@@ -46,6 +46,48 @@ def check_rows(
         If X is no table of finite real numbers with the right columns, or y does
         not go with it.
     """
+    checked = validate_numbers(
+        estimator,
+        X,
+        y,
+        name=name,
+        advice="Encode text columns first: make_column_transformer((OneHotEncoder(), "
+        "text_columns), remainder=StandardScaler()) before the classifier",
+        accept_sparse="csr",
+        order="C",
+        ensure_all_finite=False,
+        **options,
+    )
+    rows = checked[0] if isinstance(checked, tuple) else checked
+    _check_finite(rows, name, type(estimator).__name__)
+    return checked
+
+
+def validate_numbers(
+    estimator: Any,
+    X: Any,
+    y: Any = "no_validation",
+    *,
+    name: str = "X",
+    advice: str,
+    **options: Any,
+) -> Any:
+    """Call `sklearn.utils.validation.validate_data`, and explain what it cannot take.
+
+    Parameters
+    ----------
+    estimator, X, y, name, **options
+        As for `check_rows`.
+    advice : str
+        What to do about text.
+
+    Raises
+    ------
+    TypeError
+        If X is a polars LazyFrame.
+    ValueError
+        If X is no table of numbers.
+    """
     if type(X).__name__ == "LazyFrame":
         raise TypeError(
             f"{name} is a LazyFrame, a query that holds no rows yet; pass {name}.collect() instead"
@@ -53,19 +95,11 @@ def check_rows(
     # A float64 beyond float32 becomes infinite and is reported as such.
     try:
         with np.errstate(over="ignore"):
-            checked = validate_data(
-                estimator, X, y, accept_sparse="csr", order="C", ensure_all_finite=False, **options
-            )
+            return validate_data(estimator, X, y, **options)
     except ValueError as error:
         if "could not convert string to float" not in str(error):
             raise
-        raise ValueError(
-            f"{name} holds text ({error}). Encode text columns first: make_column_transformer("
-            "(OneHotEncoder(), text_columns), remainder=StandardScaler()) before the classifier"
-        ) from error
-    rows = checked[0] if isinstance(checked, tuple) else checked
-    _check_finite(rows, name, type(estimator).__name__)
-    return checked
+        raise ValueError(f"{name} holds text ({error}). {advice}") from error
 
 
 def _check_finite(X: Any, name: str, estimator: str) -> None:

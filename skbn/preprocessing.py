@@ -1,0 +1,377 @@
+"""Transformers that prepare numeric columns for a network."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
+
+from skbn._compat import (
+    Interval,
+    StrOptions,
+    check_feature_names_in,
+    validate_parameters,
+)
+from skbn.validation import validate_numbers
+
+FLOATS = [np.float64, np.float32]
+ROWS_OF_A_LEAF = 8
+"""Fewest rows that a tree parts from the others."""
+ROWS_OF_A_BIN = 400
+MOST_BINS = 16
+MOST_CODES = 1000
+"""What "auto" keeps to."""
+
+
+class _NumericColumns(TransformerMixin, BaseEstimator):
+    """Parameters and rows checked, float32 and float64 kept."""
+
+    def _check(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
+        advice = (
+            f"Give {type(self).__name__} the numeric columns only, with make_column_transformer("
+            f"({type(self).__name__}(), numeric_columns)), or use skbn.tabular_pipeline, which "
+            "takes any table"
+        )
+        return validate_numbers(self, X, y, advice=advice, dtype=FLOATS, **options)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class SmoothClipScaler(OneToOneFeatureMixin, _NumericColumns):
+    """Scale columns by median and inter-quartile range, and bend outliers inwards.
+
+    With the quartiles q1, q3 of a column, its value x becomes [1]_
+
+    ``z = (x - median) / (q3 - q1)``, then ``z / sqrt(1 + (z / limit)**2)``.
+
+    The second step leaves values near the median as they are, and no value beyond
+    ``limit`` is left. Where more than half of a column is one value, so that q1 = q3,
+    half its range takes the place of q3 - q1; a constant column becomes 0.
+
+    Missing values (NaN) are left out when learning and stay missing; infinite ones
+    are refused.
+
+    Parameters
+    ----------
+    limit : float, default=3.0
+        Bound that no value reaches.
+
+    Attributes
+    ----------
+    center_ : ndarray of shape (n_features,)
+        Median of each column.
+    scale_ : ndarray of shape (n_features,)
+        What each column is divided by; infinite for a constant one.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Their names, where X had any that are strings.
+
+    See Also
+    --------
+    PiecewiseLinearEncoder : Several columns for each, so that a network sees steps.
+    sklearn.preprocessing.RobustScaler : The first step alone.
+
+    References
+    ----------
+    .. [1] D. Holzmüller, L. Grinsztajn, I. Steinwart. Better by default: strong
+       pre-tuned MLPs and boosted trees on tabular data. 2024. arXiv:2407.04491.
+
+    Examples
+    --------
+    >>> from skbn.preprocessing import SmoothClipScaler
+    >>> SmoothClipScaler().fit_transform([[1.0], [2.0], [3.0], [4.0], [1000.0]]).round(2)
+    array([[-0.95],
+           [-0.49],
+           [ 0.  ],
+           [ 0.49],
+           [ 3.  ]])
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "limit": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, limit=3.0):
+        self.limit = limit
+
+    def fit(self, X: Any, y: Any = None) -> SmoothClipScaler:
+        """Learn median and scale of each column.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers; NaN is a missing one.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : SmoothClipScaler
+        """
+        validate_parameters(self)
+        X = self._check(X, ensure_all_finite="allow-nan")
+        low, lower, middle, upper, high = _quantiles(X, [0, 0.25, 0.5, 0.75, 1])
+        scale = np.where(lower < upper, upper - lower, (high - low) / 2)
+        self.center_ = middle
+        self.scale_ = np.where(scale == 0, np.inf, scale)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Scale and bend.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        scaled : ndarray of shape (n_samples, n_features)
+        """
+        check_is_fitted(self)
+        X = self._check(X, reset=False, ensure_all_finite="allow-nan", copy=True)
+        X -= self.center_.astype(X.dtype)
+        X /= self.scale_.astype(X.dtype)
+        X /= np.sqrt(1 + np.square(X / self.limit))
+        return X
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _quantiles(X: Any, shares: list[float]) -> Any:
+    """Quantiles of each column without its missing values; NaN where there are no others."""
+    ordered = np.sort(X, axis=0).astype(np.float64)  # NaN comes last
+    last = np.maximum(np.count_nonzero(~np.isnan(X), axis=0) - 1, 0)
+    position = np.multiply.outer(shares, last)
+    below = np.floor(position).astype(np.intp)
+    columns = np.arange(X.shape[1])
+    low, high = ordered[below, columns], ordered[np.minimum(below + 1, last), columns]
+    return low + (position - below) * (high - low)
+
+
+class PiecewiseLinearEncoder(_NumericColumns):
+    """Encode each numeric column by how far its value has come through each of its bins.
+
+    A column whose bins have the edges b_0 < b_1 < ... becomes as many columns as it has
+    bins [1]_. The t-th is
+
+    ``(x - b_(t-1)) / (b_t - b_(t-1))``, but 0 below the bin and 1 above it.
+
+    A network that takes them is, in each column, a line that may bend at every edge from
+    the first layer on. Values beyond those seen in training count as the nearest seen.
+
+    Missing and infinite values are refused: put an imputer before it.
+
+    Parameters
+    ----------
+    n_bins : int or "auto", default="auto"
+        Most bins of a column. "auto" is one for every 400 rows, at most 16, and at most
+        1,000 in all columns of more than two values together, but at least one: on few
+        rows more of them fit the noise, and in wide tables they cost time. Edges that
+        fall together are one, so that a column with many equal values has fewer. With
+        quantiles, a column of at most ``n_bins + 1`` different values has all of them
+        as edges; a constant column becomes one column of zeros.
+
+    strategy : {"quantile", "tree"}, default="quantile"
+        Where bins end. "quantile" puts the same number of rows into each; "tree"
+        splits the column as a decision tree does that predicts y from it alone, so
+        that a column that tells nothing of y may have a single bin.
+
+    include_original : bool, default=False
+        Whether to put the columns themselves, standardised, before the codes, which are
+        then divided by the square root of their number in the column. Columns of two
+        values stay out, and have a single code of 0 and 1; others have no codes if they
+        have a single bin.
+
+    Attributes
+    ----------
+    bin_edges_ : list of ndarray of shape (n_bins + 1,)
+        Edges of each column's bins, in increasing order; a single one for a constant
+        column.
+    n_bins_ : ndarray of shape (n_features,)
+        Number of bins of each column; 0 for a constant one.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Their names, where X had any that are strings.
+
+    See Also
+    --------
+    sklearn.preprocessing.KBinsDiscretizer : Says which bin, not where in it.
+    sklearn.preprocessing.SplineTransformer : Smooth pieces.
+
+    References
+    ----------
+    .. [1] Y. Gorishniy, I. Rubachev, A. Babenko. On embeddings for numerical features
+       in tabular deep learning. 2022. arXiv:2203.05556.
+
+    Examples
+    --------
+    >>> from skbn.preprocessing import PiecewiseLinearEncoder
+    >>> encoder = PiecewiseLinearEncoder(n_bins=2).set_output(transform="pandas")
+    >>> ages = [[10.0], [20.0], [30.0], [40.0], [90.0]]
+    >>> encoder.fit(ages).bin_edges_
+    [array([10., 30., 90.])]
+    >>> encoder.transform([[15.0], [30.0], [60.0], [99.0]])
+       x0_bin0  x0_bin1
+    0     0.25      0.0
+    1     1.00      0.0
+    2     1.00      0.5
+    3     1.00      1.0
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "n_bins": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "strategy": [StrOptions({"quantile", "tree"})],
+        "include_original": ["boolean"],
+    }
+
+    def __init__(self, n_bins="auto", *, strategy="quantile", include_original=False):
+        self.n_bins = n_bins
+        self.strategy = strategy
+        self.include_original = include_original
+
+    def fit(self, X: Any, y: Any = None) -> PiecewiseLinearEncoder:
+        """Learn the edges of each column's bins.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+        y : array-like of shape (n_samples,), default=None
+            Labels or numbers to predict, for ``strategy="tree"``.
+
+        Returns
+        -------
+        self : PiecewiseLinearEncoder
+        """
+        validate_parameters(self)
+        if self.strategy == "tree":
+            X, y = self._check(X, _required(y))
+        else:
+            X, y = self._check(X), None
+        has_more_than_two = ((X.min(axis=0) != X) & (X.max(axis=0) != X)).any(axis=0)
+        n_bins: Any = self.n_bins
+        if n_bins == "auto":
+            n_bins = _bins_that_pay(len(X), int(has_more_than_two.sum()))
+        self.bin_edges_ = [_edges(column, y, n_bins) for column in X.T]
+        self.n_bins_ = np.array([len(edges) - 1 for edges in self.bin_edges_])
+        self._is_included = has_more_than_two & self.include_original
+        original = X[:, self._is_included].astype(np.float64)
+        self._mean, self._std = original.mean(axis=0), original.std(axis=0)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Encode.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_codes)
+            The codes of the first column come first; before all of them the columns
+            themselves, if they are to be included.
+        """
+        check_is_fitted(self)
+        X = self._check(X, reset=False)
+        n_codes = self._n_codes()
+        coded = [edges for edges, n in zip(self.bin_edges_, n_codes, strict=True) if n]
+        # A constant column has one edge, and a bin without end that holds nothing.
+        edges = [each if len(each) > 1 else np.append(each, np.inf) for each in coded]
+        left = np.concatenate([[], *(each[:-1] for each in edges)]).astype(X.dtype)
+        width = np.concatenate([[], *map(np.diff, edges)]).astype(X.dtype)
+        codes = np.take(X, np.repeat(np.arange(X.shape[1]), n_codes), axis=1)
+        codes -= left
+        with np.errstate(over="ignore"):  # far beyond a narrow bin
+            # A bin of float64 may have no width in float32.
+            codes /= np.maximum(width, np.finfo(X.dtype).smallest_subnormal)
+        codes.clip(0, 1, out=codes)
+        if not self.include_original:
+            return codes
+        # A column's codes rise together; so they weigh no more than the column itself.
+        codes /= np.repeat(np.sqrt(n_codes), n_codes).astype(X.dtype)
+        original = X[:, self._is_included] - self._mean.astype(X.dtype)
+        return np.hstack([original / self._std.astype(X.dtype), codes])
+
+    def _n_codes(self) -> Any:
+        """How many columns of codes each column has: none where they would say nothing new."""
+        n_codes = np.maximum(self.n_bins_, 1)
+        n_codes[self._is_included & (n_codes == 1)] = 0
+        return n_codes
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """Names of the columns that `transform` makes.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns, where `fit` saw none.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            ``age_bin0``, ``age_bin1`` and so on for a column ``age``, and ``age`` for
+            itself, if it is included.
+        """
+        check_is_fitted(self)
+        names = check_feature_names_in(self, input_features)
+        codes = [
+            f"{name}_bin{t}"
+            for name, n in zip(names, self._n_codes(), strict=True)
+            for t in range(n)
+        ]
+        return np.array([*names[self._is_included], *codes], dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.strategy == "tree"
+        return tags
+
+
+def _bins_that_pay(n_rows: int, n_columns: int) -> int:
+    return max(min(MOST_BINS, n_rows // ROWS_OF_A_BIN, MOST_CODES // max(n_columns, 1)), 1)
+
+
+def _required(y: Any) -> Any:
+    if y is None:
+        raise ValueError(
+            'strategy="tree" requires y to be passed, but the target y is None; pass the labels, '
+            'or take strategy="quantile"'
+        )
+    return y
+
+
+def _edges(column: Any, y: Any, n_bins: int) -> Any:
+    """Where the bins of a column end; by a tree if there is a y."""
+    values = np.unique(column)
+    if len(values) <= (n_bins + 1 if y is None else 2):
+        return values
+    if y is not None:
+        splits = _splits_of_a_tree(column, y, n_bins)
+    else:
+        splits = np.quantile(column, np.linspace(0, 1, n_bins + 1)[1:-1])
+    # Of what the column's dtype does not tell apart, one is left.
+    splits = np.clip(splits, values[0], values[-1]).astype(column.dtype)
+    return np.unique(np.concatenate([values[:1], splits, values[-1:]]))
+
+
+def _splits_of_a_tree(column: Any, y: Any, n_bins: int) -> Any:
+    if n_bins == 1:  # a tree has two leaves at least
+        return np.empty(0)
+    tree = DecisionTreeRegressor if type_of_target(y).startswith("cont") else DecisionTreeClassifier
+    tree = tree(max_leaf_nodes=n_bins, min_samples_leaf=ROWS_OF_A_LEAF, random_state=0)
+    nodes = tree.fit(column[:, np.newaxis], y).tree_
+    return nodes.threshold[nodes.feature >= 0]

@@ -1,0 +1,158 @@
+"""The Pipeline for a table as it comes."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import loguniform
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import RandomizedSearchCV, cross_val_score
+
+from skbn import BNSoftmaxClassifier, tabular_pipeline
+from skbn.search import CoarseToFineSearchCV
+
+ROWS = 120
+SPACE = {"bnsoftmaxclassifier__alpha": loguniform(1e-3, 1e-1)}
+
+
+@pytest.fixture(scope="module")
+def columns():
+    """Columns of every sort by name, a tenth of the cells missing in most."""
+    rng = np.random.default_rng(0)
+    number = rng.normal(size=ROWS)
+    whole = rng.integers(0, 9, ROWS)
+    truth = rng.random(ROWS) < 0.5
+    letters = rng.choice(list("abc"), ROWS)
+    days = pd.Series(pd.date_range("2019-12-30", periods=ROWS, freq="31h"))
+    gaps = rng.random((8, ROWS)) < 0.1
+    return {
+        "number": pd.Series(number).mask(gaps[0]),
+        "single": pd.Series(number, dtype="float32"),
+        "whole": pd.Series(whole),
+        "nullable whole": pd.Series(whole, dtype="Int64").mask(gaps[1]),
+        "boolean": pd.Series(truth),
+        "nullable boolean": pd.Series(truth, dtype="boolean").mask(gaps[2]),
+        "text": pd.Series(letters, dtype=object).mask(gaps[3]),
+        "nullable text": pd.Series(letters, dtype="string").mask(gaps[4]),
+        "category": pd.Series(pd.Categorical(letters, categories=list("abcd"))).mask(gaps[5]),
+        "sorted category": pd.Series(pd.Categorical(letters, ordered=True)),
+        "date": days.mask(gaps[6]),
+        "date with zone": days.dt.tz_localize("UTC"),
+        "date as text": days.dt.strftime("%Y-%m-%d").mask(gaps[7]),
+        "duration": pd.Series(pd.to_timedelta(whole, unit="h")),
+        "number as text": pd.Series(whole.astype(str)),
+        "names": pd.Series([f"{letter}nna {i}" for i, letter in enumerate(letters)]),
+        "empty": pd.Series(np.full(ROWS, np.nan)),
+        "none": pd.Series([None] * ROWS, dtype=object),
+        "constant": pd.Series(np.ones(ROWS)),
+        "constant text": pd.Series(["same"] * ROWS),
+    }
+
+
+@pytest.fixture(scope="module")
+def frame(columns):
+    return pd.DataFrame(columns)
+
+
+@pytest.fixture(scope="module")
+def labels(columns):
+    return np.where(columns["boolean"], "yes", "no")
+
+
+@pytest.fixture
+def model(quick):
+    return tabular_pipeline(quick(max_iter=5))
+
+
+def test_a_table_of_all_sorts(model, frame, labels):
+    model.fit(frame, labels)
+    assert model.score(frame, labels) > 0.95
+    prepared = model[:-1].transform(frame)
+    assert prepared.dtype == np.float32
+    assert np.isfinite(prepared).all()
+    assert len(model[:-1].get_feature_names_out()) == prepared.shape[1]
+
+
+def test_every_sort_of_column_alone(model, columns, labels):
+    for name, column in columns.items():
+        if name in ("empty", "none"):
+            continue
+        probabilities = model.fit(column.to_frame(name), labels).predict_proba(
+            column.to_frame(name)
+        )
+        assert np.isfinite(probabilities).all(), name
+
+
+def test_what_training_never_saw(model, frame, labels):
+    new = frame.assign(
+        text="new", category=pd.Categorical(["new"] * ROWS), number=np.nan, date=pd.NaT, empty=1.0
+    )
+    assert np.isfinite(model.fit(frame, labels).predict_proba(new)).all()
+
+
+def test_values_seen_once_stand_for_new_ones(model, labels):
+    letters = pd.DataFrame({"letter": ["a"] * 60 + ["b"] * 58 + ["c", "d"]})
+    prepared = model[:-1].fit(letters).transform(letters)
+    np.testing.assert_array_equal(prepared[-1], prepared[-2])
+    new = model[:-1].transform(pd.DataFrame({"letter": ["e"]}))
+    np.testing.assert_array_equal(new[0], prepared[-1])
+    assert new.sum() == 1
+
+
+def test_missing_numbers_are_marked(model, frame, labels):
+    names = model.fit(frame, labels)[:-1].get_feature_names_out()
+    (place,) = np.flatnonzero(names == "missingindicator_number_bin0")
+    marks = model[:-1].transform(frame)[:, place]
+    np.testing.assert_array_equal(marks, frame["number"].isna())
+
+
+def test_a_polars_frame_gives_what_one_of_pandas_gives(model, frame, labels):
+    polars = pytest.importorskip("polars")
+    names = ["number", "whole", "boolean", "nullable whole", "date", "names", "constant"]
+    pandas_frame = frame[names]
+    polars_frame = polars.DataFrame(
+        {name: [None if pd.isna(v) else v for v in frame[name].tolist()] for name in names}
+    )
+    expected = clone(model).fit(pandas_frame, labels).predict_proba(pandas_frame)
+    probabilities = model.fit(polars_frame, labels).predict_proba(polars_frame)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-3)  # rounding
+
+
+def test_an_array(model, iris):
+    assert model.fit(*iris).score(*iris) > 0.8
+
+
+def test_searches_reach_the_classifier_and_the_encoder(model, frame, labels):
+    space = SPACE | {"piecewiselinearencoder__n_bins": [2, 4]}
+    search = RandomizedSearchCV(model, space, n_iter=2, cv=2, random_state=0, error_score="raise")
+    assert search.fit(frame, labels).best_score_ > 0.7
+
+
+def test_trains_in_populations_as_alone(model, frame, labels):
+    search = CoarseToFineSearchCV(
+        model, SPACE, n_candidates=3, n_rounds=1, cv=2, random_state=0, scoring="neg_log_loss"
+    ).fit(frame, labels)
+    for params, score in zip(
+        search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True
+    ):
+        alone = clone(model).set_params(**params)
+        scores = cross_val_score(alone, frame, labels, cv=2, scoring="neg_log_loss")
+        assert scores.mean() == pytest.approx(score, abs=1e-8)
+
+
+def test_the_same_seed_gives_the_same_model(model, frame, labels):
+    first = clone(model).fit(frame, labels).predict_proba(frame)
+    np.testing.assert_array_equal(model.fit(frame, labels).predict_proba(frame), first)
+
+
+def test_any_classifier_may_be_the_last_step():
+    assert list(tabular_pipeline(LogisticRegression()).named_steps)[-1] == "logisticregression"
+    assert type(tabular_pipeline()[-1]) is BNSoftmaxClassifier
+
+
+def test_says_how_to_install_what_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skrub", None)
+    with pytest.raises(ImportError, match=r"needs skrub, .*pip install \"skbn\[tabular\]\""):
+        tabular_pipeline()
