@@ -413,9 +413,9 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
         k calls on the same rows are the first k epochs of a `fit` without a
         validation set, bit for bit, for members that leave out no rows: for all with
-        ``calibrate=False``, else for the first. There is no calibration here. Between calls `set_params` may change learning
-        rates, momenta, decay and dropout, which take effect at the next step.
-        ``early_stopping`` is ignored.
+        ``calibrate=False``, else for the first. There is no calibration here. Between
+        calls `set_params` may change learning rates, momenta, decay and dropout, which
+        take effect at the next step. ``early_stopping`` is ignored.
 
         Parameters
         ----------
@@ -654,9 +654,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         if model.state.n_epochs < self.max_iter:
             epochs = model.epochs(settings, training.hyper, training.data, training.validation)
             with suitable_threads(model.architecture, settings.batch_size):
-                interrupted = run_epochs(
-                    model, epochs, self.max_iter, training.best, self._report
-                )
+                interrupted = run_epochs(model, epochs, self.max_iter, training.best, self._report)
         try:
             if not interrupted:
                 train_together((other, self.max_iter) for other in training.others)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
 
 from skbn.network.parameters import Array, Indices
-from skbn.network.softmax import log_softmax
+from skbn.network.softmax import log_softmax, softmax
 
 SPREAD = 0.5
 """Standard deviation of the temperature's logarithm, before any row is seen."""
-LIMITS = -3.0, 3.0
-"""Of that logarithm: within a factor of twenty."""
+LIMITS = -6.0, 6.0
+"""Of that logarithm."""
 
 
 def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
@@ -35,20 +35,27 @@ def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
     C. Guo, G. Pleiss, Y. Sun, K. Weinberger. On calibration of modern neural networks.
     2017. arXiv:1706.04599.
     """
-    parts = [(z.astype(np.float64), y, w * (len(w) / w.sum())) for z, y, w in held_out]
+    parts = []
+    for z, labels, weights in held_out:
+        z = z.astype(np.float64)
+        right = np.take_along_axis(z, labels[:, None], axis=1)[:, 0]
+        parts.append((z, right, weights * (len(weights) / weights.sum())))
+
+    def slope(log_temperature: float) -> float:
+        scale, total = np.exp(-log_temperature), 0.0
+        for z, right, weights in parts:
+            mean = (softmax(z * scale) * z).sum(axis=1)
+            total += float(weights @ (right - mean))
+        return float(scale * total + log_temperature / SPREAD**2)
+
     if not parts:
         return 1.0
-
-    def objective(log_temperature: float) -> float:
-        scale = np.exp(-log_temperature)
-        losses = sum(
-            -float(w @ np.take_along_axis(log_softmax(z * scale), y[:, None], axis=1)[:, 0])
-            for z, y, w in parts
-        )
-        return losses + log_temperature**2 / (2 * SPREAD**2)
-
-    found = minimize_scalar(objective, bounds=LIMITS, method="bounded", options={"xatol": 1e-3})
-    return float(np.exp(found.x))
+    lowest, highest = LIMITS
+    if slope(lowest) >= 0:
+        return float(np.exp(lowest))
+    if slope(highest) <= 0:
+        return float(np.exp(highest))
+    return float(np.exp(brentq(slope, lowest, highest, xtol=1e-3)))
 
 
 def log_mean_probabilities(logits: Array) -> Array:

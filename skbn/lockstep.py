@@ -66,7 +66,7 @@ class Training:
 
     @property
     def all(self) -> list[Training]:
-        """This one and those of the other members."""
+        """The first member's and those of the others."""
         return [self, *self.others]
 
     @property

@@ -174,10 +174,10 @@ def n_bytes_of_state(state: Any) -> int:
     """Bytes of what a network goes on from; 0 for other estimators."""
     if not isinstance(state[1], Training):
         return 0
-    arrays = []
+    arrays: list[Any] = []
     for training in state[1].all:
         model, best = training.model.state, training.best
-        arrays += [model.theta, *model.vectors, best and best.theta]
+        arrays += [model.theta, *model.vectors, None if best is None else best.theta]
     return sum(array.nbytes for array in arrays if array is not None)
 
 
@@ -397,7 +397,9 @@ def _train_networks(
         measured = {
             "fit_time": sum(sum(t.model.history["seconds"][n:]) for t in training.all),
             "n_epochs": n_epochs,
-            "ended": all(t.is_over or t.model.state.n_epochs >= classifier.max_iter for t in training.all),
+            "ended": all(
+                t.is_over or t.model.state.n_epochs >= classifier.max_iter for t in training.all
+            ),
             "curves": {name: history[name][n:] for name in CURVES if name in history},
         }
         if training.error:
