@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 import skbn
-from skbn import BNSoftmaxClassifier
+from skbn import BNSoftmaxClassifier, tabular_pipeline
 
 torch, pytabkit = optional("torch"), optional("pytabkit")
 
@@ -50,7 +50,7 @@ def version(package):
 class TorchClassifier:
     """PyTorch with skbn's default network, epochs, batches, optimiser, penalty and peak rate.
 
-    The loop is what one would write by hand; the schedule is PyTorch's own one-cycle.
+    The loop is what one would write by hand, with the schedule that PyTorch has for it.
     """
 
     def __init__(self, seed):
@@ -65,14 +65,12 @@ class TorchClassifier:
         X, y = torch.from_numpy(X.astype(np.float32)), torch.from_numpy(y)
         batch = settings["batch_size"]
         if batch == "auto":
-            batch = min(128, max(64, len(X) // 100))
+            batch = min(128, max(32, len(X) // 20))
         n_batches, n_epochs = -(-len(X) // batch), settings["max_iter"]
         make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings["solver"]]
         peak = settings["learning_rate_init"]
         optimizer = make(self.net.parameters(), peak, weight_decay=settings["alpha"], fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, peak, total_steps=n_epochs * n_batches
-        )
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_epochs * n_batches)
         self.net.train()
         for _ in range(n_epochs):
             for rows in torch.randperm(len(X)).tensor_split(n_batches):
@@ -115,19 +113,25 @@ if torch is not None:
     ARMS["PyTorch"] = Arm(TorchClassifier, ("torch", "skbn"))
 if pytabkit is not None:
     ARMS["RealMLP"] = Arm(realmlp, ("pytabkit", "torch"))
-if hasattr(skbn, "tabular_pipeline"):
+if optional("skrub") is not None:
     ARMS["tabular"] = Arm(
-        lambda seed: skbn.tabular_pipeline(BNSoftmaxClassifier(random_state=seed)),
-        ("skbn", "scikit-learn"),
+        lambda seed: tabular_pipeline(BNSoftmaxClassifier(random_state=seed)),
+        ("skbn", "scikit-learn", "skrub"),
         raw=True,
     )
 
 CHANGES = [
-    {"hidden_layer_sizes": ()},
-    {"hidden_layer_sizes": (100,)},
+    {"n_members": 1},
+    {"n_members": 1, "calibrate": False},
+    {"calibrate": False},
+    {"n_members": 4},
+    {"validation_fraction": 0.05},
+    {"validation_fraction": 0.2},
+    {"early_stopping": True},
+    {"hidden_layer_sizes": (192,)},
+    {"hidden_layer_sizes": (192, 192, 192)},
     {"hidden_layer_sizes": (128, 128)},
-    {"hidden_layer_sizes": (512, 512)},
-    {"hidden_layer_sizes": (256, 256, 256)},
+    {"hidden_layer_sizes": (256, 256)},
     {"max_iter": 8},
     {"max_iter": 30},
     {"batch_size": 32},
@@ -135,18 +139,19 @@ CHANGES = [
     {"learning_rate_init": 0.001},
     {"learning_rate_init": 0.01},
     {"learning_rate": "constant"},
-    {"learning_rate": "cosine"},
-    {"learning_rate": "cosine", "warmup_fraction": 0.1},
+    {"learning_rate": "one_cycle"},
+    {"warmup_fraction": 0.1},
+    {"beta_2": 0.999},
     {"alpha": 0.0},
-    {"alpha": 0.001},
+    {"alpha": 0.003},
     {"alpha": 0.03},
-    {"solver": "adamw"},
+    {"solver": "adamw", "alpha": 1.0},
     {"dropout": 0.1},
     {"dropout": 0.25},
     {"input_dropout": 0.1},
     {"label_smoothing": 0.05},
-    {"activation": "selu"},
-    {"early_stopping": True},
+    {"activation": "silu"},
+    {"activation": "mish"},
     {"batch_norm": False},
 ]
 """What ``--ablation`` changes of the defaults, a row each."""

@@ -1,12 +1,12 @@
-"""Transformers that prepare numeric columns for a network."""
+"""What prepares numeric columns for a network."""
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
@@ -28,139 +28,7 @@ MOST_CODES = 1000
 """What "auto" keeps to."""
 
 
-class _NumericColumns(TransformerMixin, BaseEstimator):
-    """Parameters and rows checked, float32 and float64 kept."""
-
-    def _check(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
-        advice = (
-            f"Give {type(self).__name__} the numeric columns only, with make_column_transformer("
-            f"({type(self).__name__}(), numeric_columns)), or use skbn.tabular_pipeline, which "
-            "takes any table"
-        )
-        return validate_numbers(self, X, y, advice=advice, dtype=FLOATS, **options)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-class SmoothClipScaler(OneToOneFeatureMixin, _NumericColumns):
-    """Scale columns by median and inter-quartile range, and bend outliers inwards.
-
-    With the quartiles q1, q3 of a column, its value x becomes [1]_
-
-    ``z = (x - median) / (q3 - q1)``, then ``z / sqrt(1 + (z / limit)**2)``.
-
-    The second step leaves values near the median as they are, and no value beyond
-    ``limit`` is left. Where more than half of a column is one value, so that q1 = q3,
-    half its range takes the place of q3 - q1; a constant column becomes 0.
-
-    Missing values (NaN) are left out when learning and stay missing; infinite ones
-    are refused.
-
-    Parameters
-    ----------
-    limit : float, default=3.0
-        Bound that no value reaches.
-
-    Attributes
-    ----------
-    center_ : ndarray of shape (n_features,)
-        Median of each column.
-    scale_ : ndarray of shape (n_features,)
-        What each column is divided by; infinite for a constant one.
-    n_features_in_ : int
-        Number of columns.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where X had any that are strings.
-
-    See Also
-    --------
-    PiecewiseLinearEncoder : Several columns for each, so that a network sees steps.
-    sklearn.preprocessing.RobustScaler : The first step alone.
-
-    References
-    ----------
-    .. [1] D. Holzmüller, L. Grinsztajn, I. Steinwart. Better by default: strong
-       pre-tuned MLPs and boosted trees on tabular data. 2024. arXiv:2407.04491.
-
-    Examples
-    --------
-    >>> from skbn.preprocessing import SmoothClipScaler
-    >>> SmoothClipScaler().fit_transform([[1.0], [2.0], [3.0], [4.0], [1000.0]]).round(2)
-    array([[-0.95],
-           [-0.49],
-           [ 0.  ],
-           [ 0.49],
-           [ 3.  ]])
-    """
-
-    _parameter_constraints: dict[str, list[Any]] = {
-        "limit": [Interval(Real, 0, None, closed="neither")],
-    }
-
-    def __init__(self, limit=3.0):
-        self.limit = limit
-
-    def fit(self, X: Any, y: Any = None) -> SmoothClipScaler:
-        """Learn median and scale of each column.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers; NaN is a missing one.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : SmoothClipScaler
-        """
-        validate_parameters(self)
-        X = self._check(X, ensure_all_finite="allow-nan")
-        low, lower, middle, upper, high = _quantiles(X, [0, 0.25, 0.5, 0.75, 1])
-        scale = np.where(lower < upper, upper - lower, (high - low) / 2)
-        self.center_ = middle
-        self.scale_ = np.where(scale == 0, np.inf, scale)
-        return self
-
-    def transform(self, X: Any) -> Any:
-        """Scale and bend.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        scaled : ndarray of shape (n_samples, n_features)
-        """
-        check_is_fitted(self)
-        X = self._check(X, reset=False, ensure_all_finite="allow-nan", copy=True)
-        X -= self.center_.astype(X.dtype)
-        X /= self.scale_.astype(X.dtype)
-        X /= np.sqrt(1 + np.square(X / self.limit))
-        return X
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
-
-
-def _quantiles(X: Any, shares: list[float]) -> Any:
-    """Quantiles of each column without its missing values; NaN where there are no others."""
-    ordered = np.sort(X, axis=0).astype(np.float64)  # NaN comes last
-    last = np.maximum(np.count_nonzero(~np.isnan(X), axis=0) - 1, 0)
-    position = np.multiply.outer(shares, last)
-    below = np.floor(position).astype(np.intp)
-    columns = np.arange(X.shape[1])
-    low, high = ordered[below, columns], ordered[np.minimum(below + 1, last), columns]
-    return low + (position - below) * (high - low)
-
-
-class PiecewiseLinearEncoder(_NumericColumns):
+class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     """Encode each numeric column by how far its value has come through each of its bins.
 
     A column whose bins have the edges b_0 < b_1 < ... becomes as many columns as it has
@@ -306,6 +174,14 @@ class PiecewiseLinearEncoder(_NumericColumns):
         original = X[:, self._is_included] - self._mean.astype(X.dtype)
         return np.hstack([original / self._std.astype(X.dtype), codes])
 
+    def _check(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
+        advice = (
+            "Give PiecewiseLinearEncoder the numeric columns only, with make_column_transformer("
+            "(PiecewiseLinearEncoder(), numeric_columns)), or use skbn.tabular_pipeline, which "
+            "takes any table"
+        )
+        return validate_numbers(self, X, y, advice=advice, dtype=FLOATS, **options)
+
     def _n_codes(self) -> Any:
         """How many columns of codes each column has: none where they would say nothing new."""
         n_codes = np.maximum(self.n_bins_, 1)
@@ -337,6 +213,7 @@ class PiecewiseLinearEncoder(_NumericColumns):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = self.strategy == "tree"
         return tags
 

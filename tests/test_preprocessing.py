@@ -1,4 +1,4 @@
-"""Scaling and encoding of numeric columns."""
+"""Encoding of numeric columns."""
 
 from itertools import pairwise
 
@@ -9,11 +9,10 @@ from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skbn.preprocessing import PiecewiseLinearEncoder, SmoothClipScaler
+from skbn.preprocessing import PiecewiseLinearEncoder
 
 ALL_CHECKS = parametrize_with_checks(
     [
-        SmoothClipScaler(),
         PiecewiseLinearEncoder(n_bins=5),
         PiecewiseLinearEncoder(n_bins=5, include_original=True),
         PiecewiseLinearEncoder(n_bins=5, strategy="tree"),
@@ -35,39 +34,6 @@ def columns():
     few = rng.integers(0, 4, 200)
     mostly = np.where(rng.random(200) < 0.8, 0, rng.exponential(size=200))
     return np.column_stack([plain, few, mostly, np.full(200, 7.0), rng.random(200) < 0.5])
-
-
-def test_scaler_is_the_formula_of_the_paper(columns):
-    expected = np.empty_like(columns)
-    for j, column in enumerate(columns.T):
-        q1, median, q3 = np.percentile(column, [25, 50, 75])
-        if q1 != q3:
-            factor = 1 / (q3 - q1)
-        elif column.min() != column.max():
-            factor = 2 / (column.max() - column.min())
-        else:
-            factor = 0.0
-        z = factor * (column - median)
-        expected[:, j] = z / np.sqrt(1 + (z / 3) ** 2)
-    np.testing.assert_allclose(SmoothClipScaler().fit_transform(columns), expected, atol=1e-12)
-
-
-def test_scaler_keeps_order_and_stays_within_its_limit():
-    values = np.array([[-1e30], [-5.0], [-1.0], [0.0], [1.0], [5.0], [1e30]])
-    scaled = SmoothClipScaler(limit=2).fit(values[1:-1]).transform(values).ravel()
-    assert (np.diff(scaled) > 0).all()
-    assert np.abs(scaled).max() <= 2
-
-
-def test_scaler_leaves_missing_values_out_and_missing(columns):
-    gaps = columns.copy()
-    gaps[::7] = np.nan
-    gaps[:, 3] = np.nan
-    scaled = SmoothClipScaler().fit_transform(gaps)
-    np.testing.assert_array_equal(np.isnan(scaled), np.isnan(gaps))
-    present = np.delete(columns, np.s_[::7], axis=0)
-    kept = np.delete(scaled, np.s_[::7], axis=0)[:, [0, 1, 2, 4]]
-    np.testing.assert_allclose(kept, SmoothClipScaler().fit_transform(present)[:, [0, 1, 2, 4]])
 
 
 def by_a_slow_loop(X, edges_of_columns):
@@ -151,10 +117,8 @@ def test_bins_by_default_grow_with_the_rows_and_fall_with_the_columns(rows, colu
     )
 
 
-@pytest.mark.parametrize(
-    "encoder", [SmoothClipScaler(), PiecewiseLinearEncoder(9, include_original=True)]
-)
-def test_float32_gives_nearly_the_same_in_float32(encoder, columns):
+def test_float32_gives_nearly_the_same_in_float32(columns):
+    encoder = PiecewiseLinearEncoder(9, include_original=True)
     double = encoder.fit_transform(columns)
     single = encoder.fit_transform(columns.astype(np.float32))
     assert single.dtype == np.float32
@@ -162,8 +126,8 @@ def test_float32_gives_nearly_the_same_in_float32(encoder, columns):
 
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])
-@pytest.mark.parametrize("encoder", [SmoothClipScaler(), PiecewiseLinearEncoder(n_bins=2)])
-def test_frames_in_and_out(encoder, output, columns):
+def test_frames_in_and_out(output, columns):
+    encoder = PiecewiseLinearEncoder(n_bins=2)
     names = ["plain", "few", "mostly", "constant", "two"]
     frame = pytest.importorskip(output).DataFrame(dict(zip(names, columns.T, strict=True)))
     made = clone(encoder).set_output(transform=output).fit_transform(frame)
@@ -186,10 +150,9 @@ def test_no_value_is_too_large_or_bin_too_narrow():
         (pl.LazyFrame({"a": [1.0]}), TypeError, "LazyFrame"),
     ],
 )
-@pytest.mark.parametrize("encoder", [SmoothClipScaler(), PiecewiseLinearEncoder()])
-def test_what_cannot_be_encoded_is_explained(encoder, X, error, message):
+def test_what_cannot_be_encoded_is_explained(X, error, message):
     with pytest.raises(error, match=message):
-        encoder.fit(X)
+        PiecewiseLinearEncoder().fit(X)
 
 
 def test_encoder_refuses_missing_values():
