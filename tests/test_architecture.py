@@ -30,7 +30,16 @@ ORDER = [
 CORE = ["parameters", "mapped", "activations", "initializers", "softmax", "layers", "network"]
 CORE += ["optimizers", "schedules", "batches", "state", "training"]
 SEARCH = ["interruption", "fingerprints", "progress", "distributions", "space", "study", "jobs"]
-SEARCH += ["surrogate", "zoom", "journal", "populations", "halving", "evaluation", "coarse_to_fine"]
+SEARCH += [
+    "surrogate",
+    "zoom",
+    "journal",
+    "splits",
+    "populations",
+    "halving",
+    "evaluation",
+    "coarse_to_fine",
+]
 MODULES = {
     ".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path
     for path in ROOT.rglob("*.py")

@@ -409,6 +409,18 @@ def test_any_population_is_as_alone(iris, quick, assert_as_alone, kinds, seed, d
     assert_as_alone(again, X, y, weights, rows=rows, memory_budget=data.draw(st.integers(0, 10**5)))
 
 
+def test_members_of_one_seed_share_no_stream_in_the_end(iris, quick, assert_as_alone):
+    # Of one drawn model: one leaves early, one drops out, and each goes on by itself.
+    options = [{"max_iter": 1}, {}, {"dropout": 0.3}, {"learning_rate_init": 0.1}]
+    classifiers = [quick(**each, warm_start=True, random_state=0) for each in options]
+    assert_as_alone(classifiers, *iris)
+    for classifier in classifiers:
+        alone = quick(**classifier.get_params()).fit(*iris)
+        for each in (alone, classifier):
+            each.set_params(max_iter=classifier.max_iter + 2).fit(*iris)
+        np.testing.assert_array_equal(classifier.coefs_[0], alone.coefs_[0])
+
+
 # Who is trained together.
 
 

@@ -91,6 +91,21 @@ def test_score_is_that_of_scikit_learn(sparse, rows, dtype, tolerance):
     assert accuracy == pytest.approx(hits, rel=1e-6)
 
 
+@pytest.mark.parametrize("n_rows", [40, 5000])
+def test_score_does_not_depend_on_company(n_rows):
+    # The more rows, the more blocks of rows and of members.
+    rng = np.random.default_rng(0)
+    architecture = Architecture(4, (300,), 3)
+    theta = initial_theta(architecture, ["auto"] * 5, [rng] * 5, np.float32)
+    theta += rng.uniform(0, 0.5, theta.shape).astype(np.float32)
+    x, epsilon = rng.standard_normal((n_rows, 4)).astype(np.float32), np.full((5, 1), 1e-3)
+    validation = ValidationSet(x, rng.integers(3, size=n_rows), rng.uniform(0.1, 3, n_rows))
+    together = np.array(validation.score(architecture, theta, epsilon))
+    for k in range(5):
+        alone = validation.score(architecture, theta[k : k + 1], epsilon[k : k + 1])
+        np.testing.assert_array_equal(np.ravel(alone), together[:, k])
+
+
 def test_score_of_a_hopeless_model_is_finite():
     architecture = Architecture(1, (), 2)
     theta = np.array([[1e5, -1e5, 0, 0]], np.float32)

@@ -40,9 +40,9 @@ from skbn.search.halving import (
 from skbn.search.interruption import Interrupted, interruptible
 from skbn.search.jobs import Job
 from skbn.search.journal import Journal, NoJournal
-from skbn.search.populations import last_step
 from skbn.search.progress import progress
 from skbn.search.space import Space
+from skbn.search.splits import last_step
 from skbn.search.study import Study, n_best
 from skbn.search.zoom import draw_round, round_sizes
 

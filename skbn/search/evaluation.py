@@ -18,19 +18,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from skbn._compat import fit_and_score
 from skbn.search.interruption import uninterrupted_worker
 from skbn.search.jobs import Done, Job
-from skbn.search.populations import (
-    Candidate,
-    Company,
-    Member,
-    Rules,
-    Split,
-    checked,
-    company,
-    is_network,
-    n_bytes_of_state,
-    prepare,
-    train,
-)
+from skbn.search.populations import Company, Member, company, n_bytes_of_state, train
+from skbn.search.splits import Candidate, Rules, Split, checked, is_network, prepare
 from skbn.search.study import leading
 
 TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it

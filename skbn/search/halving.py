@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from skbn.search.populations import last_step
 from skbn.search.space import Space
+from skbn.search.splits import last_step
 from skbn.search.study import Trial, leading
 
 

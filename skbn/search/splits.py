@@ -1,0 +1,273 @@
+"""Candidates, and the rows of a split as the last step of a pipeline meets them."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field
+from traceback import format_exc
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+
+from skbn._compat import (
+    check_method_params,
+    looks_at_predictions_only,
+    safe_split,
+    validate_parameters,
+)
+from skbn.classifier import BNSoftmaxClassifier
+from skbn.population import Table
+from skbn.search.interruption import uninterrupted_worker
+from skbn.stopping import ValidationSet
+from skbn.validation import check_labels, check_rows
+
+PARAMETERS = frozenset(BNSoftmaxClassifier().get_params())
+
+
+def last_step(estimator: Any) -> Any:
+    """The last step of a Pipeline, or the estimator itself."""
+    return estimator.steps[-1][1] if type(estimator) is Pipeline else estimator
+
+
+def is_network(estimator: Any) -> bool:
+    """Whether an estimator is, or ends in, a classifier that trains in lockstep."""
+    return type(last_step(estimator)) is BNSoftmaxClassifier
+
+
+class Candidate(NamedTuple):
+    """An estimator with the parameters of a candidate, in two parts."""
+
+    before: dict[str, Any]  # parameters of a pipeline but for those of its last step
+    last: Any
+    key: str  # of all that decides the rows that the last step meets
+    is_valid: bool = False  # whether the parameters of a network were checked
+
+    @classmethod
+    def of(cls, estimator: Any, params: dict[str, Any]) -> Candidate:
+        """Set parameters."""
+        last, start, key = last_step(estimator), "", ""
+        if last is not estimator:
+            start = f"{estimator.steps[-1][0]}__"
+        before = {name: value for name, value in params.items() if not name.startswith(start)}
+        if before:
+            last = last_step(whole(estimator, before))
+            key = " ".join(f"{name}={_key(value)}" for name, value in sorted(before.items()))
+        own = {n.removeprefix(start): value for n, value in params.items() if n not in before}
+        if is_network(last) and own.keys() <= PARAMETERS:
+            last = copy(last)
+            vars(last).update(own)  # which nobody changes
+        else:
+            last = clone(last).set_params(**clone(own, safe=False))
+        return cls(before, last, f"{key} {getattr(last, 'dtype', '')}")
+
+
+def checked(candidates: dict[int, Candidate]) -> dict[int, Candidate]:
+    """Check the parameters of networks, each only for what it does not share with another."""
+    outcome, like = {}, None
+    for i, candidate in candidates.items():
+        if is_network(candidate.last):
+            try:
+                validate_parameters(candidate.last, like)
+                candidate, like = candidate._replace(is_valid=True), candidate.last
+            except ValueError:  # which training will report
+                pass
+        outcome[i] = candidate
+    return outcome
+
+
+def _key(value: Any) -> str:
+    """Text that tells values from one another."""
+    try:
+        return str(joblib.hash(value))
+    except Exception:  # lambdas and the like, of a list that outlives the search
+        return str(id(value))
+
+
+def whole(estimator: Any, params: dict[str, Any]) -> Any:
+    """A clone with parameters."""
+    return clone(estimator).set_params(**clone(params, safe=False))
+
+
+class Rules(NamedTuple):
+    """How all members of a search are trained and judged."""
+
+    scorer: Any
+    accuracy: bool  # whether the scorer is no more than the share of rows that are right
+    error_score: Any
+    by_epochs: bool
+    memory_budget: float  # bytes, of a population
+
+
+@dataclass
+class Split:
+    """Rows to train and to test on, as the last step of a pipeline meets them.
+
+    Parameters
+    ----------
+    X_test, y_test : array-like
+    score_params : dict of str to object
+    table : Table or None
+        Rows for networks.
+    rows : tuple of (X, y, dict of str to object)
+        Rows, targets and further arguments for other estimators.
+    validation : ValidationSet or None
+        The rows to test on, for the learning curves of networks.
+    x_test, labels : ndarray
+        The same, to count what is right: unknown labels are -1.
+    pipeline : Pipeline or None
+        The transformers, and the rows to test on before they were transformed: for
+        scorers that may look at them.
+    error : str
+        Why there are no rows.
+    """
+
+    X_test: Any = None
+    y_test: Any = None
+    score_params: dict[str, Any] = field(default_factory=dict)
+    table: Table | None = None
+    rows: tuple[Any, Any, dict[str, Any]] | None = None
+    validation: ValidationSet | None = None
+    x_test: Any = None
+    labels: Any = None
+    pipeline: tuple[Any, Any] | None = None
+    error: str = ""
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the rows."""
+        held = [self.X_test, self.x_test, self.table and self.table.X, self.rows and self.rows[0]]
+        held += [self.validation and self.validation.x, self.pipeline and self.pipeline[1]]
+        return sum(n_bytes(each) for each in {id(each): each for each in held}.values())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and classes of the table."""
+        return (
+            (0, 0)
+            if self.table is None
+            else (len(self.table.labels), len(self.table.about["classes_"]))
+        )
+
+
+def n_bytes(X: Any) -> int:
+    """Bytes of a table, a frame or a sparse matrix; 0 where that is not known."""
+    if hasattr(X, "memory_usage"):
+        return int(X.memory_usage().sum())
+    return int(getattr(getattr(X, "data", X), "nbytes", 0))
+
+
+class _Recorder(BaseEstimator):
+    """Stands in for the last step of a pipeline, and keeps what it would be fitted to."""
+
+    def __init__(self, estimator: Any = None) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> _Recorder:
+        self.recorded_ = X, y, params
+        return self
+
+    def transform(self, X: Any) -> Any:
+        # A pipeline counts as fitted if its last step does, which transformers may not.
+        return X
+
+    def get_metadata_routing(self) -> Any:
+        return self.estimator.get_metadata_routing()
+
+
+def prepare(
+    parent: int,
+    which: tuple[str, int],
+    estimator: Any,
+    candidate: Candidate,
+    X: Any,
+    y: Any,
+    rows: tuple[Any, Any],
+    options: dict[str, Any],
+    rules: Rules,
+) -> tuple[tuple[str, int], Split]:
+    """Fit the transformers on a split, and transform it.
+
+    Parameters
+    ----------
+    parent : int
+        Process of the search.
+    which : tuple of (str, int)
+        Key of the transformers, and number of the split.
+    estimator : estimator
+        Of the search.
+    candidate : Candidate
+        One that has these transformers.
+    X, y : array-like
+        All rows.
+    rows : tuple of ndarray
+        To train and to test on.
+    options : dict of str to object
+        With ``fit_params`` and ``score_params``.
+    rules : Rules
+    """
+    train, test = rows
+    try:
+        with uninterrupted_worker(parent):
+            params = check_method_params(X, params=options["fit_params"], indices=train)
+            X_train, y_train = safe_split(estimator, X, y, train)
+            raw, y_test = safe_split(estimator, X, y, test, train)
+            X_test, pipeline = raw, None
+            last, is_enough = candidate.last, looks_at_predictions_only(rules.scorer)
+            if type(estimator) is Pipeline:
+                pipeline = whole(estimator, candidate.before)
+                pipeline.steps[-1] = (pipeline.steps[-1][0], _Recorder(last))
+                targets = () if y_train is None else (y_train,)
+                pipeline.fit(X_train, *targets, **params)
+                X_train, y_train, params = pipeline.steps[-1][1].recorded_
+                pipeline.steps[-1][1].recorded_ = None  # it may be sent to workers
+                try:
+                    X_test = pipeline.transform(raw)
+                except Exception:  # scoring is to fail as it would alone
+                    is_enough, rules = False, rules._replace(accuracy=False, by_epochs=False)
+            split = Split(
+                X_test=X_test,
+                y_test=y_test,
+                score_params=check_method_params(X, params=options["score_params"], indices=test),
+                pipeline=None if is_enough else (pipeline, raw),
+            )
+            if not is_network(last):
+                split.rows = X_train, y_train, params
+            else:
+                _tabulate(split, last, X_train, y_train, params, rules)
+    except Exception:
+        if rules.error_score == "raise":
+            raise
+        split = Split(X_test=np.zeros((len(test), 0)), error=format_exc())
+    return which, split
+
+
+def _tabulate(
+    split: Split, classifier: Any, X: Any, y: Any, params: dict[str, Any], rules: Rules
+) -> None:
+    """Check rows once for all networks."""
+    # The table holds rows in the dtype of training, so that none other is kept.
+    split.table = table = Table(classifier, X, y, params)
+    if not (rules.accuracy or rules.by_epochs):
+        return
+    classes = table.about["classes_"]
+    checker = copy(classifier)
+    checker.__dict__.update(table.about)
+    try:
+        x_test = check_rows(checker, split.X_test, dtype=[np.float64, np.float32], reset=False)
+        labels = np.asarray(check_labels(split.y_test)).ravel()
+    except ValueError:
+        return  # scoring is to fail as it would alone
+    split.x_test = x_test
+    where = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    split.labels = np.where(classes[where] == labels, where, -1)
+    known = split.labels >= 0
+    if rules.by_epochs and known.any():
+        split.validation = ValidationSet(
+            split.x_test.astype(table.X.dtype, copy=False),
+            split.labels[known],
+            np.ones(known.sum()),
+            None if known.all() else np.flatnonzero(known),
+        )
