@@ -19,6 +19,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 
+ONE = {"n_members": 1, "calibrate": False}
+"""A single network, where a benchmark is of networks and not of what the default makes of two."""
+
+
 def optional(name):
     """Import a package, or give None where it is not installed."""
     return importlib.import_module(name) if importlib.util.find_spec(name) else None

@@ -26,7 +26,7 @@ from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
-from _common import machine, preprocessing, shipped, table
+from _common import ONE, machine, preprocessing, shipped, table
 from scipy.stats import loguniform, uniform
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
@@ -70,7 +70,7 @@ def make_task(X, y, seed, most_rows=ROWS):
 def fit_and_score(part, params, seed):
     """Log-loss and accuracy; of a network that diverged, the worst there are."""
     X_train, y_train, X_test, y_test = part
-    model = BNSoftmaxClassifier(**params, random_state=seed)
+    model = BNSoftmaxClassifier(**ONE, **params, random_state=seed)
     try:
         model.fit(X_train, y_train)
     except ValueError as error:

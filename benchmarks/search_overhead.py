@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
-from _common import machine, shipped
+from _common import ONE, machine, shipped
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -39,7 +39,7 @@ def main():
     arguments = parser.parse_args()
     print(machine())
     X, y = shipped()["digits"]
-    model = make_pipeline(StandardScaler(), BNSoftmaxClassifier(random_state=0))
+    model = make_pipeline(StandardScaler(), BNSoftmaxClassifier(**ONE, random_state=0))
     options = {"cv": 5, "scoring": "neg_log_loss", "n_jobs": arguments.jobs}
     times = []
     for seed in range(arguments.rounds):

@@ -22,7 +22,7 @@ from functools import partial
 import joblib
 import numpy as np
 import pandas as pd
-from _common import machine, optional, preprocessing, table
+from _common import ONE, machine, optional, preprocessing, table
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import accuracy_score, log_loss
@@ -232,7 +232,7 @@ def run(folder, name, seed, arms):
                 searches[arm] = first(BUDGET, searches["random x2"], X, y)
                 continue
             cv = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
-            model = BNSoftmaxClassifier(random_state=seed)
+            model = BNSoftmaxClassifier(**ONE, random_state=seed)
             searches[arm] = ARMS[arm](model, seed, cv).fit(X, y)
         lines = [judge(search, X, y, X_test, y_test, seed) for search in searches.values()]
     keys = [{"set": name, "seed": seed, "arm": arm} for arm in searches]

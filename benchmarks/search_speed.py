@@ -24,7 +24,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from _common import machine, shipped, table
+from _common import ONE, machine, shipped, table
 from scipy.stats import loguniform
 from sklearn.model_selection import RandomizedSearchCV, train_test_split
 from sklearn.neural_network import MLPClassifier
@@ -64,7 +64,7 @@ def timed(search, X, y):
 
 
 def populations(space, n_candidates, seed, n_rounds=1, **options):
-    model, space = model_and_space(BNSoftmaxClassifier(random_state=seed), space)
+    model, space = model_and_space(BNSoftmaxClassifier(**ONE, random_state=seed), space)
     return CoarseToFineSearchCV(
         model,
         space,

@@ -31,7 +31,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 import pandas as pd
-from _common import machine, optional, torch_network
+from _common import ONE, machine, optional, torch_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
@@ -117,7 +117,8 @@ def products(size, X, y):
 
 def skbn(size, X, y, **options):
     options = {"alpha": 0.0, "random_state": 0, **options}
-    model = BNSoftmaxClassifier(size.hidden, batch_size=size.batch, max_iter=size.epochs, **options)
+    options = ONE | {"batch_size": size.batch, "max_iter": size.epochs} | options
+    model = BNSoftmaxClassifier(size.hidden, **options)
     return lambda: model.fit(X, y)
 
 
@@ -300,7 +301,7 @@ def measure_rows(rounds):
     for rows in (10_000, 100_000, 1_000_000):
         X, y = size.data(rows)
         model = BNSoftmaxClassifier(
-            size.hidden, batch_size=size.batch, max_iter=1, alpha=0.0, random_state=0
+            size.hidden, **ONE, batch_size=size.batch, max_iter=1, alpha=0.0, random_state=0
         )
         repeats = max(1, rounds * 10_000 // rows)
         seconds = alternate({"fit": lambda model=model, X=X, y=y: model.fit(X, y)}, repeats)

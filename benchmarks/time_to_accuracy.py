@@ -16,7 +16,7 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
-from _common import machine, mnist, optional, torch_network
+from _common import ONE, machine, mnist, optional, torch_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
@@ -35,7 +35,7 @@ LEVELS = (0.975, 0.98, 0.985)
 
 
 def skbn(settings, seed, X, y):
-    model = BNSoftmaxClassifier(**settings, random_state=seed)
+    model = BNSoftmaxClassifier(**ONE, **settings, random_state=seed)
     classes = np.unique(y)
     return lambda: model.partial_fit(X, y, classes=classes), model.predict
 

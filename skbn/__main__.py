@@ -14,6 +14,7 @@ from typing import Any
 import joblib
 import pandas as pd
 from scipy.stats import uniform
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
@@ -260,7 +261,7 @@ def tune(
 ) -> CoarseToFineSearchCV:
     """Search the space, show the progress, and fit the best candidate to all of X."""
     search = CoarseToFineSearchCV(
-        model,
+        clone(model).set_params(classifier__n_members=1, classifier__calibrate=False),
         SPACE,
         n_candidates=args.candidates,
         n_rounds=min(3, args.candidates),
@@ -276,7 +277,9 @@ def tune(
     with warnings.catch_warnings(), threadpool_limits(1, "blas"):
         warnings.simplefilter("ignore")
         try:
-            return search.fit(X, y)
+            search.fit(X, y)
+            search.best_estimator_ = clone(model).set_params(**search.best_params_).fit(X, y)
+            return search
         except ValueError as error:
             raise InputError(f"training failed: {str(error).splitlines()[-1]}") from error
 
