@@ -18,7 +18,6 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-
 ONE = {"n_members": 1, "calibrate": False}
 """A single network, where a benchmark is of networks and not of what the default makes of two."""
 
