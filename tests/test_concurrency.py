@@ -24,6 +24,7 @@ OPTIONS = {
     "dropout": 0.2,
     "random_state": 0,
 }
+SINGLE = {"n_members": 1, "calibrate": False}
 STEPS = 5  # batches of an epoch of iris
 
 
@@ -97,7 +98,7 @@ def test_an_interrupt_in_the_first_epoch_is_an_interrupt(iris, interrupt):
 
 def test_an_interrupt_keeps_the_best_epoch_so_far(iris, interrupt, caught_warnings):
     X, y = iris
-    options = OPTIONS | {"learning_rate_init": 0.3, "dropout": 0.0, "max_iter": 10}
+    options = OPTIONS | SINGLE | {"learning_rate_init": 0.3, "dropout": 0.0, "max_iter": 10}
     interrupt(5 * STEPS + 3)
     # Every label is another one: what is learned makes the validation loss worse.
     model = BNSoftmaxClassifier(**options).fit(X, (y + 1) % 3, X_val=X, y_val=y)
@@ -154,9 +155,10 @@ def interrupted_at_line(n_lines, call):
 
 
 @pytest.mark.filterwarnings("ignore:Training interrupted")
-def test_an_interrupt_at_any_line_leaves_whole_epochs(iris, learned):
+@pytest.mark.parametrize(("members", "step"), [(SINGLE, 5), ({}, 97)])
+def test_an_interrupt_at_any_line_leaves_whole_epochs(iris, learned, members, step):
     X, y = iris
-    options = OPTIONS | {"max_iter": 3, "batch_size": 150}
+    options = OPTIONS | members | {"max_iter": 3, "batch_size": 150}
     whole, model = [], BNSoftmaxClassifier(**options)
     for _ in range(3):
         model.partial_fit(X, y, classes=[0, 1, 2])
@@ -172,7 +174,7 @@ def test_an_interrupt_at_any_line_leaves_whole_epochs(iris, learned):
             assert all(map(np.array_equal, learned(model), arrays))
         else:
             assert vars(model) == vars(BNSoftmaxClassifier(**options))
-        n_lines += 5
+        n_lines += step
 
 
 # Threads.
