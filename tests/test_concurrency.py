@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import pickle
 import signal
 import subprocess
 import sys
@@ -109,6 +110,30 @@ def test_an_interrupt_keeps_the_best_epoch_so_far(iris, interrupt, caught_warnin
     assert best < 4
     probabilities = np.take_along_axis(model.predict_proba(X), y[:, None], axis=1)
     assert -np.log(probabilities).mean() == pytest.approx(losses[best], rel=1e-4)
+
+
+def test_an_interrupt_of_a_later_member_leaves_the_first(
+    iris, interrupt, assert_same_model, caught_warnings
+):
+    X, y = iris
+    interrupt(5 * STEPS + 3)
+    model = BNSoftmaxClassifier(**OPTIONS).fit(X, y)
+    (warning,) = caught_warnings
+    assert (warning.category, warning.filename) == (UserWarning, __file__)
+    assert "interrupted by the user; the model is that of its first member alone" in str(
+        warning.message
+    )
+    first = BNSoftmaxClassifier(**OPTIONS | SINGLE).fit(X, y)
+    assert_same_model(model, first)
+    np.testing.assert_array_equal(model.predict_proba(X), first.predict_proba(X))
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(model)).partial_fit(X, y).predict_proba(X),
+        first.partial_fit(X, y).predict_proba(X),
+    )
+    # To go on is to train the others as if nothing had happened.
+    whole = BNSoftmaxClassifier(**OPTIONS).fit(X, y)
+    model.set_params(warm_start=True).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), whole.predict_proba(X))
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
