@@ -413,9 +413,10 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
         k calls on the same rows are the first k epochs of a `fit` without a
         validation set, bit for bit, for members that leave out no rows: for all with
-        ``calibrate=False``, else for the first. There is no calibration here. Between
-        calls `set_params` may change learning rates, momenta, decay and dropout, which
-        take effect at the next step. ``early_stopping`` is ignored.
+        ``calibrate=False``, else for the first. There is no calibration here, and only
+        the first call adds members. Between calls `set_params` may change learning
+        rates, momenta, decay and dropout, which take effect at the next step.
+        ``early_stopping`` is ignored.
 
         Parameters
         ----------
@@ -459,7 +460,9 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                     )
             X, labels = self._check_training_rows(X, y, reset=first, classes=classes)
             weights, _ = self._row_weights(sample_weight, labels)
-            models = self._models(self.n_members, going_on=not first)
+            # A new member would have as much of a say as those that are trained.
+            n_models = self.n_members if first else len(self._trained[: self.n_members])
+            models = self._models(n_models, going_on=not first)
             data = self._data(models[0], X, labels, np.flatnonzero(weights), weights)
             settings, hyper = self._plan(models[0], data)
             with suitable_threads(models[0].architecture, settings.batch_size):
@@ -504,8 +507,12 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                     "early_stopping needs at least two rows in one of the classes to set a row "
                     f"aside; got {len(rows)} rows, all of different classes"
                 )
-        elif validation is None and self.calibrate and leaves_out and len(rows) > 2:
-            rows, held_out = self._split(X, labels, weights, rows, model.split_seed)
+        elif validation is None and self.calibrate and leaves_out:
+            left, held_out = self._split(X, labels, weights, rows, model.split_seed)
+            if len(left) < 2:  # too few for batch norm, as of three rows of one class
+                held_out = None
+            else:
+                rows = left
         data, done = self._data(model, X, labels, rows, weights), model.state.n_epochs
         if done > self.max_iter:
             raise ValueError(

@@ -35,14 +35,24 @@ def quick():
 
 
 @pytest.fixture(scope="session")
-def steady(quick):
+def single(quick):
+    """Make one network whose logits are as they come: nothing is averaged or calibrated."""
+
+    def make(**parameters):
+        return quick(**({"n_members": 1, "calibrate": False} | parameters))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def steady(single):
     """Make a network whose epochs have no randomness and whose arithmetic is exact enough.
 
     Full batches in float64, so that only what a test changes makes a difference.
     """
 
     def make(**parameters):
-        return quick(**({"batch_size": 10**6, "dtype": "float64"} | parameters))
+        return single(**({"batch_size": 10**6, "dtype": "float64"} | parameters))
 
     return make
 

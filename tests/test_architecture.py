@@ -14,6 +14,7 @@ ORDER = [
     "stopping",
     "model",
     "threads",
+    "ensemble",
     "lockstep",
     "validation",
     "preprocessing",

@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import pickle
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ OPTIONS = {
     "dropout": 0.2,
     "random_state": 0,
 }
+SINGLE = {"n_members": 1, "calibrate": False}
 STEPS = 5  # batches of an epoch of iris
 
 
@@ -97,7 +99,7 @@ def test_an_interrupt_in_the_first_epoch_is_an_interrupt(iris, interrupt):
 
 def test_an_interrupt_keeps_the_best_epoch_so_far(iris, interrupt, caught_warnings):
     X, y = iris
-    options = OPTIONS | {"learning_rate_init": 0.3, "dropout": 0.0, "max_iter": 10}
+    options = OPTIONS | SINGLE | {"learning_rate_init": 0.3, "dropout": 0.0, "max_iter": 10}
     interrupt(5 * STEPS + 3)
     # Every label is another one: what is learned makes the validation loss worse.
     model = BNSoftmaxClassifier(**options).fit(X, (y + 1) % 3, X_val=X, y_val=y)
@@ -108,6 +110,30 @@ def test_an_interrupt_keeps_the_best_epoch_so_far(iris, interrupt, caught_warnin
     assert best < 4
     probabilities = np.take_along_axis(model.predict_proba(X), y[:, None], axis=1)
     assert -np.log(probabilities).mean() == pytest.approx(losses[best], rel=1e-4)
+
+
+def test_an_interrupt_of_a_later_member_leaves_the_first(
+    iris, interrupt, assert_same_model, caught_warnings
+):
+    X, y = iris
+    interrupt(5 * STEPS + 3)
+    model = BNSoftmaxClassifier(**OPTIONS).fit(X, y)
+    (warning,) = caught_warnings
+    assert (warning.category, warning.filename) == (UserWarning, __file__)
+    assert "interrupted by the user; the model is that of its first member alone" in str(
+        warning.message
+    )
+    first = BNSoftmaxClassifier(**OPTIONS | SINGLE).fit(X, y)
+    assert_same_model(model, first)
+    np.testing.assert_array_equal(model.predict_proba(X), first.predict_proba(X))
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(model)).partial_fit(X, y).predict_proba(X),
+        first.partial_fit(X, y).predict_proba(X),
+    )
+    # To go on is to train the others as if nothing had happened.
+    whole = BNSoftmaxClassifier(**OPTIONS).fit(X, y)
+    model.set_params(warm_start=True).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), whole.predict_proba(X))
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
@@ -154,9 +180,10 @@ def interrupted_at_line(n_lines, call):
 
 
 @pytest.mark.filterwarnings("ignore:Training interrupted")
-def test_an_interrupt_at_any_line_leaves_whole_epochs(iris, learned):
+@pytest.mark.parametrize(("members", "step"), [(SINGLE, 5), ({}, 97)])
+def test_an_interrupt_at_any_line_leaves_whole_epochs(iris, learned, members, step):
     X, y = iris
-    options = OPTIONS | {"max_iter": 3, "batch_size": 150}
+    options = OPTIONS | members | {"max_iter": 3, "batch_size": 150}
     whole, model = [], BNSoftmaxClassifier(**options)
     for _ in range(3):
         model.partial_fit(X, y, classes=[0, 1, 2])
@@ -172,7 +199,7 @@ def test_an_interrupt_at_any_line_leaves_whole_epochs(iris, learned):
             assert all(map(np.array_equal, learned(model), arrays))
         else:
             assert vars(model) == vars(BNSoftmaxClassifier(**options))
-        n_lines += 5
+        n_lines += step
 
 
 # Threads.

@@ -193,9 +193,9 @@ def test_a_pickle_does_not_grow_with_the_data(quick):
 
 @pytest.mark.parametrize(("solver", "n_vectors"), [("sgd", 2), ("adam", 3)])
 def test_a_pickle_holds_the_parameters_and_the_state_of_the_solver(
-    iris, quick, learned, solver, n_vectors
+    iris, single, learned, solver, n_vectors
 ):
-    model = quick(solver=solver, hidden_layer_sizes=(300, 300)).fit(*iris)
+    model = single(solver=solver, hidden_layer_sizes=(300, 300)).fit(*iris)
     model.predict(iris[0])
     n_bytes = sum(array.nbytes for array in learned(model))
     assert len(pickle.dumps(model)) < n_vectors * n_bytes + 10_000
@@ -289,7 +289,7 @@ def test_warm_start_accepts_rows_that_lack_a_class(iris, quick):
     assert model.classes_.tolist() == [0, 1, 2]
 
 
-def test_warm_start_keeps_the_validation_rows(iris, quick, monkeypatch):
+def test_warm_start_keeps_the_validation_rows(iris, single, monkeypatch):
     X, y = iris
     drawn = []
 
@@ -298,7 +298,7 @@ def test_warm_start_keeps_the_validation_rows(iris, quick, monkeypatch):
         return drawn[-1]
 
     monkeypatch.setattr(skbn.classifier, "stratified_rows", remember)
-    model = quick(warm_start=True, early_stopping=True, learning_rate="constant").fit(X, y)
+    model = single(warm_start=True, early_stopping=True, learning_rate="constant").fit(X, y)
     first = pickle.loads(pickle.dumps(model))
     model.set_params(max_iter=8).fit(X, y)
     first.set_params(max_iter=8).fit(X, y)

@@ -45,6 +45,8 @@ KINDS = [
     {"dtype": "float64", "activation": "selu"},
     {"batch_size": 50},
     {"batch_size": "auto", "shuffle": False},
+    {"n_members": 3, "calibrate": False},
+    {"n_members": 1},
     {"class_weight": "balanced"},
     {"class_weight": {0: 3.0}, "early_stopping": True},
     {"early_stopping": True, "validation_fraction": 0.2, "n_iter_no_change": 1, "max_iter": 6},

@@ -274,6 +274,8 @@ OTHER_VALUES = {
     "max_grad_norm": 0.25,
     "label_smoothing": 0.25,
     "class_weight": {0: 2},
+    "n_members": 3,
+    "calibrate": False,
     "early_stopping": True,
     "validation_fraction": 0.5,
     "n_iter_no_change": 1,
@@ -311,6 +313,8 @@ WRONG_VALUES = {
     "max_grad_norm": [0.0, -1.0, "inf"],
     "label_smoothing": [-0.1, 1.0, None],
     "class_weight": ["equal", [1, 2, 3], 1],
+    "n_members": [0, -1, 1.5, "2", None],
+    "calibrate": ["yes", None],
     "early_stopping": ["yes", None],
     "validation_fraction": [0.0, 1.0, 10, None],
     "n_iter_no_change": [0, 1.5, None],
@@ -412,7 +416,7 @@ def documented(name):
 def test_every_parameter_is_documented_with_its_default(name):
     names, rest = documented(name).split("\n")[0].split(" : ")
     stated = ast.literal_eval(rest.split("default=")[1])
-    # "beta_1, beta_2 : float, default=0.9, 0.999" documents two at once.
+    # "beta_1, beta_2 : float, default=0.9, 0.95" documents two at once.
     together = names.split(", ")
     stated = stated[together.index(name)] if len(together) > 1 else stated
     assert stated == BNSoftmaxClassifier().get_params()[name]

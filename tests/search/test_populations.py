@@ -42,6 +42,8 @@ CANDIDATES = [
     {"batch_norm": False, "activation": "tanh", "batch_size": 30, "input_dropout": 0.1},
     {"dtype": "float64", "batch_size": "auto", "shuffle": False},
     {"early_stopping": True, "n_iter_no_change": 1, "max_iter": 6},
+    {"n_members": 3, "calibrate": False},
+    {"n_members": 1, "hidden_layer_sizes": (6, 5)},
 ]
 DIVERGING = {"learning_rate_init": 1e30}
 
