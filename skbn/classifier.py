@@ -148,13 +148,15 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         gives all classes the same total weight.
 
     n_members : int, default=2
-        Networks whose probabilities are averaged, each from a seed of its own.
+        Networks whose probabilities are averaged, each from a seed of its own. Without
+        hidden layers, where all of them would be the same, there is one.
 
     calibrate : bool, default=True
         Divide the logits by a temperature that fits rows which were not trained on
         [3]_: those of the validation set where there is one, else
         ``validation_fraction`` of the rows, which all members but the first leave
-        out. With one member a second network is trained for this alone.
+        out. With one member a second network is trained for this alone. Without hidden
+        layers nothing is done.
 
     early_stopping : bool, default=False
         Set aside ``validation_fraction`` of the rows, watch the log-loss on them,
@@ -461,7 +463,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             X, labels = self._check_training_rows(X, y, reset=first, classes=classes)
             weights, _ = self._row_weights(sample_weight, labels)
             # A new member would have as much of a say as those that are trained.
-            n_models = self.n_members if first else len(self._trained[: self.n_members])
+            n_models, _ = self._ensemble()
+            n_models = n_models if first else len(self._trained[:n_models])
             models = self._models(n_models, going_on=not first)
             data = self._data(models[0], X, labels, np.flatnonzero(weights), weights)
             settings, hyper = self._plan(models[0], data)
@@ -488,17 +491,17 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         validation = None
         if not (X_val is None and y_val is None and sample_weight_val is None):
             validation = self._check_validation_set(X_val, y_val, sample_weight_val, per_class)
-        n_models = self.n_members
-        if self.calibrate and validation is None and not self.early_stopping:
+        n_models, calibrate = self._ensemble()
+        if calibrate and validation is None and not self.early_stopping:
             n_models = max(2, n_models)  # the first learns from all rows
         training, *training.others = [
-            self._training_of(model, X, labels, weights, validation, leaves_out=number > 0)
+            self._training_of(model, X, labels, weights, validation, calibrate and number > 0)
             for number, model in enumerate(self._models(n_models, going_on, drawn))
         ]
         return training
 
     def _training_of(self, model, X, labels, weights, validation, leaves_out):
-        """What a member is to do; to calibrate, some leave out rows."""
+        """What a member is to do; one that leaves out rows is calibrated on them."""
         rows, held_out, best = np.flatnonzero(weights), None, None
         if validation is None and self.early_stopping:
             rows, validation = self._split(X, labels, weights, rows, model.split_seed)
@@ -507,7 +510,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                     "early_stopping needs at least two rows in one of the classes to set a row "
                     f"aside; got {len(rows)} rows, all of different classes"
                 )
-        elif validation is None and self.calibrate and leaves_out:
+        elif validation is None and leaves_out:
             left, held_out = self._split(X, labels, weights, rows, model.split_seed)
             if len(left) < 2:  # too few for batch norm, as of three rows of one class
                 held_out = None
@@ -580,6 +583,12 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             return rows, None
         validation = ValidationSet(X, labels[drawn], weights[drawn], drawn)
         return np.setdiff1d(rows, drawn, assume_unique=True), validation
+
+    def _ensemble(self):
+        """How many members there are, and whether to calibrate them."""
+        # Softmax regression has one optimum, and no excess of confidence to take back.
+        is_deep = bool(self._architecture().hidden_layer_sizes)
+        return (self.n_members, self.calibrate) if is_deep else (1, False)
 
     def _architecture(self):
         sizes = self.hidden_layer_sizes
@@ -684,7 +693,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     def _publish(self, models, held_out=()):
         """Take over what was trained, and calibrate on rows that it was not trained on."""
         self._model, *self._others = models
-        self._n_averaged = self.n_members
+        self._n_averaged, _ = self._ensemble()
         self.n_iter_ = self._model.state.n_epochs
         self.history_ = self._model.history
         self.loss_ = self._model.history["loss"][self._model.kept_epoch - 1]
@@ -692,9 +701,10 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
 
     def _publish_training(self, training):
         models, held_out = [each.result() for each in training.all], []
+        _, calibrate = self._ensemble()
         for model, each in zip(models, training.all, strict=True):
             chosen = each.held_out if each.best is None else each.validation
-            if self.calibrate and chosen is not None:
+            if calibrate and chosen is not None:
                 logits = model.logits(chosen.x, chosen.rows)
                 held_out.append((logits, chosen.labels, chosen.weights))
         self._publish(models, held_out)

@@ -13,7 +13,7 @@ from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import StratifiedKFold
 
 import skbn.classifier
-from skbn import fit_population
+from skbn import BNSoftmaxClassifier, fit_population
 from skbn.ensemble import SPREAD, fit_temperature, log_mean_probabilities
 from skbn.search import CoarseToFineSearchCV
 
@@ -367,3 +367,14 @@ def test_a_member_that_diverges_is_an_error(iris, quick, monkeypatch, spoilt):
     with pytest.raises(ValueError, match=r"^Training diverged in epoch 1"):
         fit_population([model], *iris)
     assert vars(model) == before
+
+
+def test_softmax_regression_is_one_and_not_calibrated(iris):
+    fitted = BNSoftmaxClassifier((), random_state=0).fit(*iris)
+    assert fitted.temperature_ == 1
+    np.testing.assert_allclose(
+        fitted.decision_function(iris[0]),
+        iris[0] @ fitted.coefs_[0] + fitted.intercepts_[0],
+        rtol=1e-4,
+        atol=1e-5,
+    )
