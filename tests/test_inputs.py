@@ -162,9 +162,9 @@ def test_a_single_row_is_predicted(iris, quick, convert):
 
 
 @pytest.mark.parametrize("trained_in", ["float32", "float64"])
-def test_predictions_run_in_the_precision_of_the_rows(iris, quick, trained_in):
+def test_predictions_run_in_the_precision_of_the_rows(iris, single, trained_in):
     X, y = iris
-    model = quick(dtype=trained_in).fit(X, y)
+    model = single(dtype=trained_in).fit(X, y)
     narrow = X.astype(np.float32)
     same_rows = narrow.astype(np.float64)
     in_single, in_double = model.decision_function(narrow), model.decision_function(same_rows)
@@ -267,14 +267,14 @@ def test_score_takes_labels_as_fit_does(iris, quick, form):
 
 
 @pytest.mark.parametrize("form", LABELS)
-def test_labels_of_any_kind_in_parts_and_for_validation(iris, quick, form):
+def test_labels_of_any_kind_in_parts_and_for_validation(iris, single, form):
     X, codes = iris
     y = LABELS[form][0](codes)
-    part = quick().partial_fit(X, y, classes=y)
-    whole = quick(max_iter=1).fit(X, y)
+    part = single().partial_fit(X, y, classes=y)
+    whole = single(max_iter=1).fit(X, y)
     assert part.classes_.dtype == whole.classes_.dtype
     assert part.classes_.tolist() == whole.classes_.tolist()
-    watched = quick().fit(X, y, X_val=X, y_val=y)
+    watched = single().fit(X, y, X_val=X, y_val=y)
     (*_, accuracy) = watched.history_["validation_accuracy"]
     assert accuracy == np.mean(watched.predict(X.astype("float32")) == np.array(list(y)))
 

@@ -45,13 +45,16 @@ KINDS = [
     {"dtype": "float64", "activation": "selu"},
     {"batch_size": 50},
     {"batch_size": "auto", "shuffle": False},
-    {"n_members": 3, "calibrate": False},
-    {"n_members": 1},
     {"class_weight": "balanced"},
     {"class_weight": {0: 3.0}, "early_stopping": True},
     {"early_stopping": True, "validation_fraction": 0.2, "n_iter_no_change": 1, "max_iter": 6},
 ]
 """What keeps them apart."""
+MEMBERS = [
+    {"n_members": 3, "calibrate": False},
+    {"n_members": 1},
+    {"n_members": 3, "early_stopping": True},
+]
 DIVERGING = {"learning_rate_init": 1e30}
 
 
@@ -142,7 +145,7 @@ def unchanged(classifiers):
 # As alone.
 
 
-@pytest.mark.parametrize("kind", [{}, *KINDS], ids=str)
+@pytest.mark.parametrize("kind", [{}, *KINDS, *MEMBERS], ids=str)
 @pytest.mark.parametrize("on", ["all rows", "folds"])
 def test_each_is_as_alone(iris, quick, assert_as_alone, kind, on):
     X, y = iris
@@ -150,9 +153,9 @@ def test_each_is_as_alone(iris, quick, assert_as_alone, kind, on):
     assert_as_alone([quick(**each | kind) for each in COMPANY], X, y, rows=rows)
 
 
-def test_all_kinds_at_once(digits, quick, assert_as_alone, populations):
+def test_all_kinds_at_once(digits, single, assert_as_alone, populations):
     X, y = digits
-    classifiers = [quick(**each | kind) for each in COMPANY for kind in KINDS]
+    classifiers = [single(**each | kind) for each in COMPANY for kind in KINDS]
     folds = [train for train, _ in StratifiedKFold(5, shuffle=True, random_state=0).split(X, y)]
     rows = [folds[k % 5] for k in range(len(classifiers))]
     assert_as_alone(classifiers, X, y, rows=rows)
@@ -193,12 +196,12 @@ def test_batches_that_are_larger_than_the_data(digits, quick, assert_as_alone):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_folds_that_differ_by_a_row(iris, quick, assert_as_alone, populations, weighted):
+def test_folds_that_differ_by_a_row(iris, single, assert_as_alone, populations, weighted):
     X, y = iris
     weights = np.linspace(1, 3, len(y)) if weighted else None
     rows = [train for train, _ in KFold(4).split(X)] * 2
     assert {len(each) for each in rows} == {112, 113}
-    assert_as_alone([quick(random_state=k) for k in range(8)], X, y, weights, rows=rows)
+    assert_as_alone([single(random_state=k) for k in range(8)], X, y, weights, rows=rows)
     assert [size for size, _ in populations] == [4, 4]
 
 
@@ -378,6 +381,8 @@ def members(draw):
         "early_stopping": draw(kind([False, False, True])),
         "n_iter_no_change": draw(kind([1, 10])),
         "class_weight": draw(kind([None, None, "balanced"])),
+        "n_members": draw(kind([1, 2, 3])),
+        "calibrate": draw(st.booleans()),
         "random_state": draw(st.integers(0, 3)),
     }
     for name, values in {
@@ -426,25 +431,25 @@ def test_members_of_one_seed_share_no_stream_in_the_end(iris, quick, assert_as_a
 # Who is trained together.
 
 
-def test_networks_of_the_same_shapes_share_populations(iris, quick, populations):
+def test_networks_of_the_same_shapes_share_populations(iris, single, populations):
     sizes = [(8,), (8,), (9,), (8, 8), (9,), (8,)]
-    fit_population([quick(hidden_layer_sizes=each) for each in sizes], *iris)
+    fit_population([single(hidden_layer_sizes=each) for each in sizes], *iris)
     assert sorted(size for size, _ in populations) == [1, 2, 3]
 
 
-def test_a_small_memory_budget_trains_them_one_by_one(iris, quick, populations, assert_as_alone):
-    assert_as_alone([quick(**each) for each in COMPANY], *iris, memory_budget=1)
+def test_a_small_memory_budget_trains_them_one_by_one(iris, single, populations, assert_as_alone):
+    assert_as_alone([single(**each) for each in COMPANY], *iris, memory_budget=1)
     assert [size for size, _ in populations] == [1] * len(COMPANY)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("on", ["all rows", "folds"])
-def test_all_share_one_table(digits, quick, populations, kind, on):
+def test_all_share_one_table(digits, single, populations, kind, on):
     X, y = kind(digits[0]), digits[1]
     options = [{}, {"alpha": 0.1}, {"hidden_layer_sizes": (5,)}, {"early_stopping": True}] * 5
     folds = [train for train, _ in KFold(5).split(y) for _ in range(4)]
     rows = None if on == "all rows" else folds
-    fit_population([quick(**each, max_iter=1) for each in options], X, y, rows=rows)
+    fit_population([single(**each, max_iter=1) for each in options], X, y, rows=rows)
     assert [size for size, _ in populations] == [10, 5, 5]
     assert len({id(data.x) for _, data in populations}) == 1
     assert len({id(data.labels) for _, data in populations}) == 1
@@ -489,11 +494,11 @@ def test_warm_start_goes_on_from_where_each_stands(iris, quick, assert_as_alone,
     assert max(model.n_iter_ for model in models) == 8
 
 
-def test_warm_start_goes_on_with_those_that_stand_where_it_does(iris, quick, populations):
-    models = [quick(warm_start=True, random_state=k) for k in range(4)]
+def test_warm_start_goes_on_with_those_that_stand_where_it_does(iris, single, populations):
+    models = [single(warm_start=True, random_state=k) for k in range(4)]
     for model in models:
         model.set_params(max_iter=2).fit(*iris).set_params(max_iter=3)
-    fit_population([*models, quick(), quick()], *iris)
+    fit_population([*models, single(), single()], *iris)
     assert sorted(size for size, _ in populations) == [2, 4]
 
 
@@ -575,7 +580,8 @@ def test_one_that_diverges_disturbs_no_other(
         outcomes = fit_population(models, *iris, return_exceptions=True)
     expected = error_alone(quick(**kinds[3]), *iris)
     assert "diverged" in str(expected)
-    assert populations[0][0] == len(kinds)
+    # Where both members learn from as many rows they train together.
+    assert populations[0][0] == len(kinds) * (1 + early_stopping)
     for outcome, model, kind in zip(outcomes, models, kinds, strict=True):
         if model is models[3]:
             assert type(outcome) is type(expected)

@@ -102,12 +102,13 @@ def jobs(monkeypatch):
     return made
 
 
-def test_each_score_is_that_of_a_training_that_stopped_there(searched, iris, quick):
+def test_each_score_is_that_of_a_training_that_stopped_there(make, iris, quick):
     X, y = iris
+    searched = make(quick(max_iter=9, calibrate=False)).fit(X, y)
     curves = searched.learning_curves_.dropna(subset="score")
     for candidate, params in enumerate(searched.cv_results_["params"]):
         for split, (train, test) in enumerate(splits_of(searched, X, y)):
-            model = quick(max_iter=9).set_params(**params)
+            model = quick(max_iter=9, calibrate=False).set_params(**params)
             own = curves[(curves["candidate"] == candidate) & (curves["split"] == split)]
             for epoch, score in zip(own["epoch"], own["score"], strict=True):
                 while getattr(model, "n_iter_", 0) < epoch:
@@ -220,7 +221,7 @@ def test_ranks_put_those_first_that_came_further(searched):
         assert part["rank_test_score"].tolist() == expected.tolist()
 
 
-def test_learning_curves_are_the_histories_of_fits_that_watch_the_test_rows(quick, iris):
+def test_learning_curves_are_the_histories_of_fits_that_watch_the_test_rows(single, iris):
     X, y = iris
     candidates = [
         {"learning_rate_init": 0.01},
@@ -228,14 +229,14 @@ def test_learning_curves_are_the_histories_of_fits_that_watch_the_test_rows(quic
         {"dtype": "float64", "solver": "sgd"},
         {"hidden_layer_sizes": (4, 3), "n_iter_no_change": 1},
     ]
-    search = listed(quick(max_iter=9), candidates).fit(X, y)
+    search = listed(single(max_iter=9), candidates).fit(X, y)
     curves = search.learning_curves_
     assert list(curves) == ["candidate", "split", "epoch", "score", *CURVES]
     assert curves["epoch"].dtype == curves["candidate"].dtype == curves["split"].dtype == np.int64
     for (candidate, split), own in curves.groupby(["candidate", "split"]):
         train, test = splits_of(search, X, y)[split]
         params = search.cv_results_["params"][candidate] | {"n_iter_no_change": 10**6}
-        model = quick(max_iter=9).set_params(**params)
+        model = single(max_iter=9).set_params(**params)
         model.fit(X[train], y[train], X_val=X[test], y_val=y[test])
         n_epochs = search.cv_results_["n_epochs"][candidate]
         assert own["epoch"].tolist() == list(range(1, n_epochs + 1))
@@ -246,17 +247,17 @@ def test_learning_curves_are_the_histories_of_fits_that_watch_the_test_rows(quic
     assert curves["candidate"].nunique() == 4
 
 
-def test_curves_of_a_fold_with_a_class_that_is_not_in_training(quick, iris):
+def test_curves_of_a_fold_with_a_class_that_is_not_in_training(single, iris):
     X, y = iris
     y = np.where(np.arange(150) == 3, 3, y)
     cv = [(np.arange(60, 120), np.arange(60)), (np.arange(60), np.arange(60, 120))]
-    search = listed(quick(max_iter=3), [{"alpha": 0.0}, {"alpha": 0.1}], cv=cv, eta=2).fit(X, y)
+    search = listed(single(max_iter=3), [{"alpha": 0.0}, {"alpha": 0.1}], cv=cv, eta=2).fit(X, y)
     curves = search.learning_curves_
     train, test = cv[0]
     known = test[y[test] != 3]
     best = search.best_index_
     own = curves[(curves["candidate"] == best) & (curves["split"] == 0)]
-    model = quick(max_iter=3, **search.best_params_, n_iter_no_change=99)
+    model = single(max_iter=3, **search.best_params_, n_iter_no_change=99)
     model.fit(X[train], y[train], X_val=X[known], y_val=y[known])
     for name in CURVES:
         np.testing.assert_array_equal(own[name], model.history_[name])
@@ -349,7 +350,8 @@ def test_threads_change_nothing(make, iris, searched, memory_budget):
 
 @pytest.fixture
 def scaled(quick):
-    return Pipeline([("scaler", StandardScaler()), ("net", quick(max_iter=9))])
+    net = quick(max_iter=9, calibrate=False)
+    return Pipeline([("scaler", StandardScaler()), ("net", net)])
 
 
 def test_transformers_and_last_steps_may_differ(scaled, quick, iris):
@@ -357,7 +359,7 @@ def test_transformers_and_last_steps_may_differ(scaled, quick, iris):
         {"scaler": MinMaxScaler(), "net__alpha": 0.1},
         {"scaler": "passthrough"},
         {"net": SGDClassifier(loss="log_loss", random_state=0, max_iter=9)},
-        {"net": quick(max_iter=9, alpha=0.2), "net__dropout": 0.1},
+        {"net": quick(max_iter=9, alpha=0.2, calibrate=False), "net__dropout": 0.1},
     ]
     X, y = iris
     search = listed(scaled, candidates, min_epochs=3, eta=2, refit=False).fit(X, y)
@@ -387,7 +389,7 @@ def assert_scores_of_partial_fit(search, X, y):
 
 def test_a_network_may_replace_another_last_step(quick, iris):
     model = Pipeline([("scaler", StandardScaler()), ("last", SGDClassifier(max_iter=9))])
-    net = quick(max_iter=9)
+    net = quick(max_iter=9, calibrate=False)
     candidates = [{"last": net, "last__alpha": alpha} for alpha in (0.0, 0.1, 1.0)]
     search = listed(model, candidates, refit=False).fit(*iris)
     assert_scores_of_partial_fit(search, *iris)
@@ -485,8 +487,9 @@ class Subclass(BNSoftmaxClassifier):
 
 def test_subclasses_train_by_partial_fit(quick, iris):
     candidates = [{"alpha": alpha} for alpha in (0.0, 0.1, 1.0)]
-    mine = listed(Subclass(**quick(max_iter=9).get_params()), candidates).fit(*iris)
-    its = listed(quick(max_iter=9), candidates).fit(*iris)
+    model = quick(max_iter=9, calibrate=False)
+    mine = listed(Subclass(**model.get_params()), candidates).fit(*iris)
+    its = listed(model, candidates).fit(*iris)
     columns = ["candidate", "split", "epoch", "score"]
     assert list(mine.learning_curves_) == columns
     expected = its.learning_curves_.dropna(subset="score")[columns].reset_index(drop=True)
