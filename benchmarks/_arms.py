@@ -126,7 +126,6 @@ CHANGES = [
     {"calibrate": False},
     {"n_members": 3},
     {"n_members": 4},
-    {"hidden_layer_sizes": (256, 256), "n_members": 3},
     {"max_iter": 20},
     {"validation_fraction": 0.05},
     {"validation_fraction": 0.2},
