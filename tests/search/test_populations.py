@@ -37,7 +37,7 @@ CANDIDATES = [
     {"learning_rate_init": 0.01},
     {"learning_rate_init": 0.1, "dropout": 0.3, "random_state": 1},
     {"alpha": 0.1, "label_smoothing": 0.1, "max_iter": 5},
-    {"hidden_layer_sizes": (6, 5), "solver": "sgd", "learning_rate": "cosine"},
+    {"hidden_layer_sizes": (6, 5), "solver": "sgd", "learning_rate": "one_cycle"},
     {"hidden_layer_sizes": (), "solver": "rmsprop", "class_weight": "balanced"},
     {"batch_norm": False, "activation": "tanh", "batch_size": 30, "input_dropout": 0.1},
     {"dtype": "float64", "batch_size": "auto", "shuffle": False},
