@@ -25,7 +25,7 @@ from itertools import product
 from operator import itemgetter
 
 import numpy as np
-from _common import machine, mnist
+from _common import ONE, machine, mnist
 from threadpoolctl import threadpool_limits
 
 from skbn import BNSoftmaxClassifier
@@ -52,7 +52,7 @@ def curve(data, steps, seed, **settings):
     X, X_test, y, y_test = data
     order = np.random.default_rng(seed).permutation(len(X))
     X, y, rows = X[order], y[order], SLICE * BATCH
-    model = BNSoftmaxClassifier(**SETTINGS, **settings, max_iter=steps // SLICE, random_state=seed)
+    model = BNSoftmaxClassifier(**ONE, **SETTINGS, **settings, max_iter=steps // SLICE, random_state=seed)
     marks, accuracies = [], []
     # An epoch of partial_fit is a slice of the rows, which is shuffled within.
     for step in range(SLICE, steps + 1, SLICE):
