@@ -36,7 +36,7 @@ LENGTHS = (2500, SHORT, 5000, 10_000)
 """Of the runs with one cycle."""
 RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
 SCHEDULES = ("constant", "one_cycle")
-SETTINGS = {
+SETTINGS = ONE | {
     "hidden_layer_sizes": (100, 100, 100),
     "activation": "logistic",
     "solver": "sgd",
@@ -52,7 +52,7 @@ def curve(data, steps, seed, **settings):
     X, X_test, y, y_test = data
     order = np.random.default_rng(seed).permutation(len(X))
     X, y, rows = X[order], y[order], SLICE * BATCH
-    model = BNSoftmaxClassifier(**ONE, **SETTINGS, **settings, max_iter=steps // SLICE, random_state=seed)
+    model = BNSoftmaxClassifier(**SETTINGS, **settings, max_iter=steps // SLICE, random_state=seed)
     marks, accuracies = [], []
     # An epoch of partial_fit is a slice of the rows, which is shuffled within.
     for step in range(SLICE, steps + 1, SLICE):
