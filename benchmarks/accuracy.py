@@ -23,6 +23,7 @@ import argparse
 import csv
 import warnings
 from functools import cache
+from itertools import product
 from pathlib import Path
 from time import process_time
 
@@ -158,7 +159,7 @@ def arguments():
     parser.add_argument("--csv", help="file for the results of each fit")
     parser.add_argument("--resume", action="store_true", help="do only what the file lacks")
     parser.add_argument("--picture", help="file for accuracy against time of fit")
-    parser.add_argument("--seeds", type=int, help="seeds of one split, for their deviation")
+    parser.add_argument("--seeds", type=int, help="seeds of each split, for their deviation")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--arms", nargs="+", choices=list(ARMS), help="some of the arms")
     which.add_argument("--ablation", action="store_true", help="variations of skbn's defaults")
@@ -189,7 +190,8 @@ def main():
     pairs = [(split, split) for split in range(given.splits)]
     show = report_variations if given.ablation else report
     if given.seeds:
-        pairs, show = [(0, seed) for seed in range(given.seeds)], report_seeds
+        pairs = list(product(range(given.splits), range(given.seeds)))
+        show = report_seeds
     lines = Lines(given.csv, given.resume)
     results = run(chosen_arms(given), chosen_sets(given), pairs, given.rows, lines)
     show(results)
