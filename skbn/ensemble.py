@@ -45,7 +45,8 @@ def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
         scale, total = np.exp(-log_temperature), 0.0
         for z, right, weights in parts:
             mean = (softmax(z * scale) * z).sum(axis=1)
-            total += float(weights @ (right - mean))
+            # Not as a product, whose last bit may hang on where in memory the rows lie.
+            total += float(np.sum(weights * (right - mean)))
         return float(scale * total + log_temperature / SPREAD**2)
 
     if not parts:
