@@ -4,8 +4,8 @@
 
 60,000 training images, pixels scaled to [0, 1]; the one_cycle schedule, no L2 penalty. The
 first two figures are those of one network after three and after ten epochs; the last averages
-several, each with dropout of pixels and of units. Settings were chosen with ``--validate``,
-which trains on 50,000 of the images and tests on the other 10,000.
+several, each with dropout of pixels and of units. ``--validate`` is for choosing settings: it
+trains on 50,000 of the images and tests on the other 10,000.
 """
 
 import argparse
