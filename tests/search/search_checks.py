@@ -1,4 +1,4 @@
-"""What the tests of searches share: a comparison, and a callback that records."""
+"""What the tests of searches share: comparisons, and a callback that records."""
 
 import numpy as np
 
@@ -31,3 +31,13 @@ class Recorder:
 
     def teardown(self, estimator, context):
         self.seen.append("teardown")
+
+
+def check_two_rounds(recorder):
+    """It was told of five candidates on two splits, in two rounds."""
+    assert recorder.seen[:2] == ["setup", "fit"]
+    assert recorder.seen[-2:] == ["end", "teardown"]
+    assert recorder.seen.count("round") == 2
+    assert recorder.seen.count("candidate-split-evaluation") == 10
+    assert recorder.seen.count("refit") == 1
+    assert recorder.seen.count("end") == 14

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import sklearn
 from scipy.stats import loguniform, uniform
-from search_checks import Recorder, same_results
+from search_checks import Recorder, check_two_rounds, same_results
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.datasets import make_regression
 from sklearn.exceptions import FitFailedWarning, NotFittedError
@@ -448,12 +448,7 @@ def test_scikit_learns_callbacks_are_called():
     recorder = Recorder()
     assert isinstance(recorder, callback.FitCallback)
     make(n_candidates=5, n_rounds=2).set_callbacks(recorder).fit(X, Y)
-    assert recorder.seen[:2] == ["setup", "fit"]
-    assert recorder.seen[-2:] == ["end", "teardown"]
-    assert recorder.seen.count("round") == 2
-    assert recorder.seen.count("candidate-split-evaluation") == 10
-    assert recorder.seen.count("refit") == 1
-    assert recorder.seen.count("end") == 14
+    check_two_rounds(recorder)
 
 
 @pytest.mark.parametrize(
