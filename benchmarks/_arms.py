@@ -20,6 +20,7 @@ from sklearn.neural_network import MLPClassifier
 
 import skbn
 from skbn import BNSoftmaxClassifier, tabular_pipeline
+from skbn.classifier import automatic_batch_size
 
 torch, pytabkit = optional("torch"), optional("pytabkit")
 
@@ -65,7 +66,7 @@ class TorchClassifier:
         X, y = torch.from_numpy(X.astype(np.float32)), torch.from_numpy(y)
         batch = settings["batch_size"]
         if batch == "auto":
-            batch = min(128, max(32, len(X) // 20))
+            batch = automatic_batch_size(len(X))
         n_batches, n_epochs = -(-len(X) // batch), settings["max_iter"]
         make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings["solver"]]
         peak = settings["learning_rate_init"]

@@ -12,7 +12,7 @@ ratios over the rounds are quoted:
   a seed a round;
 - mlp: RandomizedSearchCV(MLPClassifier) over the equivalent space on digits, satimage and
   letter, against searches here of half as many candidates to twice as many; accuracy on
-  a quarter held out, a seed a round (letter takes five minutes a round);
+  a quarter held out, a seed a round (letter takes three minutes a round);
 - memory: 200 candidates x 5 folds on letter, the most that all processes have together.
 """
 
@@ -47,7 +47,6 @@ DIGITS = {
     "hidden_layer_sizes": hidden_layers(1, [32, 64, 128, 256]),
     "batch_size": [32, 64, 128, 256],
 }
-
 TWO_LAYERS = DIGITS | {"hidden_layer_sizes": hidden_layers((1, 2), [32, 64, 128, 256])}
 WITH_ALPHA = TWO_LAYERS | {"alpha": loguniform(1e-6, 1e-1)}
 

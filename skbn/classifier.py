@@ -463,8 +463,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             X, labels = self._check_training_rows(X, y, reset=first, classes=classes)
             weights, _ = self._row_weights(sample_weight, labels)
             # A new member would have as much of a say as those that are trained.
-            n_models, _ = self._ensemble()
-            n_models = n_models if first else len(self._trained[:n_models])
+            n_members, _ = self._ensemble()
+            n_models = n_members if first else min(n_members, len(self._trained))
             models = self._models(n_models, going_on=not first)
             data = self._data(models[0], X, labels, np.flatnonzero(weights), weights)
             settings, hyper = self._plan(models[0], data)
@@ -491,9 +491,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         validation = None
         if not (X_val is None and y_val is None and sample_weight_val is None):
             validation = self._check_validation_set(X_val, y_val, sample_weight_val, per_class)
-        n_models, calibrate = self._ensemble()
-        if calibrate and validation is None and not self.early_stopping:
-            n_models = max(2, n_models)  # the first learns from all rows
+        _, calibrate = self._ensemble()
+        n_models = self._n_models(validation)
         training, *training.others = [
             self._training_of(model, X, labels, weights, validation, calibrate and number > 0)
             for number, model in enumerate(self._models(n_models, going_on, drawn))
@@ -587,8 +586,14 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     def _ensemble(self):
         """How many members there are, and whether to calibrate them."""
         # Softmax regression has one optimum, and no excess of confidence to take back.
-        is_deep = bool(self._architecture().hidden_layer_sizes)
+        is_deep = np.size(self.hidden_layer_sizes) > 0
         return (self.n_members, self.calibrate) if is_deep else (1, False)
+
+    def _n_models(self, validation=None):
+        """How many networks are trained: without a validation set, one may be to calibrate."""
+        n_members, calibrate = self._ensemble()
+        leaves_out = calibrate and validation is None and not self.early_stopping
+        return max(2, n_members) if leaves_out else n_members  # the first learns from all rows
 
     def _architecture(self):
         sizes = self.hidden_layer_sizes
@@ -614,9 +619,10 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
             return models
         seed, drawn = self.random_state, {} if drawn is None else drawn
         words = _words_of_seed(int(seed)) if isinstance(seed, Integral) else _words(seed)
+        architecture = self._architecture()
         for number in range(len(models), n_models):
             entropy = (*words, number) if number else words
-            which = self._architecture(), self.solver, self.initializer, self.dtype, entropy
+            which = architecture, self.solver, self.initializer, self.dtype, entropy
             if which not in drawn:
                 drawn[which] = Model.new(*which)
             models.append(drawn[which].twin())
@@ -650,7 +656,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     def _settings(self, architecture, n_rows):
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = min(128, max(32, n_rows // 20))
+            batch_size = automatic_batch_size(n_rows)
         if batch_size == 1 and architecture.normalised:
             raise ValueError(
                 "batch_size=1 leaves batch norm nothing to normalise over; use at least 2 rows, "
@@ -838,6 +844,11 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
                 stacklevel=2,
             )
         super().__setstate__(state)
+
+
+def automatic_batch_size(n_rows):
+    """Rows of a mini-batch by default."""
+    return min(128, max(32, n_rows // 20))
 
 
 def _words(random_state):

@@ -40,6 +40,8 @@ def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
         z = z.astype(np.float64)
         right = np.take_along_axis(z, labels[:, None], axis=1)[:, 0]
         parts.append((z, right, weights * (len(weights) / weights.sum())))
+    if not parts:
+        return 1.0
 
     def slope(log_temperature: float) -> float:
         scale, total = np.exp(-log_temperature), 0.0
@@ -49,8 +51,6 @@ def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
             total += float(np.sum(weights * (right - mean)))
         return float(scale * total + log_temperature / SPREAD**2)
 
-    if not parts:
-        return 1.0
     lowest, highest = LIMITS
     if slope(lowest) >= 0:
         return float(np.exp(lowest))

@@ -76,7 +76,7 @@ def company(member: Member, split: Split, memory_budget: float) -> Company:
     n_steps = (min(job.until or np.inf, classifier.max_iter) - n_done) * -(-n_rows // batch_size)
     # Seconds, about: what a step costs in any case, and its arithmetic.
     cost = n_steps * (4e-5 / size + 6e-11 * batch_size * architecture.layout.size)
-    cost *= max(classifier.n_members, 1 + classifier.calibrate)
+    cost *= classifier._n_models()
     key = in_common(architecture, settings, n_rows, n_done, dtype)
     return Company(key, size, cost, True)
 
@@ -174,11 +174,12 @@ def _accuracies(
         for some in parts(group, len(labels) * architecture.n_classes * n_models):
             started = perf_counter()
             logits = logits_together([model for _, c in some for model in c._averaged], x)
+            shares = {}
             for i, (key, classifier) in enumerate(some):
                 combined = classifier._combined(logits[i * n_models : (i + 1) * n_models])
-                right[key] = float(np.average(combined.argmax(axis=1) == labels)), 0.0
+                shares[key] = float(np.average(combined.argmax(axis=1) == labels))
             seconds = (perf_counter() - started) / len(some)
-            right |= {key: (right[key][0], seconds) for key, _ in some}
+            right |= {key: (share, seconds) for key, share in shares.items()}
     return right
 
 
