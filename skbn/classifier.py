@@ -73,6 +73,14 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
     input_dropout : float, default=0.0
         The same for the features.
 
+    noise : float, default=0.0
+        Standard deviation of the normal noise that is added to the activations of
+        hidden layers in training, before dropout.
+
+    input_noise : float, default=0.0
+        The same for the features. With standardised features it is in units of
+        their standard deviations.
+
     initializer : {"auto", "he", "glorot", "lecun"}, default="auto"
         Standard deviation of the initial weights. "auto" is gain / sqrt(n_in)
         with the gain of the activation: He's for relu, LeCun's for selu.
@@ -180,7 +188,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         Precision of training.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of initialisation, shuffling, dropout and the validation split. The
+        Seed of initialisation, shuffling, dropout, noise and the validation split. The
         same seed, library versions, processor and number of threads give the
         same bits.
 
@@ -265,6 +273,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         "bn_epsilon": [Interval(Real, 0, None, closed="neither")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "noise": [Interval(Real, 0, None, closed="left")],
+        "input_noise": [Interval(Real, 0, None, closed="left")],
         "initializer": [StrOptions(set(INITIALIZERS))],
         "solver": [StrOptions(set(OPTIMIZERS))],
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -305,6 +315,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         bn_epsilon=1e-5,
         dropout=0.0,
         input_dropout=0.0,
+        noise=0.0,
+        input_noise=0.0,
         initializer="auto",
         solver="adam",
         alpha=0.01,
@@ -341,6 +353,8 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         self.bn_epsilon = bn_epsilon
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.noise = noise
+        self.input_noise = input_noise
         self.initializer = initializer
         self.solver = solver
         self.alpha = alpha

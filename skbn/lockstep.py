@@ -15,7 +15,7 @@ from scipy.sparse import issparse, vstack
 
 from skbn.model import Model, divergence
 from skbn.network.batches import batch_edges
-from skbn.network.network import Architecture
+from skbn.network.network import NOISE, Architecture
 from skbn.network.parameters import Array, Indices
 from skbn.network.state import State
 from skbn.network.training import PER_MEMBER, Data, Epoch, Settings, train
@@ -192,11 +192,11 @@ class _Population:
             name: np.concatenate([training.hyper[name] for training in self.members])
             for name in PER_MEMBER
         }
-        # Trainings that begin alike share their streams; those that drop out at rates of
-        # their own draw from one each.
+        # Trainings that begin alike share their streams; those with noise of their own draw
+        # from one each.
         self.state.shuffle_streams = deepcopy(self.state.shuffle_streams)
-        if self.hyper["dropout"].any() or self.hyper["input_dropout"].any():
-            self.state.dropout_streams = [deepcopy(each) for each in self.state.dropout_streams]
+        if any(self.hyper[name].any() for name in NOISE):
+            self.state.noise_streams = [deepcopy(each) for each in self.state.noise_streams]
         # By name, what was measured: an array (K,) an epoch.
         self.history: defaultdict[str, list[Array]] = defaultdict(list)
 

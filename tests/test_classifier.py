@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.polynomial.hermite_e import hermegauss
+from scipy.optimize import minimize
 from scipy.special import expit, logit
 from scipy.special import softmax as scipy_softmax
 from scipy.stats import norm
@@ -508,8 +510,11 @@ def test_alpha_means_the_same_at_every_batch_size(iris, steady, batch_size):
     np.testing.assert_allclose(gradient, -0.5 * model.coefs_[0], atol=5e-3)
 
 
-@pytest.mark.parametrize("disturbance", [{"dropout": 0.75}, {"input_dropout": 0.25}])
-def test_dropout_disturbs_training_and_not_prediction(iris, quick, disturbance):
+@pytest.mark.parametrize(
+    "disturbance",
+    [{"dropout": 0.75}, {"input_dropout": 0.25}, {"noise": 3.0}, {"input_noise": 0.5}],
+)
+def test_noise_disturbs_training_and_not_prediction(iris, quick, disturbance):
     X, y = iris[0], iris[1] == 0  # easily told from the others: the loss goes to zero
     options = {"hidden_layer_sizes": (32,), "max_iter": 20}
     plain = quick(**options).fit(X, y)
@@ -534,6 +539,29 @@ def test_input_dropout_spreads_weight_over_copies_of_a_feature(steady):
 
     assert imbalance(steady(**options).fit(X, y)) > 0.1
     assert imbalance(steady(**options, input_dropout=0.5).fit(X, y)) < 0.05
+
+
+def test_input_noise_minimises_the_mean_loss_over_noisy_features(steady):
+    # Noise of the features is noise of each logit, whose mean loss is a quadrature.
+    stream, deviation = np.random.default_rng(0), 0.7
+    X = stream.normal(size=(40, 2))
+    y = X @ [2.0, -1.0] + stream.normal(size=40) > 0.5
+    nodes, shares = hermegauss(60)
+
+    def mean_loss(parameters):
+        slopes, intercept = parameters[:2], parameters[2]
+        logits = (X @ slopes + intercept)[:, None] + deviation * np.linalg.norm(slopes) * nodes
+        losses = np.logaddexp(0, np.where(y[:, None], -logits, logits))
+        return (losses @ shares).mean() / shares.sum()
+
+    expected = minimize(mean_loss, np.zeros(3)).x
+    model = steady(
+        hidden_layer_sizes=(), alpha=0, input_noise=deviation, max_iter=200, learning_rate_init=0.05
+    )
+    model.fit(np.repeat(X, 300, axis=0), np.repeat(y, 300))
+    slopes = np.diff(model.coefs_[0])[:, 0]
+    found = [*slopes, *np.diff(model.intercepts_[0])]
+    np.testing.assert_allclose(found, expected, rtol=0.02, atol=0.02)
 
 
 # Stopping.

@@ -20,8 +20,8 @@ PLAIN |= {"learning_rate_init": 0.02, "max_iter": 4, "beta_2": 0.99, "alpha": 0.
 MEMBERS = [
     {},
     {"dropout": 0.3, "alpha": 0.1},
-    {"max_grad_norm": 0.2, "input_dropout": 0.2, "max_iter": 9},
-    {"label_smoothing": 0.2, "bn_momentum": 0.5, "learning_rate_init": 0.2},
+    {"max_grad_norm": 0.2, "input_dropout": 0.2, "noise": 0.3, "max_iter": 9},
+    {"label_smoothing": 0.2, "bn_momentum": 0.5, "input_noise": 0.1, "learning_rate_init": 0.2},
 ]
 HOW = Settings("adam", True, "one_cycle", 16, True)
 DIVERGING = {"learning_rate_init": 1e30}

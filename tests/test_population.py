@@ -136,8 +136,8 @@ def unchanged(classifiers):
             np.testing.assert_array_equal(mine.sums, its.sums)
             np.testing.assert_array_equal(mine.vectors, its.vectors)
             assert mine.n_epochs == its.n_epochs
-            assert [s.bit_generator.state for s in mine.shuffle_streams + mine.dropout_streams] == [
-                s.bit_generator.state for s in its.shuffle_streams + its.dropout_streams
+            assert [s.bit_generator.state for s in mine.shuffle_streams + mine.noise_streams] == [
+                s.bit_generator.state for s in its.shuffle_streams + its.noise_streams
             ]
             assert model.history_ == twin.history_
 
@@ -329,11 +329,11 @@ def test_those_that_share_a_random_state_draw_from_it_in_turn(iris, quick, asser
 
 
 def test_what_was_fitted_together_goes_on_as_what_was_fitted_alone(iris, quick, assert_same_model):
-    # Some met a dropout that was not theirs; their streams must not have moved.
-    kinds = [{}, {"dropout": 0.5}, {"input_dropout": 0.3}, {"max_iter": 2}]
+    # Some met noise that was not theirs; their streams must not have moved.
+    kinds = [{}, {"dropout": 0.5}, {"input_dropout": 0.3}, {"noise": 0.3}, {"max_iter": 2}]
     fitted = fit_population([quick(**kind) for kind in kinds], *iris)
     for model, kind in zip(fitted, kinds, strict=True):
-        later = {"dropout": 0.4, "input_dropout": 0.2}
+        later = {"dropout": 0.4, "input_dropout": 0.2, "noise": 0.1}
         alone = quick(**kind).fit(*iris).set_params(**later).partial_fit(*iris)
         assert_same_model(model.set_params(**later).partial_fit(*iris), alone)
 
@@ -389,6 +389,8 @@ def members(draw):
         "alpha": (0.0, 0.1),
         "dropout": (0.0, 0.4),
         "input_dropout": (0.0, 0.2),
+        "noise": (0.0, 0.3),
+        "input_noise": (0.0, 0.3),
         "label_smoothing": (0.0, 0.1),
         "max_grad_norm": (None, 0.1),
         "bn_momentum": (0.0, 0.9),

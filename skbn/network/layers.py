@@ -231,3 +231,44 @@ class Dropout:
         """Apply the same mask to the gradient, in place of ``d``."""
         d *= self._mask
         return d
+
+
+class GaussianNoise:
+    """Add normal noise of mean zero to each input.
+
+    Parameters
+    ----------
+    deviation : ndarray of shape (K, 1, 1)
+        Standard deviation of each member's. It comes from the member's own stream.
+    streams : sequence of numpy.random.Generator
+        One stream a member.
+    shape : tuple of int
+        (K, m, n) of the mini-batch.
+
+    References
+    ----------
+    Bishop 1995, "Training with noise is equivalent to Tikhonov regularization".
+    """
+
+    def __init__(
+        self, deviation: Array, streams: Sequence[np.random.Generator], shape: Sequence[int]
+    ) -> None:
+        self._deviation, self._streams = deviation, streams
+        self._output = empty(shape, deviation.dtype)
+
+    def forward(self, x: Array, share: Array | None) -> Array:
+        """Draw noise and add it."""
+        output = self._output
+        for stream, deviation, member in zip(self._streams, self._deviation, output, strict=True):
+            # A member without noise draws nothing, as it would alone.
+            if deviation > 0:
+                stream.standard_normal(dtype=member.dtype.type, out=member)
+            else:
+                member.fill(0)
+        output *= self._deviation
+        output += x
+        return output
+
+    def backward(self, d: Array) -> Array:
+        """Give ``d``."""
+        return d

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,16 @@ from scipy.sparse import issparse
 
 from skbn.network.activations import ACTIVATIONS, Activation
 from skbn.network.initializers import INITIALIZERS
-from skbn.network.layers import BatchNorm, Dense, Dropout, Elementwise, Layer
+from skbn.network.layers import BatchNorm, Dense, Dropout, Elementwise, GaussianNoise, Layer
 from skbn.network.mapped import Pages
 from skbn.network.parameters import Array, Indices, Layout, empty, zeros
 from skbn.network.softmax import CrossEntropy
+
+RandomLayer: TypeAlias = GaussianNoise | Dropout
+INPUT_NOISE: dict[str, type[RandomLayer]] = {"input_noise": GaussianNoise, "input_dropout": Dropout}
+HIDDEN_NOISE: dict[str, type[RandomLayer]] = {"noise": GaussianNoise, "dropout": Dropout}
+NOISE = (*INPUT_NOISE, *HIDDEN_NOISE)
+"""Hyperparameters of random layers, which there are in training only."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +120,8 @@ class Network:
     n_rows : int
         Rows of a mini-batch, m.
     hyper : mapping of str to ndarray of shape (K, 1)
-        ``bn_epsilon``, ``dropout``, ``input_dropout`` and ``label_smoothing``.
-    dropout_streams : sequence of numpy.random.Generator, one a member
+        ``bn_epsilon``, ``label_smoothing`` and the names in ``NOISE``.
+    noise_streams : sequence of numpy.random.Generator, one a member
     """
 
     def __init__(
@@ -125,11 +131,11 @@ class Network:
         gradient: Array,
         n_rows: int,
         hyper: Mapping[str, Array],
-        dropout_streams: Sequence[np.random.Generator],
+        noise_streams: Sequence[np.random.Generator],
     ) -> None:
         self._value = architecture.layout.views(theta)
         self._slope = architecture.layout.views(gradient)
-        self._hyper, self._streams = hyper, dropout_streams
+        self._hyper, self._streams = hyper, noise_streams
         self._shape, self._dtype = (len(theta), n_rows), theta.dtype
         # Two arrays pass the gradient back from layer to layer, in turns. The fewer
         # buffers there are, the more of a step stays in the cache.
@@ -138,14 +144,14 @@ class Network:
         self._loss = CrossEntropy(
             len(theta), n_rows, architecture.n_classes, hyper["label_smoothing"]
         )
-        input_layers = self._dropout("input_dropout", architecture.n_features)
+        input_layers = self._noise(INPUT_NOISE, architecture.n_features)
         layers: list[Layer] = []
         for layer, n_units in enumerate(architecture.hidden_layer_sizes):
             layers.append(self._dense(layer, self._buffer(n_units)))
             if architecture.batch_norm:
                 layers.append(self._batch_norm(layer, n_units))
             layers.append(self._elementwise(ACTIVATIONS[architecture.activation], n_units))
-            layers.extend(self._dropout("dropout", n_units))
+            layers.extend(self._noise(HIDDEN_NOISE, n_units))
         layers.append(self._dense(len(architecture.hidden_layer_sizes), self._loss.logits))
         self._layers = [*input_layers, *layers]
         # Nothing before the first weights is trained.
@@ -187,12 +193,13 @@ class Network:
     def _elementwise(self, activation: Activation, n_units: int) -> Elementwise:
         return Elementwise(activation, self._buffer(n_units) if activation.needs_input else None)
 
-    def _dropout(self, name: str, n_units: int) -> list[Layer]:
-        """Give a layer, or none where no member has a rate."""
-        rate = self._hyper[name]
-        if not rate.any():
-            return []
-        return [Dropout(rate[..., None], self._streams, (*self._shape, n_units))]
+    def _noise(self, kinds: Mapping[str, type[RandomLayer]], n_units: int) -> list[RandomLayer]:
+        """Give a layer of each kind that some member has a use for."""
+        return [
+            layer(self._hyper[name][..., None], self._streams, (*self._shape, n_units))
+            for name, layer in kinds.items()
+            if self._hyper[name].any()
+        ]
 
     def loss_and_gradient(self, x: Array, cells: Indices, weights: Array | None = None) -> Array:
         """Write the gradient of the mean weighted loss and give the rows' losses.

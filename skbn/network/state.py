@@ -31,7 +31,7 @@ class State:
         The optimiser's state.
     sums : float64 ndarray of shape (3, K, 1)
         Sums of the weights in the averages of ``AVERAGES``.
-    shuffle_streams, dropout_streams : list of numpy.random.Generator
+    shuffle_streams, noise_streams : list of numpy.random.Generator
         One a member.
     n_epochs : int, default=0
         Whole epochs done.
@@ -41,7 +41,7 @@ class State:
     vectors: list[Array]
     sums: Array
     shuffle_streams: list[np.random.Generator]
-    dropout_streams: list[np.random.Generator]
+    noise_streams: list[np.random.Generator]
     n_epochs: int = 0
 
     def copy(self) -> State:
@@ -51,7 +51,7 @@ class State:
             vectors=[copy(vector) for vector in self.vectors],
             sums=self.sums.copy(),
             shuffle_streams=deepcopy(self.shuffle_streams),
-            dropout_streams=deepcopy(self.dropout_streams),
+            noise_streams=deepcopy(self.noise_streams),
             n_epochs=self.n_epochs,
         )
 
@@ -63,7 +63,7 @@ class State:
             vectors=[_rows(vector, index) for vector in self.vectors],
             sums=self.sums[:, index],
             shuffle_streams=[self.shuffle_streams[k] for k in which],
-            dropout_streams=[self.dropout_streams[k] for k in which],
+            noise_streams=[self.noise_streams[k] for k in which],
             n_epochs=self.n_epochs,
         )
 
@@ -78,7 +78,7 @@ class State:
             ],
             sums=np.concatenate([state.sums for state in states], axis=1),
             shuffle_streams=[stream for state in states for stream in state.shuffle_streams],
-            dropout_streams=[stream for state in states for stream in state.dropout_streams],
+            noise_streams=[stream for state in states for stream in state.noise_streams],
             n_epochs=states[0].n_epochs,
         )
 
@@ -86,7 +86,7 @@ class State:
         return [self.theta, *self.vectors, self.sums]
 
     def _bit_generators(self) -> list[Any]:
-        return [s.bit_generator for s in (*self.shuffle_streams, *self.dropout_streams)]
+        return [s.bit_generator for s in (*self.shuffle_streams, *self.noise_streams)]
 
     def snapshot(self) -> Snapshot:
         """Give what `restore` takes to come back to this point."""
@@ -128,7 +128,7 @@ def initial_state(
         A key of ``OPTIMIZERS``.
     initializers : sequence of str, one a member
     seeds : sequence of numpy.random.SeedSequence, one a member
-        Each is spawned into streams for initialisation, shuffling and dropout.
+        Each is spawned into streams for initialisation, shuffling and noise.
     dtype : numpy dtype
 
     Returns
@@ -136,7 +136,7 @@ def initial_state(
     state : State
     """
     streams = [[np.random.default_rng(child) for child in seed.spawn(3)] for seed in seeds]
-    first, shuffle, dropout = (list(kind) for kind in zip(*streams, strict=True))
+    first, shuffle, noise = (list(kind) for kind in zip(*streams, strict=True))
     theta = initial_theta(architecture, initializers, first, dtype)
     trained = (len(theta), architecture.layout.n_trained)
     return State(
@@ -144,5 +144,5 @@ def initial_state(
         vectors=[zeros(trained, dtype) for _ in range(OPTIMIZERS[solver].n_vectors)],
         sums=np.zeros((len(AVERAGES), len(theta), 1)),
         shuffle_streams=shuffle,
-        dropout_streams=dropout,
+        noise_streams=noise,
     )

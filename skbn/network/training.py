@@ -35,6 +35,8 @@ PER_MEMBER = (
     "bn_epsilon",
     "dropout",
     "input_dropout",
+    "noise",
+    "input_noise",
     "label_smoothing",
 )
 """Hyperparameters in which the members of a population may differ."""
@@ -198,7 +200,7 @@ class _Pass:
         gradient = zeros(theta.shape, dtype)
         for m in {end - start for start, end in pairwise(self.edges)}:
             self.networks[m] = Network(
-                architecture, theta, gradient, m, working, state.dropout_streams
+                architecture, theta, gradient, m, working, state.noise_streams
             )
             self.inputs[m] = empty((n_members, m, architecture.n_features), dtype)
         trained, statistics = slice(0, layout.n_trained), slice(layout.n_trained, None)

@@ -28,6 +28,8 @@ PLAIN = {
     "bn_epsilon": 1e-5,
     "dropout": 0.0,
     "input_dropout": 0.0,
+    "noise": 0.0,
+    "input_noise": 0.0,
     "label_smoothing": 0.0,
 }
 """Hyperparameters with everything optional switched off."""
@@ -37,6 +39,8 @@ REGULARISED = {
     "max_grad_norm": 0.5,
     "dropout": 0.2,
     "input_dropout": 0.1,
+    "noise": 0.2,
+    "input_noise": 0.1,
     "label_smoothing": 0.1,
 }
 """Everything optional switched on."""
@@ -123,7 +127,7 @@ class HeldStreams(list):
 
 
 def held_loss(architecture, theta, hyper, n_rows, labels, weights):
-    """Build a network and give x -> loss (K,) with the dropout masks held, and its gradient."""
+    """Build a network and give x -> loss (K,) with the noise held, and its gradient."""
     gradient, streams = np.zeros_like(theta), HeldStreams(len(theta))
     network = Network(architecture, theta, gradient, n_rows, hyper, streams)
     cells = LabelCells([0, n_rows], len(theta))(labels)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from network_oracles import WEIGHT_PATTERNS, HeldStreams, assert_gradients, make_weights
+from scipy.stats import kstest, norm
 
 from skbn.network.activations import ACTIVATIONS
-from skbn.network.layers import BatchNorm, Dense, Dropout, Elementwise
+from skbn.network.layers import BatchNorm, Dense, Dropout, Elementwise, GaussianNoise
 
 M, N_IN, N_OUT = 7, 4, 3
 EPSILON = 0.01
@@ -162,10 +163,11 @@ def test_elementwise(n_members, name):
 
 
 @each_population
-def test_dropout(n_members):
-    rate = np.linspace(0.2, 0.6, n_members)[:, None, None]
+@pytest.mark.parametrize("kind", [Dropout, GaussianNoise])
+def test_random_layers(n_members, kind):
+    strength = np.linspace(0.2, 0.6, n_members)[:, None, None]
     streams = HeldStreams(n_members)
-    layer = Dropout(rate, streams, (n_members, M, N_OUT))
+    layer = kind(strength, streams, (n_members, M, N_OUT))
     x = normal(n_members, M, N_OUT)
     assert_layer_gradients(layer, x, make_share("none", 1), before=streams.rewind)
 
@@ -186,10 +188,28 @@ def test_dropout_keeps_the_mean_and_draws_a_new_mask_each_time(dtype):
     np.testing.assert_array_equal(x, 1)
 
 
-def test_dropout_masks_come_from_the_members_own_streams():
-    rate = np.full((3, 1, 1), 0.5)
-    together = Dropout(rate, HeldStreams(3), (3, M, N_OUT)).forward(np.ones((3, M, N_OUT)), None)
-    alone = Dropout(rate[:1], HeldStreams(3)[2:], (1, M, N_OUT)).forward(
-        np.ones((1, M, N_OUT)), None
-    )
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_noise_is_normal_and_new_each_time(dtype):
+    deviations = [0.0, 0.25, 2.0]
+    shape = (3, 400, 50)
+    layer = GaussianNoise(np.array(deviations, dtype)[:, None, None], HeldStreams(3), shape)
+    x = normal(*shape).astype(dtype)
+    before = x.copy()
+    first = layer.forward(x, make_share("none", 1)).copy()
+    assert first.dtype == dtype
+    np.testing.assert_array_equal(first[0], x[0])
+    for member, deviation in zip((1, 2), deviations[1:], strict=True):
+        added = (first[member] - x[member]).ravel() / deviation
+        assert kstest(added, norm.cdf).pvalue > 0.01
+        assert abs(np.corrcoef(added, x[member].ravel())[0, 1]) < 0.03
+    second = layer.forward(x, make_share("none", 1))
+    assert not np.array_equal(first[1], second[1])
+    np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("layer", [Dropout, GaussianNoise])
+def test_noise_comes_from_the_members_own_streams(layer):
+    strength, x = np.full((3, 1, 1), 0.5), np.ones((3, M, N_OUT))
+    together = layer(strength, HeldStreams(3), x.shape).forward(x, None)
+    alone = layer(strength[:1], HeldStreams(3)[2:], x[:1].shape).forward(x[:1], None)
     np.testing.assert_array_equal(together[2], alone[0])

@@ -40,10 +40,16 @@ def make_batch(architecture, n_members):
     return data.x.reshape(n_members, M, -1), data.labels.reshape(n_members, M)
 
 
-def hyper_with_masks(n_members):
+def hyper_with_noise(n_members):
     return make_hyper(
         *(
-            {"dropout": 0.1 * k, "input_dropout": 0.2, "label_smoothing": 0.05 * k}
+            {
+                "dropout": 0.1 * k,
+                "input_dropout": 0.2,
+                "noise": 0.2,
+                "input_noise": 0.1 * k,
+                "label_smoothing": 0.05 * k,
+            }
             for k in range(1, n_members + 1)
         )
     )
@@ -85,7 +91,7 @@ def test_zones_of_theta(batch_norm, hidden_layer_sizes):
 def test_gradient_along_directions(activation, pattern, batch_norm, n_members):
     architecture = Architecture(4, (5, 3), 3, activation, batch_norm)
     theta, (x, labels) = make_theta(architecture, n_members), make_batch(architecture, n_members)
-    hyper, weights = hyper_with_masks(n_members), make_weights(pattern, n_members, M)
+    hyper, weights = hyper_with_noise(n_members), make_weights(pattern, n_members, M)
     loss, gradient = held_loss(architecture, theta, hyper, M, labels, weights)
     loss(x)
     trained = slice(0, architecture.layout.n_trained)
@@ -98,7 +104,7 @@ def test_gradient_coordinate_by_coordinate(pattern, hidden_layer_sizes):
     architecture = Architecture(3, hidden_layer_sizes, 3, "tanh")
     theta, (x, labels) = make_theta(architecture), make_batch(architecture, 1)
     weights, step = make_weights(pattern, 1, M), 1e-5
-    loss, gradient = held_loss(architecture, theta, hyper_with_masks(1), M, labels, weights)
+    loss, gradient = held_loss(architecture, theta, hyper_with_noise(1), M, labels, weights)
     loss(x)
     exact = gradient[0].copy()
     for i in range(architecture.layout.n_trained):
@@ -145,7 +151,7 @@ def test_loss_and_moments_follow_the_equations(pattern, batch_norm, hidden_layer
 def test_rows_that_members_share_may_be_given_once():
     architecture = Architecture(4, (5, 3), 3)
     theta, (x, labels) = make_theta(architecture, 3), make_batch(architecture, 3)
-    loss, gradient = held_loss(architecture, theta, hyper_with_masks(3), M, labels, None)
+    loss, gradient = held_loss(architecture, theta, hyper_with_noise(3), M, labels, None)
     expected = loss(np.stack([x[0]] * 3)), gradient.copy()
     np.testing.assert_array_equal(loss(x[0]), expected[0])
     np.testing.assert_array_equal(gradient, expected[1])
@@ -158,7 +164,7 @@ def test_loss_and_gradient_leave_rows_and_parameters_alone(batch_norm):
     weights = make_weights("random", 1, M)
     for array in (x, labels, weights, theta):
         array.flags.writeable = False
-    loss, _ = held_loss(architecture, theta, hyper_with_masks(1), M, labels, weights)
+    loss, _ = held_loss(architecture, theta, hyper_with_noise(1), M, labels, weights)
     loss(x)
 
 

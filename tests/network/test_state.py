@@ -34,7 +34,7 @@ def go_on(state, which, optimizer="adam", n_epochs=2):
 
 
 def streams(state):
-    return [*state.shuffle_streams, *state.dropout_streams]
+    return [*state.shuffle_streams, *state.noise_streams]
 
 
 def arrays(state):
@@ -86,7 +86,7 @@ def test_members_draw_from_their_own_streams():
     state = trained()
     some = state.members([2, 0])
     assert some.shuffle_streams == [state.shuffle_streams[2], state.shuffle_streams[0]]
-    assert some.dropout_streams == [state.dropout_streams[2], state.dropout_streams[0]]
+    assert some.noise_streams == [state.noise_streams[2], state.noise_streams[0]]
 
 
 def test_nobody_is_left():

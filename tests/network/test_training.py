@@ -264,6 +264,8 @@ OTHER = {
     "bn_epsilon": 1e-2,
     "dropout": 0.3,
     "input_dropout": 0.2,
+    "noise": 0.1,
+    "input_noise": 0.3,
     "label_smoothing": 0.1,
 }
 """Another value than that in PLAIN for each hyperparameter."""
@@ -342,10 +344,10 @@ def test_members_may_differ_in_each_hyperparameter(name, dtype):
     assert not np.array_equal(population[0].theta[1], without.theta[0])
 
 
-def test_dropout_of_a_member_does_not_move_its_neighbours_masks():
-    members = [{"dropout": 0.5}, {"input_dropout": 0.3}]
-    population = train_members([0, 1], members)
-    for member in range(2):
+def test_noise_of_a_member_does_not_move_its_neighbours():
+    members = [{"dropout": 0.5}, {"input_dropout": 0.3}, {"noise": 0.5}, {"input_noise": 0.3}]
+    population = train_members(range(4), members)
+    for member in range(4):
         assert_member_is_as_alone(population, member, train_members([member], members))
 
 
@@ -461,7 +463,7 @@ def test_restore_takes_a_state_back(optimizer):
 def test_states_of_the_same_seed_are_the_same_whatever_their_company():
     together, alone = make_state(SMALL, [3, 4]), make_state(SMALL, [4])
     np.testing.assert_array_equal(together.theta[1], alone.theta[0])
-    for streams in ("shuffle_streams", "dropout_streams"):
+    for streams in ("shuffle_streams", "noise_streams"):
         own = getattr(alone, streams)[0].random(5)
         np.testing.assert_array_equal(getattr(together, streams)[1].random(5), own)
         assert not np.isclose(getattr(together, streams)[0].random(5), own).any()
