@@ -431,7 +431,7 @@ class BNSoftmaxClassifier(ClassifierMixin, BaseEstimator):
         validation set, bit for bit, for members that leave out no rows: for all with
         ``calibrate=False``, else for the first. There is no calibration here, and only
         the first call adds members. Between calls `set_params` may change learning
-        rates, momenta, decay and dropout, which take effect at the next step.
+        rates, momenta, decay, noise and dropout, which take effect at the next step.
         ``early_stopping`` is ignored.
 
         Parameters
