@@ -192,6 +192,18 @@ class Elementwise:
         return d
 
 
+def _draw(streams: Sequence[np.random.Generator], strength: Array, out: Array) -> None:
+    """Fill each member's part of ``out`` with uniform numbers in [0, 1) from its own stream.
+
+    A member whose strength is zero draws nothing, as it would alone, and has zeros.
+    """
+    for stream, of_member, part in zip(streams, strength, out, strict=True):
+        if of_member > 0:
+            stream.random(dtype=part.dtype.type, out=part)
+        else:
+            part.fill(0)
+
+
 class Dropout:
     """Set each input to zero with probability p and divide the others by 1 - p.
 
@@ -215,14 +227,10 @@ class Dropout:
     ) -> None:
         self._rate, self._streams = rate, streams
         self._mask, self._output = empty(shape, rate.dtype), empty(shape, rate.dtype)
-        self._mask.fill(1)
 
     def forward(self, x: Array, share: Array | None) -> Array:
         """Draw a mask and apply it."""
-        for stream, rate, mask in zip(self._streams, self._rate, self._mask, strict=True):
-            # A member without dropout draws nothing, as it would alone.
-            if rate > 0:
-                stream.random(dtype=mask.dtype.type, out=mask)
+        _draw(self._streams, self._rate, self._mask)
         np.greater_equal(self._mask, self._rate, out=self._mask)
         self._mask /= 1 - self._rate
         return np.multiply(x, self._mask, out=self._output)
@@ -236,6 +244,9 @@ class Dropout:
 class GaussianNoise:
     """Add normal noise of mean zero to each input.
 
+    It is drawn in single precision by the transform of Box and Muller, whose vectorised
+    functions take a third of the time of the generator's own normal numbers.
+
     Parameters
     ----------
     deviation : ndarray of shape (K, 1, 1)
@@ -248,26 +259,36 @@ class GaussianNoise:
     References
     ----------
     Bishop 1995, "Training with noise is equivalent to Tikhonov regularization".
+    Box & Muller 1958, "A note on the generation of random normal deviates".
     """
 
     def __init__(
         self, deviation: Array, streams: Sequence[np.random.Generator], shape: Sequence[int]
     ) -> None:
         self._deviation, self._streams = deviation, streams
+        n_members, size = shape[0], shape[1] * shape[2]
+        half = (n_members, (size + 1) // 2)
+        self._pairs = empty((n_members, 2, half[1]), np.float32)
+        self._sine = empty(half, np.float32)
+        self._noise = self._pairs.reshape(n_members, -1)[:, :size].reshape(shape)
         self._output = empty(shape, deviation.dtype)
 
     def forward(self, x: Array, share: Array | None) -> Array:
         """Draw noise and add it."""
-        output = self._output
-        for stream, deviation, member in zip(self._streams, self._deviation, output, strict=True):
-            # A member without noise draws nothing, as it would alone.
-            if deviation > 0:
-                stream.standard_normal(dtype=member.dtype.type, out=member)
-            else:
-                member.fill(0)
-        output *= self._deviation
-        output += x
-        return output
+        _draw(self._streams, self._deviation, self._pairs)
+        radius, angle = self._pairs[:, 0], self._pairs[:, 1]
+        np.subtract(1, radius, out=radius)
+        np.log(radius, out=radius)
+        radius *= -2
+        np.sqrt(radius, out=radius)
+        angle *= 2 * np.pi
+        np.sin(angle, out=self._sine)
+        np.cos(angle, out=angle)
+        angle *= radius
+        radius *= self._sine
+        np.multiply(self._noise, self._deviation, out=self._output)
+        self._output += x
+        return self._output
 
     def backward(self, d: Array) -> Array:
         """Give ``d``."""

@@ -202,6 +202,8 @@ def test_noise_is_normal_and_new_each_time(dtype):
         added = (first[member] - x[member]).ravel() / deviation
         assert kstest(added, norm.cdf).pvalue > 0.01
         assert abs(np.corrcoef(added, x[member].ravel())[0, 1]) < 0.03
+        halves = np.abs(added.reshape(2, -1))  # the sine and the cosine of a transform
+        assert abs(np.corrcoef(halves)[0, 1]) < 0.03
     second = layer.forward(x, make_share("none", 1))
     assert not np.array_equal(first[1], second[1])
     np.testing.assert_array_equal(x, before)
