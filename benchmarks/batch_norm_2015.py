@@ -35,6 +35,7 @@ STEPS, BATCH, SLICE, RATIO, HELD_OUT = 50_000, 60, 100, 14, 12_000
 SHORT = STEPS // RATIO // SLICE * SLICE
 LENGTHS = (2500, 3000, SHORT, 4000, 5000, 7000, 10_000)
 """Of the runs with one cycle."""
+DRAWN = (4000, 10_000)
 RATES = (0.3, 1.0, 3.0, 10.0, 30.0)
 """Without momentum; with it less, for steps as long."""
 SCHEDULES = ("constant", "one_cycle")
@@ -149,7 +150,13 @@ def main():
             arms[name] = [curve(data, n, seed, **settings) for n, (_, settings) in runs]
             ends = ", ".join(f"{final(run):.2%} of {run[0][-1]:g}" for run in arms[name])
             print(f"  {name}: at the end {ends}", flush=True)
-        shown = {name: runs[-1] for name, runs in list(arms.items())[:2]}
+        cycles, (constant,), _ = arms.values()
+        shown = {
+            f"batch norm, one cycle of {n:,} steps": run
+            for n, run in zip(LENGTHS, cycles, strict=True)
+            if n in DRAWN
+        }
+        shown["batch norm, constant rate"] = constant
         for name, (_, settings) in references.items():
             plain = curve(data, STEPS, seed, **settings)
             print(f"  without batch norm, {settings}: ", end="")
