@@ -5,20 +5,20 @@
 It takes half an hour on one core, and prints its figures as they come.
 
 Binary images, three hidden layers of 100 logistic units and mini-batches of 60, as in the
-paper (arXiv:1502.03167); gradient descent, which the paper gave momentum in its larger
-networks only. The network without batch norm takes the paper's 50,000 steps, and batch norm
+paper (arXiv:1502.03167); gradient descent, whose rate and momentum the paper does not tell
+for this network. The one without batch norm takes the paper's 50,000 steps, and batch norm
 is given a fourteenth of these. Each chooses among the same learning rates and schedules by
 its accuracy, after as many steps, on the last 12,000 training images, the mean of three
 seeds; it is then trained on all 60,000, and tested every 100 steps of the first 10,000 and
 every 1,000 of the others.
 
 The level to reach is the mean test accuracy of the network without batch norm over the
-last tenth of its 50,000 steps, with the best constant rate, as in the paper, and with the
-best schedule of all. What is printed is how many times fewer steps the arms take until
-they first hold it: first than 50,000, then, more cautiously, than that network until it
-first holds it itself. With one cycle the rate falls to its end within a run, so that runs
-of several lengths are tried. The last arm takes batch norm away from these runs: it tells
-what is due to the schedule. Prediction uses averages over some hundred mini-batches.
+last tenth of its 50,000 steps, with the best constant rate and with the best schedule of
+all. What is printed is how many times fewer steps the arms take until they first hold it:
+first than 50,000, then, more cautiously, than that network until it first holds it itself.
+With one cycle the rate falls to its end within a run, so that runs of several lengths are
+tried. The last arm takes batch norm away from these runs: it tells what is due to the
+schedule. Prediction uses averages over some hundred mini-batches.
 """
 
 import argparse
