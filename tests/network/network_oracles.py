@@ -3,15 +3,21 @@
 import math
 
 import numpy as np
+import pytest
 
 from skbn.network.activations import ACTIVATIONS
-from skbn.network.network import Network
+from skbn.network.network import Architecture, Network
 from skbn.network.optimizers import NESTEROV, OPTIMIZERS
 from skbn.network.softmax import LabelCells
 from skbn.network.state import initial_state
 from skbn.network.training import Data, Settings, stack_hyperparameters, train
 
 ALL_OPTIMIZERS = {**OPTIMIZERS, "nesterov": NESTEROV}
+
+each_optimizer = pytest.mark.parametrize("optimizer", ALL_OPTIMIZERS)
+both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+SMALL = Architecture(5, (6, 4), 3)
 
 PLAIN = {
     "learning_rate_init": 0.05,

@@ -1,94 +1,22 @@
-"""Several networks as one, and the temperature by which their logits are divided."""
+"""A classifier of several networks, and their calibration."""
 
 import copy
 import pickle
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import StratifiedKFold
+from temperature_oracle import best_temperature
 
 import skbn.classifier
 from skbn import BNSoftmaxClassifier, fit_population
-from skbn.ensemble import SPREAD, fit_temperature, log_mean_probabilities
 from skbn.search import CoarseToFineSearchCV
 
 MEMBERS = [{"n_members": n, "calibrate": c} for n in (1, 3) for c in (False, True)]
-
-
-def best_temperature(held_out):
-    """The temperature, looked for on a grid of its logarithm and then between two points of it."""
-
-    def objective(log_temperature):
-        total = log_temperature**2 / (2 * SPREAD**2)
-        for logits, labels, weights in held_out:
-            scaled = log_softmax(logits.astype(float) / np.exp(log_temperature), axis=1)
-            losses = -scaled[np.arange(len(labels)), labels]
-            total += len(labels) * np.average(losses, weights=weights)
-        return total
-
-    grid = np.linspace(-6, 6, 241)
-    middle = grid[np.argmin([objective(point) for point in grid])]
-    bounds = middle - 0.05, middle + 0.05
-    return np.exp(minimize_scalar(objective, bounds=bounds, method="bounded").x)
-
-
-def rows_held_out(seed, n_rows, n_classes, scale, share_wrong=0.3, weighted=False):
-    """Logits whose largest is that of the label, but for some rows."""
-    stream = np.random.default_rng(seed)
-    logits = (scale * stream.normal(size=(n_rows, n_classes))).astype(np.float32)
-    labels = logits.argmax(axis=1)
-    wrong = stream.random(n_rows) < share_wrong
-    labels[wrong] = (labels[wrong] + 1) % n_classes
-    return logits, labels, stream.uniform(0.1, 7, n_rows) if weighted else np.ones(n_rows)
-
-
-@pytest.mark.parametrize(
-    "held_out",
-    [
-        pytest.param([rows_held_out(0, 50, 2, 3.0)], id="two classes"),
-        pytest.param([rows_held_out(0, 200, 7, 0.3)], id="too modest"),
-        pytest.param([rows_held_out(0, 200, 7, 30.0)], id="too sure"),
-        pytest.param([rows_held_out(0, 60, 3, 5.0, weighted=True)], id="weights"),
-        pytest.param(
-            [rows_held_out(0, 60, 3, 5.0), rows_held_out(1, 20, 3, 2.0, weighted=True)],
-            id="two members",
-        ),
-        pytest.param([rows_held_out(0, 1, 3, 5.0)], id="one row"),
-        pytest.param([rows_held_out(0, 40, 3, 2.0, share_wrong=1.0)], id="all wrong"),
-        pytest.param([rows_held_out(0, 40, 3, 2.0, share_wrong=0.0)], id="separable"),
-    ],
-)
-def test_the_temperature_is_the_best_one(held_out):
-    assert fit_temperature(held_out) == pytest.approx(best_temperature(held_out), rel=3e-3)
-
-
-def test_without_rows_the_temperature_is_one():
-    assert fit_temperature([]) == 1.0
-
-
-@pytest.mark.parametrize("share_wrong", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e5, 1e37])
-def test_extreme_logits_have_a_temperature(scale, share_wrong):
-    temperature = fit_temperature([rows_held_out(0, 30, 3, scale, share_wrong)])
-    assert np.exp(-6) <= temperature <= np.exp(6)
-
-
-@pytest.mark.parametrize("scale", [0.0, 1.0, 1000.0])
-@pytest.mark.parametrize("n_members", [1, 2, 5])
-def test_probabilities_are_averaged(n_members, scale):
-    logits = scale * np.random.default_rng(0).choice([-1.0, 0.5, 1.0], (n_members, 40, 3))
-    with np.errstate(all="raise", under="ignore"):
-        expected = softmax(logits, axis=2).mean(axis=0)
-        in_logarithms = logsumexp(log_softmax(logits, axis=2), axis=0) - np.log(n_members)
-    with np.errstate(all="raise"):
-        combined = log_mean_probabilities(logits)
-    np.testing.assert_allclose(softmax(combined, axis=1), expected, atol=1e-15)
-    np.testing.assert_allclose(log_softmax(combined, axis=1), in_logarithms, rtol=1e-12, atol=1e-12)
 
 
 # What the classifier makes of it.
@@ -106,19 +34,6 @@ def alone(model):
 def same_predictions(model, other, X):
     np.testing.assert_array_equal(model.predict_log_proba(X), other.predict_log_proba(X))
     assert model.temperature_ == other.temperature_
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The rows that each network leaves out, in a list."""
-    draws = []
-
-    def remember(*arguments, stratified_rows=skbn.classifier.stratified_rows):
-        draws.append(stratified_rows(*arguments))
-        return draws[-1]
-
-    monkeypatch.setattr(skbn.classifier, "stratified_rows", remember)
-    return draws
 
 
 @pytest.fixture(scope="module")

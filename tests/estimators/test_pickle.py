@@ -1,0 +1,84 @@
+"""Pickles of a fitted classifier."""
+
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from continuations import continued
+
+import skbn.classifier
+from skbn.network.optimizers import OPTIMIZERS
+
+
+@pytest.mark.parametrize("solver", OPTIMIZERS)
+@pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
+def test_a_loaded_pickle_goes_on_as_if_never_stopped(
+    iris, quick, assert_same_model, solver, protocol
+):
+    options = {"solver": solver, "dropout": 0.2, "learning_rate_init": 0.01, "max_iter": 4}
+    model = continued(quick(**options), *iris, 2)
+    loaded = pickle.loads(pickle.dumps(model, protocol))
+    assert_same_model(loaded, model)
+    np.testing.assert_array_equal(loaded.predict_proba(iris[0]), model.predict_proba(iris[0]))
+    for _ in range(2):
+        loaded.partial_fit(*iris)
+    assert_same_model(loaded, quick(**options).fit(*iris))
+
+
+def test_a_loaded_pickle_is_a_model_of_its_own(iris, quick, assert_same_model):
+    model = quick().fit(*iris)
+    loaded = pickle.loads(pickle.dumps(model))
+    loaded.partial_fit(*iris)
+    assert_same_model(model, quick().fit(*iris))
+
+
+def test_a_pickle_does_not_grow_with_the_data(quick):
+    def size(n_rows):
+        X = np.random.default_rng(0).normal(size=(n_rows, 5))
+        options = {"early_stopping": True, "batch_size": 1000, "hidden_layer_sizes": (50,)}
+        return len(pickle.dumps(quick(**options).fit(X, X[:, 0] > 0)))
+
+    assert size(20000) == pytest.approx(size(200), abs=64)
+
+
+@pytest.mark.parametrize(("solver", "n_vectors"), [("sgd", 2), ("adam", 3)])
+def test_a_pickle_holds_the_parameters_and_the_state_of_the_solver(
+    iris, single, learned, solver, n_vectors
+):
+    model = single(solver=solver, hidden_layer_sizes=(300, 300)).fit(*iris)
+    model.predict(iris[0])
+    n_bytes = sum(array.nbytes for array in learned(model))
+    assert len(pickle.dumps(model)) < n_vectors * n_bytes + 10_000
+
+
+def test_a_pickle_carries_the_version(iris, quick, monkeypatch, caught_warnings):
+    model = quick().fit(*iris)
+    same = pickle.dumps(model)
+    monkeypatch.setattr(skbn.classifier, "__version__", "0.0.dev7")
+    other = pickle.dumps(model)
+    assert pickle.loads(other).score(*iris) == model.score(*iris)
+    assert caught_warnings == []
+    loaded = pickle.loads(same)
+    (warning,) = caught_warnings
+    assert warning.category is UserWarning
+    assert "0.0.dev7" in str(warning.message)
+    assert skbn.__version__ in str(warning.message)
+    np.testing.assert_array_equal(loaded.predict_proba(iris[0]), model.predict_proba(iris[0]))
+
+
+def test_loading_with_the_same_version_is_silent(iris, quick):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pickle.loads(pickle.dumps(quick().fit(*iris)))
+        pickle.loads(pickle.dumps(quick()))
+
+
+def test_a_memory_mapped_model_predicts_and_goes_on(iris, quick, assert_same_model, tmp_path):
+    X, y = iris
+    model = quick().fit(X, y)
+    joblib.dump(model, tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    np.testing.assert_array_equal(mapped.predict_proba(X), model.predict_proba(X))
+    assert_same_model(mapped.partial_fit(X, y), model.partial_fit(X, y))

@@ -1,0 +1,97 @@
+"""Weights of rows and of classes."""
+
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_sample_weight
+
+
+def test_integer_weights_are_repetitions(iris, steady, learned):
+    X, y = iris
+    times = np.random.default_rng(0).integers(0, 4, len(y))
+    weighted = steady().fit(X, y, sample_weight=times)
+    repeated = steady().fit(np.repeat(X, times, axis=0), np.repeat(y, times))
+    for one, other in zip(learned(weighted), learned(repeated), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+    assert weighted.loss_ == pytest.approx(repeated.loss_, rel=1e-9)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_rows_of_weight_zero_are_left_out(iris, quick, assert_same_model, early_stopping):
+    X, y = iris
+    weights = np.random.default_rng(0).integers(0, 3, len(y))
+    kept = weights > 0
+    weighted = quick(early_stopping=early_stopping).fit(X, y, sample_weight=weights)
+    without = quick(early_stopping=early_stopping).fit(X[kept], y[kept], weights[kept])
+    assert_same_model(weighted, without)
+
+
+def test_zero_and_one_as_weights_select_rows(iris, quick, assert_same_model):
+    X, y = iris
+    kept = np.arange(len(y)) % 3 > 0
+    assert_same_model(quick().fit(X, y, kept.astype(float)), quick().fit(X[kept], y[kept]))
+
+
+@pytest.mark.parametrize("constant", [1, 0.1, 1e30, 1e-30])
+def test_equal_weights_are_none(iris, quick, assert_same_model, constant):
+    X, y = iris
+    weighted = quick().fit(X, y, sample_weight=np.full(len(y), constant))
+    assert_same_model(weighted, quick().fit(X, y))
+
+
+def test_one_weight_for_all_rows_is_none(iris, quick, assert_same_model):
+    assert_same_model(quick().fit(*iris, sample_weight=2.0), quick().fit(*iris))
+
+
+@pytest.mark.parametrize("scale", [1024.0, 2.0**-1000, 2.0**1020])
+def test_only_ratios_of_weights_matter(iris, quick, assert_same_model, scale):
+    X, y = iris
+    weights = np.random.default_rng(0).uniform(1, 2, len(y))
+    assert_same_model(quick().fit(X, y, weights), quick().fit(X, y, weights * scale))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_may_be_minute(iris, quick, dtype):
+    # Boosting makes such weights; some batches hold nothing else.
+    X, y = iris
+    weights = np.where(y == 0, 1e-60, 1.0)
+    model = quick(batch_size=2, dtype=dtype, max_iter=10).fit(X, y, sample_weight=weights)
+    assert model.score(X[y > 0], y[y > 0]) > 0.7
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_class_weights_are_sample_weights(iris, quick, assert_same_model, early_stopping):
+    X, y = iris
+    given_weights = {0: 0.5, 2: 4}
+    model = quick(class_weight=given_weights, early_stopping=early_stopping).fit(X, y)
+    by_row = np.array([0.5, 1, 4])[y]
+    assert_same_model(model, quick(early_stopping=early_stopping).fit(X, y, by_row))
+
+
+def test_class_weights_multiply_sample_weights(iris, quick, assert_same_model):
+    X, y = iris
+    names = np.array(["a", "b", "c"])[y]
+    weights = np.random.default_rng(0).uniform(1, 2, len(y))
+    model = quick(class_weight={"b": 3.0}).fit(X, names, weights)
+    assert_same_model(model, quick().fit(X, names, np.where(y == 1, 3 * weights, weights)))
+
+
+def test_balanced_weights_are_those_of_scikit_learn(iris, steady, learned):
+    X, y = iris[0][y_rows(iris[1])], iris[1][y_rows(iris[1])]
+    balanced = steady(class_weight="balanced").fit(X, y)
+    by_row = steady().fit(X, y, compute_sample_weight("balanced", y))
+    for one, other in zip(learned(balanced), learned(by_row), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def y_rows(y):
+    """All rows of class 2, half of class 1, few of class 0."""
+    return np.r_[np.flatnonzero(y == 2), np.flatnonzero(y == 1)[:25], np.flatnonzero(y == 0)[:5]]
+
+
+def test_balanced_counts_sample_weights(iris, steady, learned):
+    # A class given half the weight of the others gets it back.
+    X, y = iris
+    weights = np.where(y == 1, 0.5, 1.0)
+    balanced = steady(class_weight="balanced").fit(X, y, weights)
+    for one, other in zip(learned(balanced), learned(steady().fit(X, y)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
