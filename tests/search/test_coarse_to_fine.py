@@ -1,19 +1,18 @@
 """The search: what it publishes, how it narrows, and what it refuses."""
 
-import pickle
 import warnings
-from time import perf_counter, sleep
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from hill import SPACE, Hill, X, Y, make
 from scipy.stats import loguniform, uniform
 from search_checks import Recorder, check_two_rounds, same_results
-from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.datasets import make_regression
-from sklearn.exceptions import FitFailedWarning, NotFittedError
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
 from sklearn.metrics import make_scorer
 from sklearn.mixture import GaussianMixture
@@ -31,40 +30,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skbn.search import CoarseToFineSearchCV, default_space, hidden_layers, log_randint
 from skbn.search.study import Trial
-
-
-class Hill(ClassifierMixin, BaseEstimator):
-    """A score that depends on two parameters only, and is best at a = 0.01, b = 3."""
-
-    def __init__(self, a=1.0, b=0, kind="low", fails=False, seconds=0.0):
-        self.a = a
-        self.b = b
-        self.kind = kind
-        self.fails = fails
-        self.seconds = seconds
-
-    def fit(self, X, y, sample_weight=None):
-        if self.fails:
-            raise ValueError("this candidate fails")
-        sleep(self.seconds)
-        self.classes_ = np.unique(y)
-        self.weight_ = None if sample_weight is None else np.sum(sample_weight)
-        return self
-
-    def predict(self, X):
-        return np.full(len(X), self.classes_[0])
-
-    def score(self, X, y):
-        return -abs(np.log10(self.a) + 2) - abs(self.b - 3) / 10 + (self.kind == "high")
-
-
-SPACE = {"a": loguniform(1e-5, 1), "b": [0, 1, 2, 3, 4, 5], "kind": ["low", "middle", "high"]}
-X, Y = np.arange(24.0).reshape(12, 2), np.array([0, 1] * 6)
-
-
-def make(space=SPACE, **parameters):
-    options = {"n_candidates": 24, "cv": 2, "random_state": 0} | parameters
-    return CoarseToFineSearchCV(Hill(), space, **options)
 
 
 @pytest.fixture(scope="module")
@@ -243,19 +208,6 @@ def test_failed_candidates_get_the_error_score_and_are_not_zoomed_to():
     assert sum("fits failed" in str(w.message) for w in caught) == 1
 
 
-def test_without_any_score_it_still_ends_and_can_be_retuned():
-    def no_score(estimator, X, y):
-        return np.nan
-
-    with pytest.warns(UserWarning, match="non-finite"):
-        search = make(scoring=no_score).fit(X, Y)
-    assert set(search.cv_results_["draw"]) == {"global"}
-    with pytest.warns(UserWarning, match="non-finite"):
-        search.retune(X + 1, Y)
-    assert len(search.cv_results_["params"]) == 24
-    assert not hasattr(search, "optimum_shift_")
-
-
 def test_if_all_fail_it_stops_after_the_first_round():
     with pytest.raises(ValueError, match="All the 24 fits failed"):
         make({"a": loguniform(1e-3, 1), "fails": [True]}).fit(X, Y)
@@ -329,110 +281,12 @@ def test_metadata_are_routed():
         assert routing.consumes("fit", ["groups", "sample_weight"]) == {"groups", "sample_weight"}
 
 
-def test_clone_pickle_repr_and_html(searched):
-    copy = clone(searched)
-    assert copy.get_params()["n_candidates"] == 24
-    with pytest.raises(NotFittedError):
-        copy.predict(X)
-    loaded = pickle.loads(pickle.dumps(searched))
-    same_results(loaded, searched)
-    assert loaded.extend(X, Y).cv_results_["round"].max() == 3
-    assert "CoarseToFineSearchCV" in repr(searched)
-    assert "best_estimator_: Hill" in searched._repr_html_()
-
-
-def test_extend_adds_rounds_and_keeps_what_is_known(searched):
-    search = make().fit(X, Y)
-    search.extend(X, Y)
-    assert search.cv_results_["round"].tolist() == searched.cv_results_["round"].tolist() + [3] * 6
-    assert search.cv_results_["params"][:24] == searched.cv_results_["params"]
-    search.extend(X, Y, n_rounds=2)
-    assert len(search.cv_results_["params"]) == 42
-    assert len(search.bounds_history_) == 6
-    assert search.best_score_ >= searched.best_score_
-    longer = make(n_rounds=3).fit(X, Y).extend(X, Y, n_rounds=3)
-    same_results(longer, search)
-
-
-def test_extend_refuses_what_is_not_its_search(searched):
-    with pytest.raises(NotFittedError):
-        make().extend(X, Y)
-    for n_rounds in (0, -1, 1.5):
-        with pytest.raises(ValueError, match="n_rounds must be a positive integer"):
-            searched.extend(X, Y, n_rounds=n_rounds)
-    before = searched.cv_results_
-    with pytest.raises(ValueError, match="data changed"):
-        searched.extend(X + 1, Y)
-    changed = pickle.loads(pickle.dumps(searched)).set_params(param_distributions={"b": [1, 2]})
-    with pytest.raises(ValueError, match="param_distributions changed"):
-        changed.extend(X, Y)
-    shuffled = make(cv=StratifiedKFold(2, shuffle=True)).fit(X, Y)
-    with pytest.raises(ValueError, match=r"splits changed since.*random_state"):
-        shuffled.extend(X, Y)
-    assert searched.cv_results_ is before
-
-
-class Drifted(Hill):
-    """The best a is at the value of the first feature."""
-
-    def score(self, X, y):
-        return -abs(np.log10(self.a) - X[0, 0])
-
-
-def test_retune_starts_from_the_best_and_says_how_far_they_moved():
-    search = CoarseToFineSearchCV(
-        Drifted(), {"a": loguniform(1e-5, 1), "b": [1]}, n_candidates=20, cv=2, random_state=0
-    )
-    before = search.fit(np.full((12, 1), -3.0), Y).best_params_["a"]
-    assert abs(np.log10(before) + 3) < 0.3
-    search.retune(np.full((12, 1), -1.0), Y)
-    results = pd.DataFrame(search.cv_results_)
-    known = results[results["draw"] == "known"]
-    assert set(known["round"]) == {0}
-    assert known["params"].iloc[0]["a"] == before
-    assert len(results) == 20
-    assert abs(np.log10(search.best_params_["a"]) + 1) < 0.3
-    shift = search.optimum_shift_
-    assert shift.index.tolist() == ["a"]
-    assert shift.loc["a", "before"] == before
-    assert shift.loc["a", "after"] == search.best_params_["a"]
-    expected = abs(np.log10(search.best_params_["a"] / before)) / 5
-    assert shift.loc["a", "distance"] == pytest.approx(expected)
-    # The first round explores more widely than a zoomed one, and the search goes on as usual.
-    low, high = search.bounds_history_[0]["a"]
-    assert low == pytest.approx(1e-5)
-    assert high >= before * 10 ** (5 * 0.5) * 0.99
-    first = results[results["round"] == 0]
-    assert (first["draw"] == "global").sum() >= 3
-    assert search.extend(np.full((12, 1), -1.0), Y).cv_results_["round"].max() == 3
-    assert not hasattr(search.fit(np.full((12, 1), -3.0), Y), "optimum_shift_")
-
-
 def test_the_best_at_a_bound_is_reported():
     with pytest.warns(UserWarning, match=r"the best a, 0\.\d+, lies at an end of its scale"):
         search = make({"a": loguniform(0.1, 1), "b": uniform(0, 5)}).fit(X, Y)
     assert set(search.at_bounds_) == {"a"}
     assert search.at_bounds_["a"] == search.best_params_["a"] < 0.11
     assert make().fit(X, Y).at_bounds_ == {}
-
-
-def test_a_time_budget_ends_the_search_early():
-    started = perf_counter()
-    search = make(SPACE | {"seconds": [0.05]}, n_candidates=200, time_budget=0.5).fit(X, Y)
-    assert perf_counter() - started < 5
-    n_candidates = len(search.cv_results_["params"])
-    assert 1 <= n_candidates < 100
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    assert hasattr(search, "best_estimator_")
-
-
-def test_a_spent_budget_still_completes_one_candidate():
-    search = make(time_budget=1e-9).fit(X, Y)
-    assert len(search.cv_results_["params"]) == 1
-    # The rest of the round is what extend makes first.
-    search.set_params(time_budget=None).extend(X, Y)
-    assert search.cv_results_["round"].tolist() == [0] * 12
-    same_results(search.extend(X, Y, n_rounds=2), make().fit(X, Y))
 
 
 def test_progress_is_shown_with_the_best_score_and_the_time_left(capsys):
@@ -484,15 +338,6 @@ def test_the_name_without_the_pipelines_prefix_is_pointed_out(quick):
     search = CoarseToFineSearchCV(model, {"dropout": uniform(0, 0.5)})
     with pytest.raises(ValueError, match="did you mean 'bnsoftmaxclassifier__dropout'"):
         search.fit(X, Y)
-
-
-def test_a_failed_fit_keeps_the_search_that_was_fitted():
-    search = make().fit(X, Y)
-    before = dict(vars(search))
-    search.estimator = Hill(fails=True)
-    with pytest.raises(ValueError, match="All the 24 fits failed"):
-        search.fit(X, Y)
-    assert {**vars(search), "estimator": before["estimator"]} == before
 
 
 def test_a_search_within_cross_validation(iris):

@@ -11,12 +11,7 @@ from scipy.stats import expon, kstest, loguniform, norm, poisson, randint, unifo
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import HalvingRandomSearchCV, RandomizedSearchCV
 
-from skbn.search import (
-    default_space,
-    hidden_layers,
-    log_randint,
-    one_minus_loguniform,
-)
+from skbn.search import default_space, hidden_layers, log_randint, one_minus_loguniform
 from skbn.search.distributions import as_distribution
 
 OWN = [

@@ -42,11 +42,6 @@ def scores(search):
     return pd.DataFrame(search.cv_results_).filter(regex="split|round|draw|param_|rank")
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "search.sqlite"
-
-
 def test_a_second_fit_takes_all_from_the_journal(path, iris):
     first = make(path).fit(*iris)
     CountingTree.fits = 0

@@ -1,0 +1,141 @@
+"""Searches that are copied, extended, tuned again, or end early."""
+
+import pickle
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from hill import SPACE, Hill, X, Y, make
+from scipy.stats import loguniform
+from search_checks import same_results
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import StratifiedKFold
+
+from skbn.search import CoarseToFineSearchCV
+
+
+@pytest.fixture(scope="module")
+def searched():
+    return make().fit(X, Y)
+
+
+def test_without_any_score_it_still_ends_and_can_be_retuned():
+    def no_score(estimator, X, y):
+        return np.nan
+
+    with pytest.warns(UserWarning, match="non-finite"):
+        search = make(scoring=no_score).fit(X, Y)
+    assert set(search.cv_results_["draw"]) == {"global"}
+    with pytest.warns(UserWarning, match="non-finite"):
+        search.retune(X + 1, Y)
+    assert len(search.cv_results_["params"]) == 24
+    assert not hasattr(search, "optimum_shift_")
+
+
+def test_clone_pickle_repr_and_html(searched):
+    copy = clone(searched)
+    assert copy.get_params()["n_candidates"] == 24
+    with pytest.raises(NotFittedError):
+        copy.predict(X)
+    loaded = pickle.loads(pickle.dumps(searched))
+    same_results(loaded, searched)
+    assert loaded.extend(X, Y).cv_results_["round"].max() == 3
+    assert "CoarseToFineSearchCV" in repr(searched)
+    assert "best_estimator_: Hill" in searched._repr_html_()
+
+
+def test_extend_adds_rounds_and_keeps_what_is_known(searched):
+    search = make().fit(X, Y)
+    search.extend(X, Y)
+    assert search.cv_results_["round"].tolist() == searched.cv_results_["round"].tolist() + [3] * 6
+    assert search.cv_results_["params"][:24] == searched.cv_results_["params"]
+    search.extend(X, Y, n_rounds=2)
+    assert len(search.cv_results_["params"]) == 42
+    assert len(search.bounds_history_) == 6
+    assert search.best_score_ >= searched.best_score_
+    longer = make(n_rounds=3).fit(X, Y).extend(X, Y, n_rounds=3)
+    same_results(longer, search)
+
+
+def test_extend_refuses_what_is_not_its_search(searched):
+    with pytest.raises(NotFittedError):
+        make().extend(X, Y)
+    for n_rounds in (0, -1, 1.5):
+        with pytest.raises(ValueError, match="n_rounds must be a positive integer"):
+            searched.extend(X, Y, n_rounds=n_rounds)
+    before = searched.cv_results_
+    with pytest.raises(ValueError, match="data changed"):
+        searched.extend(X + 1, Y)
+    changed = pickle.loads(pickle.dumps(searched)).set_params(param_distributions={"b": [1, 2]})
+    with pytest.raises(ValueError, match="param_distributions changed"):
+        changed.extend(X, Y)
+    shuffled = make(cv=StratifiedKFold(2, shuffle=True)).fit(X, Y)
+    with pytest.raises(ValueError, match=r"splits changed since.*random_state"):
+        shuffled.extend(X, Y)
+    assert searched.cv_results_ is before
+
+
+class Drifted(Hill):
+    """The best a is at the value of the first feature."""
+
+    def score(self, X, y):
+        return -abs(np.log10(self.a) - X[0, 0])
+
+
+def test_retune_starts_from_the_best_and_says_how_far_they_moved():
+    search = CoarseToFineSearchCV(
+        Drifted(), {"a": loguniform(1e-5, 1), "b": [1]}, n_candidates=20, cv=2, random_state=0
+    )
+    before = search.fit(np.full((12, 1), -3.0), Y).best_params_["a"]
+    assert abs(np.log10(before) + 3) < 0.3
+    search.retune(np.full((12, 1), -1.0), Y)
+    results = pd.DataFrame(search.cv_results_)
+    known = results[results["draw"] == "known"]
+    assert set(known["round"]) == {0}
+    assert known["params"].iloc[0]["a"] == before
+    assert len(results) == 20
+    assert abs(np.log10(search.best_params_["a"]) + 1) < 0.3
+    shift = search.optimum_shift_
+    assert shift.index.tolist() == ["a"]
+    assert shift.loc["a", "before"] == before
+    assert shift.loc["a", "after"] == search.best_params_["a"]
+    expected = abs(np.log10(search.best_params_["a"] / before)) / 5
+    assert shift.loc["a", "distance"] == pytest.approx(expected)
+    # The first round explores more widely than a zoomed one, and the search goes on as usual.
+    low, high = search.bounds_history_[0]["a"]
+    assert low == pytest.approx(1e-5)
+    assert high >= before * 10 ** (5 * 0.5) * 0.99
+    first = results[results["round"] == 0]
+    assert (first["draw"] == "global").sum() >= 3
+    assert search.extend(np.full((12, 1), -1.0), Y).cv_results_["round"].max() == 3
+    assert not hasattr(search.fit(np.full((12, 1), -3.0), Y), "optimum_shift_")
+
+
+def test_a_time_budget_ends_the_search_early():
+    started = perf_counter()
+    search = make(SPACE | {"seconds": [0.05]}, n_candidates=200, time_budget=0.5).fit(X, Y)
+    assert perf_counter() - started < 5
+    n_candidates = len(search.cv_results_["params"])
+    assert 1 <= n_candidates < 100
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert hasattr(search, "best_estimator_")
+
+
+def test_a_spent_budget_still_completes_one_candidate():
+    search = make(time_budget=1e-9).fit(X, Y)
+    assert len(search.cv_results_["params"]) == 1
+    # The rest of the round is what extend makes first.
+    search.set_params(time_budget=None).extend(X, Y)
+    assert search.cv_results_["round"].tolist() == [0] * 12
+    same_results(search.extend(X, Y, n_rounds=2), make().fit(X, Y))
+
+
+def test_a_failed_fit_keeps_the_search_that_was_fitted():
+    search = make().fit(X, Y)
+    before = dict(vars(search))
+    search.estimator = Hill(fails=True)
+    with pytest.raises(ValueError, match="All the 24 fits failed"):
+        search.fit(X, Y)
+    assert {**vars(search), "estimator": before["estimator"]} == before
