@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_float_dtype, is_numeric_dtype
 
-from skbn.validation import check_labels
+from skbn.checks import check_labels
 
 Columns = dict[str, list[str]]
 

@@ -17,7 +17,7 @@ from skbn._compat import (
     check_feature_names_in,
     validate_parameters,
 )
-from skbn.validation import validate_numbers
+from skbn.checks import validate_numbers
 
 FLOATS = [np.float64, np.float32]
 ROWS_OF_A_LEAF = 8

@@ -9,7 +9,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from skbn.classifier import BNSoftmaxClassifier
+from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.preprocessing import PiecewiseLinearEncoder
 
 

@@ -1,37 +1,219 @@
-"""Layers of a population of networks, each a forward and its backward.
+"""Layers of a population of networks: what each declares, its forward and its backward.
 
-A layer is made for mini-batches of one size: it holds views of its parameters,
-views of where its gradients go, and the buffers it is given. ``forward(x, share)``
-takes activations (K, m, n_in) and each row's share of a mean over the batch,
-(K, 1, m) with sum one, or None where all rows have the same, 1 / m. ``backward(d)``
-takes the gradient at the layer's output, writes the gradients of its parameters and
-returns the gradient at its input. Both may overwrite what they are given; layers are
-passed back in the opposite order, so a layer's output is free once it is passed.
+A layer is declared by an `Architecture`: the shapes of its parameters, their initial values,
+and what it becomes when the network is folded for prediction. For mini-batches of one size
+it makes its pass: an object with views of the parameters, views of where their gradients go,
+and buffers. ``forward(x, row_weights)`` takes activations (K, m, n_in) and each row's weight
+in a mean over the batch, (K, 1, m) with sum one, or None where all rows have 1 / m.
+``backward(d)`` takes the gradient at the layer's output, writes the gradients of its
+parameters and returns the gradient at its input. Both may overwrite what they are given;
+layers are passed back in the opposite order, so a layer's output is free once it is passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
 from typing import Protocol
 
 import numpy as np
 
-from skbn.network.activations import Activation
-from skbn.network.parameters import Array, empty
+from skbn.network.activations import ACTIVATIONS, Activation
+from skbn.network.initializers import INITIALIZERS
+from skbn.network.parameters import Array, Key, Shapes, empty
+
+Streams = Sequence[np.random.Generator]
+NOTHING: Shapes = {}
 
 
-class Layer(Protocol):
-    """What a network asks of a layer."""
+class Batch:
+    """What layers are given to train on mini-batches of one size.
 
-    def forward(self, x: Array, share: Array | None) -> Array:
+    Parameters
+    ----------
+    values, gradients : mapping of (kind, layer) to ndarray of shape (K, rows, columns)
+        Views of all parameters, and of where their gradients go. The batch's moments go
+        where the gradients of the moving statistics would.
+    n_rows : int
+        Rows of a mini-batch, m.
+    hyper : mapping of str to ndarray of shape (K, 1)
+    noise_streams : sequence of numpy.random.Generator, one a member
+    widest : int
+        Units of the widest hidden layer.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[Key, Array],
+        gradients: Mapping[Key, Array],
+        n_rows: int,
+        hyper: Mapping[str, Array],
+        noise_streams: Streams,
+        widest: int,
+    ) -> None:
+        self.values, self.gradients, self.hyper = values, gradients, hyper
+        self.noise_streams = noise_streams
+        weights = values["weights", 0]
+        self.n_members, self.n_rows, self.dtype = len(weights), n_rows, weights.dtype
+        # Two arrays pass the gradient back from layer to layer, in turns. The fewer
+        # buffers there are, the more of a step stays in the cache.
+        memory = [empty((self.n_members * n_rows * widest,), self.dtype) for _ in range(2)]
+        self._gradient_memory = cycle(memory)
+        self._is_first = True
+
+    def buffer(self, n_units: int) -> Array:
+        """Give an array (K, m, n_units) that nobody else has."""
+        return empty((self.n_members, self.n_rows, n_units), self.dtype)
+
+    def input_gradient(self, n_units: int) -> Array | None:
+        """Give an array for the gradient at a layer's input, shared with other layers.
+
+        The first layer that asks is given None: nothing before its parameters is trained.
+        """
+        if self._is_first:
+            self._is_first = False
+            return None
+        memory = next(self._gradient_memory)[: self.n_members * self.n_rows * n_units]
+        return memory.reshape(self.n_members, self.n_rows, n_units)
+
+
+@dataclass
+class Affine:
+    """A step of a folded network: ``g(x W + b)``.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (K, n_in, n_out)
+    bias : ndarray of shape (K, 1, n_out) or None
+    activation : callable, optional
+        ``activation(x, out)``; the identity without.
+    """
+
+    weights: Array
+    bias: Array | None
+    activation: Callable[[Array, Array], object] | None = None
+
+
+class Pass(Protocol):
+    """A layer in training, for mini-batches of one size."""
+
+    def forward(self, x: Array, row_weights: Array | None) -> Array:
         """Give the layer's output."""
 
     def backward(self, d: Array) -> Array:
         """Give the gradient at the layer's input from that at its output."""
 
 
+class Layer(Protocol):
+    """What an architecture asks of a layer."""
+
+    @property
+    def decayed(self) -> Shapes:
+        """Shapes of its parameters under weight decay."""
+
+    @property
+    def undecayed(self) -> Shapes:
+        """Shapes of its other trained parameters."""
+
+    @property
+    def statistics(self) -> Shapes:
+        """Shapes of its moving statistics."""
+
+    def initialise(
+        self, values: Mapping[Key, Array], initializers: Sequence[str], streams: Streams
+    ) -> None:
+        """Write its initial parameters over zeros, each member's from its own stream."""
+
+    def in_training(self, batch: Batch, output: Array | None) -> Pass | None:
+        """Give its pass, which writes to ``output`` if that is given; None if it does nothing."""
+
+    def fold(
+        self, steps: list[Affine], values: Mapping[Key, Array], bn_epsilon: Array
+    ) -> list[Affine]:
+        """Give the steps of the folded network up to this layer from those before it."""
+
+
+class WithoutParameters:
+    """The declarations of a layer that has no parameters."""
+
+    decayed = undecayed = statistics = NOTHING
+
+    def initialise(
+        self, values: Mapping[Key, Array], initializers: Sequence[str], streams: Streams
+    ) -> None:
+        """Write nothing."""
+
+    def fold(
+        self, steps: list[Affine], values: Mapping[Key, Array], bn_epsilon: Array
+    ) -> list[Affine]:
+        """Give the steps as they are: the layer is there in training only."""
+        return steps
+
+
+@dataclass(frozen=True)
 class Dense:
     """``z = x W + b``; the bias is left out where batch norm follows.
+
+    Parameters
+    ----------
+    number : int
+        Of the layer of weights, from 0.
+    n_in, n_out : int
+    has_bias : bool
+    gain : float
+        Of the activation that follows.
+    """
+
+    number: int
+    n_in: int
+    n_out: int
+    has_bias: bool
+    gain: float
+    statistics = NOTHING
+
+    @property
+    def decayed(self) -> Shapes:
+        """W."""
+        return {("weights", self.number): (self.n_in, self.n_out)}
+
+    @property
+    def undecayed(self) -> Shapes:
+        """b."""
+        return {("bias", self.number): (1, self.n_out)} if self.has_bias else NOTHING
+
+    def initialise(
+        self, values: Mapping[Key, Array], initializers: Sequence[str], streams: Streams
+    ) -> None:
+        """Draw normal weights of the initialiser's standard deviation, in float64."""
+        shape = self.n_in, self.n_out
+        each = zip(values["weights", self.number], streams, initializers, strict=True)
+        for weights, stream, initializer in each:
+            scale = INITIALIZERS[initializer](*shape, self.gain)
+            weights[...] = scale * stream.standard_normal(shape)
+
+    def in_training(self, batch: Batch, output: Array | None) -> DensePass:
+        """Give its pass."""
+        weights, bias = ("weights", self.number), ("bias", self.number)
+        return DensePass(
+            batch.values[weights],
+            batch.gradients[weights],
+            batch.values.get(bias),
+            batch.gradients.get(bias),
+            batch.buffer(self.n_out) if output is None else output,
+            batch.input_gradient(self.n_in),
+        )
+
+    def fold(
+        self, steps: list[Affine], values: Mapping[Key, Array], bn_epsilon: Array
+    ) -> list[Affine]:
+        """Add a step."""
+        weights, bias = values["weights", self.number], values.get(("bias", self.number))
+        return [*steps, Affine(weights, bias)]
+
+
+class DensePass:
+    """A dense layer in training.
 
     Parameters
     ----------
@@ -59,7 +241,7 @@ class Dense:
         self._ones = np.ones((1, 1, output.shape[1]), output.dtype)
         self._output, self._input_gradient = output, input_gradient
 
-    def forward(self, x: Array, share: Array | None) -> Array:
+    def forward(self, x: Array, row_weights: Array | None) -> Array:
         """Give x W + b."""
         self._input = x
         np.matmul(x, self._weights, out=self._output)
@@ -77,10 +259,72 @@ class Dense:
         return np.matmul(d, self._transposed, out=self._input_gradient)
 
 
+@dataclass(frozen=True)
 class BatchNorm:
     """Normalise each unit over the mini-batch, then scale and shift it.
 
-    With r_i each row's share of the mean (Ioffe & Szegedy 2015, arXiv:1502.03167)::
+    Parameters
+    ----------
+    number : int
+        Of the layer of weights before it.
+    n_units : int
+    """
+
+    number: int
+    n_units: int
+    decayed = NOTHING
+
+    @property
+    def undecayed(self) -> Shapes:
+        """Gamma and beta."""
+        return {(kind, self.number): (1, self.n_units) for kind in ("gamma", "beta")}
+
+    @property
+    def statistics(self) -> Shapes:
+        """The moving mean and variance."""
+        return {(kind, self.number): (1, self.n_units) for kind in ("mean", "var")}
+
+    def initialise(
+        self, values: Mapping[Key, Array], initializers: Sequence[str], streams: Streams
+    ) -> None:
+        """Set gamma and the moving variance to one."""
+        for kind in ("gamma", "var"):
+            values[kind, self.number][...] = 1
+
+    def in_training(self, batch: Batch, output: Array | None) -> BatchNormPass:
+        """Give its pass."""
+        values, gradients = batch.values, batch.gradients
+        return BatchNormPass(
+            values["gamma", self.number],
+            values["beta", self.number],
+            gradients["gamma", self.number],
+            gradients["beta", self.number],
+            gradients["mean", self.number],
+            gradients["var", self.number],
+            batch.hyper["bn_epsilon"][..., None],
+            batch.buffer(self.n_units) if output is None else output,
+        )
+
+    def fold(
+        self, steps: list[Affine], values: Mapping[Key, Array], bn_epsilon: Array
+    ) -> list[Affine]:
+        """Absorb the layer with its moving statistics into the weights before it, in float64.
+
+        ::
+
+            s = gamma / sqrt(var + bn_epsilon)        W' = W s        b' = beta - mean s
+        """
+        gamma, beta, mean, var = (
+            values[kind, self.number] for kind in ("gamma", "beta", "mean", "var")
+        )
+        scale = gamma / np.sqrt(var + bn_epsilon)
+        return [*steps[:-1], Affine(steps[-1].weights * scale, beta - mean * scale)]
+
+
+class BatchNormPass:
+    """Batch norm in training.
+
+    With r_i each row's weight in the mean (Ioffe & Szegedy 2015, arXiv:1502.03167)::
 
         mu = sum_i r_i z_i            var = sum_i r_i (z_i - mu)^2
         zn = (z - mu) / sqrt(var + bn_epsilon)
@@ -120,21 +364,21 @@ class BatchNorm:
         self._mean, self._var, self._epsilon = mean, var, epsilon
         self._deviation, self._scale = empty(gamma.shape, dtype), empty(gamma.shape, dtype)
         self._slope, self._shift = empty(gamma.shape, dtype), empty(gamma.shape, dtype)
-        self._equal_share = np.full((1, 1, n_rows), 1 / n_rows, dtype)
+        self._equal_weights = np.full((1, 1, n_rows), 1 / n_rows, dtype)
         self._ones = np.ones((1, 1, n_rows), dtype)
         self._inverse_rows = dtype.type(1 / n_rows)
         self._output = output
 
-    def forward(self, x: Array, share: Array | None) -> Array:
+    def forward(self, x: Array, row_weights: Array | None) -> Array:
         """Give gamma * zn + beta; ``x`` is centred in place."""
-        self._centred, self._share = x, share
-        if share is None:
-            share = self._equal_share
+        self._centred, self._row_weights = x, row_weights
+        if row_weights is None:
+            row_weights = self._equal_weights
         mean, deviation, output = self._mean, self._deviation, self._output
-        np.matmul(share, x, out=mean)
+        np.matmul(row_weights, x, out=mean)
         x -= mean
         np.square(x, out=output)
-        np.matmul(share, output, out=self._var)
+        np.matmul(row_weights, output, out=self._var)
         np.add(self._var, self._epsilon, out=deviation)
         np.sqrt(deviation, out=deviation)
         np.divide(self._gamma, deviation, out=self._scale)
@@ -150,23 +394,52 @@ class BatchNorm:
         np.multiply(d, centred, out=self._output)
         np.matmul(self._ones, self._output, out=gamma_gradient)
         gamma_gradient /= self._deviation
-        # zn dgamma + dbeta, times each row's share, leaves d what it may change.
+        # zn dgamma + dbeta, times each row's weight, leaves d what it may change.
         np.divide(gamma_gradient, self._deviation, out=slope)
-        if self._share is None:
+        if self._row_weights is None:
             slope *= self._inverse_rows
             centred *= slope
             d -= np.multiply(beta_gradient, self._inverse_rows, out=self._shift)
         else:
             centred *= slope
             centred += beta_gradient
-            centred *= self._share.swapaxes(1, 2)
+            centred *= self._row_weights.swapaxes(1, 2)
         d -= centred
         d *= self._scale
         return d
 
 
-class Elementwise:
+@dataclass(frozen=True)
+class Elementwise(WithoutParameters):
     """An activation function, applied to each element.
+
+    Parameters
+    ----------
+    activation : str
+        A key of ``ACTIVATIONS``.
+    n_units : int
+    """
+
+    activation: str
+    n_units: int
+
+    def in_training(self, batch: Batch, output: Array | None) -> ElementwisePass:
+        """Give its pass."""
+        activation = ACTIVATIONS[self.activation]
+        if output is None and activation.needs_input:
+            output = batch.buffer(self.n_units)
+        return ElementwisePass(activation, output)
+
+    def fold(
+        self, steps: list[Affine], values: Mapping[Key, Array], bn_epsilon: Array
+    ) -> list[Affine]:
+        """Put the activation into the step before it."""
+        last = steps[-1]
+        return [*steps[:-1], Affine(last.weights, last.bias, ACTIVATIONS[self.activation].forward)]
+
+
+class ElementwisePass:
+    """An activation in training.
 
     Parameters
     ----------
@@ -179,7 +452,7 @@ class Elementwise:
     def __init__(self, activation: Activation, output: Array | None) -> None:
         self._activation, self._output = activation, output
 
-    def forward(self, x: Array, share: Array | None) -> Array:
+    def forward(self, x: Array, row_weights: Array | None) -> Array:
         """Give g(x)."""
         self._x = x
         self._y = x if self._output is None else self._output
@@ -189,107 +462,4 @@ class Elementwise:
     def backward(self, d: Array) -> Array:
         """Give g'(x) d in place of ``d``."""
         d *= self._activation.derivative(self._x, self._y)
-        return d
-
-
-def _draw(streams: Sequence[np.random.Generator], strength: Array, out: Array) -> None:
-    """Fill each member's part of ``out`` with uniform numbers in [0, 1) from its own stream.
-
-    A member whose strength is zero draws nothing, as it would alone, and has zeros.
-    """
-    for stream, of_member, part in zip(streams, strength, out, strict=True):
-        if of_member > 0:
-            stream.random(dtype=part.dtype.type, out=part)
-        else:
-            part.fill(0)
-
-
-class Dropout:
-    """Set each input to zero with probability p and divide the others by 1 - p.
-
-    Parameters
-    ----------
-    rate : ndarray of shape (K, 1, 1)
-        p of each member. A member's mask comes from its own stream.
-    streams : sequence of numpy.random.Generator
-        One stream a member.
-    shape : tuple of int
-        (K, m, n) of the mini-batch.
-
-    References
-    ----------
-    Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from
-    overfitting".
-    """
-
-    def __init__(
-        self, rate: Array, streams: Sequence[np.random.Generator], shape: Sequence[int]
-    ) -> None:
-        self._rate, self._streams = rate, streams
-        self._mask, self._output = empty(shape, rate.dtype), empty(shape, rate.dtype)
-
-    def forward(self, x: Array, share: Array | None) -> Array:
-        """Draw a mask and apply it."""
-        _draw(self._streams, self._rate, self._mask)
-        np.greater_equal(self._mask, self._rate, out=self._mask)
-        self._mask /= 1 - self._rate
-        return np.multiply(x, self._mask, out=self._output)
-
-    def backward(self, d: Array) -> Array:
-        """Apply the same mask to the gradient, in place of ``d``."""
-        d *= self._mask
-        return d
-
-
-class GaussianNoise:
-    """Add normal noise of mean zero to each input.
-
-    It is drawn in single precision by the transform of Box and Muller, whose vectorised
-    functions take a third of the time of the generator's own normal numbers.
-
-    Parameters
-    ----------
-    deviation : ndarray of shape (K, 1, 1)
-        Standard deviation of each member's. It comes from the member's own stream.
-    streams : sequence of numpy.random.Generator
-        One stream a member.
-    shape : tuple of int
-        (K, m, n) of the mini-batch.
-
-    References
-    ----------
-    Bishop 1995, "Training with noise is equivalent to Tikhonov regularization".
-    Box & Muller 1958, "A note on the generation of random normal deviates".
-    """
-
-    def __init__(
-        self, deviation: Array, streams: Sequence[np.random.Generator], shape: Sequence[int]
-    ) -> None:
-        self._deviation, self._streams = deviation, streams
-        n_members, size = shape[0], shape[1] * shape[2]
-        half = (n_members, (size + 1) // 2)
-        self._pairs = empty((n_members, 2, half[1]), np.float32)
-        self._sine = empty(half, np.float32)
-        self._noise = self._pairs.reshape(n_members, -1)[:, :size].reshape(shape)
-        self._output = empty(shape, deviation.dtype)
-
-    def forward(self, x: Array, share: Array | None) -> Array:
-        """Draw noise and add it."""
-        _draw(self._streams, self._deviation, self._pairs)
-        radius, angle = self._pairs[:, 0], self._pairs[:, 1]
-        np.subtract(1, radius, out=radius)
-        np.log(radius, out=radius)
-        radius *= -2
-        np.sqrt(radius, out=radius)
-        angle *= 2 * np.pi
-        np.sin(angle, out=self._sine)
-        np.cos(angle, out=angle)
-        angle *= radius
-        radius *= self._sine
-        np.multiply(self._noise, self._deviation, out=self._output)
-        self._output += x
-        return self._output
-
-    def backward(self, d: Array) -> Array:
-        """Give ``d``."""
         return d

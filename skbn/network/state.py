@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skbn.network.network import Architecture, initial_theta
+from skbn.network.architecture import Architecture, initial_theta
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.parameters import Array, Indices, copy, empty, zeros
 
@@ -67,8 +67,20 @@ class State:
             n_epochs=self.n_epochs,
         )
 
+    def view(self, member: int) -> State:
+        """Give the state of a member in the memory of this one."""
+        one = slice(member, member + 1)
+        return State(
+            theta=self.theta[one],
+            vectors=[vector[one] for vector in self.vectors],
+            sums=self.sums[:, one],
+            shuffle_streams=self.shuffle_streams[one],
+            noise_streams=self.noise_streams[one],
+            n_epochs=self.n_epochs,
+        )
+
     @classmethod
-    def together(cls, states: Sequence[State]) -> State:
+    def stacked(cls, states: Sequence[State]) -> State:
         """Give one state of the members of several that have done as many epochs."""
         return cls(
             theta=_stacked([state.theta for state in states]),

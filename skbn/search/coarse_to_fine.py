@@ -27,7 +27,7 @@ from skbn._compat import (
     warn_or_raise_about_fit_failures,
     with_callbacks,
 )
-from skbn.population import MEMORY_BUDGET
+from skbn.estimators.population import MEMORY_BUDGET
 from skbn.search import fingerprints
 from skbn.search.evaluation import Evaluation
 from skbn.search.halving import (

@@ -5,55 +5,30 @@ from __future__ import annotations
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from skbn._compat import fit_and_score
+from skbn.estimators.population import is_network
+from skbn.search.cache import StateCache
 from skbn.search.interruption import uninterrupted_worker
-from skbn.search.jobs import Done, Job
-from skbn.search.populations import Company, Member, company, n_bytes_of_state, train
-from skbn.search.splits import Candidate, Rules, Split, checked, is_network, prepare
-from skbn.search.study import leading
+from skbn.search.jobs import Assignment, Done, Job
+from skbn.search.networks import train_networks
+from skbn.search.partial_fits import train_by_partial_fit
+from skbn.search.schedule import Part, parts_of
+from skbn.search.splits import Candidate, Rules, Split, checked, ends_in_network, prepare
 
 TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it
-LONG = 5.0
-"""Seconds for which nothing is committed, at most, if large networks do not take longer."""
 IsOver = Callable[[int], bool]
 WORTH_SENDING = 0.02
 """Seconds of work that are worth sending to another process."""
-ENOUGH = 16
-"""Small networks that train together in little more time, each, than many do."""
-
-
-class Part(NamedTuple):
-    """What a worker trains in one go."""
-
-    cost: float  # seconds, about
-    key: str | None  # of the transformers; None is not to be put together with others
-    members: list[tuple[Job, Split, bool]]
-
-
-def packed(parts: list[Part], n_workers: int) -> list[Part]:
-    """Put small parts together: to send the rows of splits takes a while.
-
-    The longest come first, so that all workers end at about the same time.
-    """
-    most = min(sum(part.cost for part in parts) / (8 * n_workers), LONG)
-    together: list[Part] = []
-    for part in sorted(parts, key=lambda part: -part.cost):
-        last = together[-1] if together else part
-        if together and part.key == last.key is not None and last.cost + part.cost <= most:
-            together[-1] = Part(last.cost + part.cost, part.key, last.members + part.members)
-        else:
-            together.append(part)
-    return together
 
 
 @dataclass
@@ -93,16 +68,18 @@ class Evaluation:
     by_epochs: bool
     memory_budget: float
     leader: str | None = None
-    states: dict[tuple[int, int], tuple[float, int, Any]] = field(default_factory=dict)
     prepared: dict[Any, Split] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.cache = StateCache(self.memory_budget / 2, self.leader)
 
     @property
     def rules(self) -> Rules:
-        """How members of populations are trained and judged."""
+        """How fits are trained and judged that are not made by scikit-learn."""
         scoring, scorer = self.search.scoring, self.options["scorer"]
         return Rules(
             scorer,
-            scoring in (None, "accuracy") and is_network(self.estimator),
+            scoring in (None, "accuracy") and ends_in_network(self.estimator),
             self.options["error_score"],
             self.by_epochs,
             self.memory_budget / 4 / effective_n_jobs(self.n_jobs),
@@ -127,16 +104,8 @@ class Evaluation:
         """
         # Made before anything runs: joblib pickles from other threads.
         tasks = {job[:3]: task.subcontext(TASK, i) for i, job in enumerate(jobs)} if task else {}
-        # Those that were left behind go.
-        waiting = {job.key for job in jobs}
-        self.states = {key: state for key, state in self.states.items() if key in waiting}
-        candidates: dict[int, Candidate] = {}
-        if self.by_epochs or is_network(self.estimator):
-            params = {job.candidate: job.params for job in jobs}
-            parts = {i: Candidate.of(self.estimator, each) for i, each in params.items()}
-            # A candidate may replace the network by another estimator.
-            candidates = {i: c for i, c in parts.items() if self.by_epochs or is_network(c.last)}
-            candidates = checked(candidates)
+        self.cache.forget_others({job.key for job in jobs})
+        candidates = self._candidates(jobs)
         together = [job for job in jobs if job.candidate in candidates]
         calls = (
             delayed(_fit)(os.getpid(), job, self.X, self.y, self._arguments(job, tasks))
@@ -150,7 +119,18 @@ class Evaluation:
                 if context := tasks.get(done[:3]):
                     context.call_on_fit_task_begin(estimator=self.search)
                     context.call_on_fit_task_end(estimator=self.search)
-            yield [self._keep(done) for done in several]
+            yield [self.cache.keep(done) for done in several]
+
+    def _candidates(self, jobs: list[Job]) -> dict[int, Candidate]:
+        """Candidates that are not for scikit-learn's fit-and-score."""
+        if not (self.by_epochs or ends_in_network(self.estimator)):
+            return {}
+        params = {job.candidate: job.params for job in jobs}
+        candidates = {i: Candidate.of(self.estimator, each) for i, each in params.items()}
+        # A candidate may replace the network by another estimator.
+        return checked(
+            {i: c for i, c in candidates.items() if self.by_epochs or is_network(c.last)}
+        )
 
     def _run_together(
         self, jobs: list[Job], candidates: dict[int, Candidate], is_over: IsOver
@@ -201,51 +181,20 @@ class Evaluation:
         is_over: IsOver,
     ) -> Iterator[list[Done]]:
         """Train the fits that can be trained together."""
-        rules, n_workers = self.rules, effective_n_jobs(self.n_jobs)
-        groups: defaultdict[Any, list[tuple[Job, Split]]] = defaultdict(list)
-        known: dict[Any, Company] = {}
-        for job, split in jobs:
-            like = job.candidate, split.shape, job.key in self.states
-            if like not in known:
-                *_, state = self.states.get(job.key, (None,))
-                candidate = candidates[job.candidate]
-                member = Member(job, candidate.last, state, candidate.is_valid)
-                known[like] = company(member, split, rules.memory_budget)
-            groups[known[like], candidates[job.candidate].key].append((job, split))
-        parts = []
-        for (group, key), members in groups.items():
-            most = group.size
-            if n_workers > 1:
-                # Workers that wait for the last one cost more than smaller populations.
-                most = min(most, max(ENOUGH, -(-len(jobs) // (4 * n_workers))))
-            n_parts = -(-len(members) // most)
-            for i in range(n_parts):
-                mine = [(job, split, group.is_valid) for job, split in members[i::n_parts]]
-                parts.append(Part(group.cost * len(mine), key if group.is_valid else None, mine))
-        if n_workers > 1:
-            parts = packed(parts, n_workers)
-        yield from self._parallel(self._calls(parts, candidates, rules, is_over))
+        n_workers, rules = effective_n_jobs(self.n_jobs), self.rules
+        parts = parts_of(jobs, candidates, self.cache.states, rules, n_workers)
+        yield from self._parallel(self._calls(parts, rules, is_over))
 
-    def _calls(self, parts, candidates, rules, is_over):
+    def _calls(self, parts: Sequence[Part], rules: Rules, is_over: IsOver) -> Iterator[Any]:
         for part in parts:
-            members, splits = [], {}
-            for job, split, is_valid in part.members:
+            assignments, splits = [], {}
+            for assignment, split in part.assignments:
+                job = assignment.job
                 if not is_over(job.candidate):
-                    *_, state = self.states.pop(job.key, (None,))
-                    members.append(Member(job, candidates[job.candidate].last, state, is_valid))
+                    assignments.append(assignment._replace(state=self.cache.take(job.key)))
                     splits[job.split] = split
-            if members:
-                yield delayed(train)(os.getpid(), members, splits, rules)
-
-    def _keep(self, done: Done) -> Done:
-        """Keep what a fit can go on from, unless others promise more and memory is full."""
-        if done.state is not None:
-            score = leading(done.result["test_scores"], self.leader)
-            state = score, n_bytes_of_state(done.state), done.state
-            self.states[done.candidate, done.split] = state
-            while sum(size for _, size, _ in self.states.values()) > self.memory_budget / 2:
-                del self.states[min(self.states, key=lambda key: self.states[key][0])]
-        return done._replace(state=None)
+            if assignments:
+                yield delayed(train)(os.getpid(), assignments, splits, rules)
 
     def _parallel(self, calls: Iterable[Any]) -> Iterator[Any]:
         """Run calls, and yield what each gives, in any order."""
@@ -273,6 +222,27 @@ class Evaluation:
         if tasks:
             arguments |= {"caller": self.search, "callback_ctx": tasks[job[:3]]}
         return {"estimator": clone(self.estimator), **arguments, **self.options}
+
+
+def train(
+    parent: int, assignments: Sequence[Assignment], splits: dict[int, Split], rules: Rules
+) -> list[Done]:
+    """Train estimators as far as their jobs say, and judge them.
+
+    Parameters
+    ----------
+    parent : int
+        Process of the search.
+    assignments : sequence of Assignment
+        All networks, or none.
+    splits : dict of int to Split
+        Those of the jobs, by number.
+    rules : Rules
+    """
+    with uninterrupted_worker(parent):
+        are_networks = is_network(assignments[0].estimator)
+        make = train_networks if are_networks else train_by_partial_fit
+        return make(assignments, splits, rules)
 
 
 def _fit(parent: int, job: Job, X: Any, y: Any, arguments: dict[str, Any]) -> Done:

@@ -1,4 +1,4 @@
-"""What is to be fitted, and what came of it."""
+"""What is to be fitted, by what, and what came of it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ class Job(NamedTuple):
     def key(self) -> tuple[int, int]:
         """Candidate and split: what goes on from rung to rung."""
         return self.candidate, self.split
+
+
+class Assignment(NamedTuple):
+    """A job, the estimator that does it, and what the estimator goes on from."""
+
+    job: Job
+    estimator: Any  # the last step of a pipeline
+    is_valid: bool = False  # whether the parameters of a network were checked
+    state: Any = None  # a `Fit`, or the estimator and its epochs if that is no network
 
 
 class Done(NamedTuple):

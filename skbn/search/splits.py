@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from traceback import format_exc
 from typing import Any, NamedTuple
 
@@ -18,11 +18,12 @@ from skbn._compat import (
     safe_split,
     validate_parameters,
 )
-from skbn.classifier import BNSoftmaxClassifier
-from skbn.population import Table
+from skbn.checks import check_labels, check_rows
+from skbn.estimators.checked_table import CheckedTable, check_table
+from skbn.estimators.classifier import BNSoftmaxClassifier
+from skbn.estimators.population import is_network
 from skbn.search.interruption import uninterrupted_worker
-from skbn.stopping import ValidationSet
-from skbn.validation import check_labels, check_rows
+from skbn.training.holdout import Dataset, Holdout
 
 PARAMETERS = frozenset(BNSoftmaxClassifier().get_params())
 
@@ -32,9 +33,9 @@ def last_step(estimator: Any) -> Any:
     return estimator.steps[-1][1] if type(estimator) is Pipeline else estimator
 
 
-def is_network(estimator: Any) -> bool:
-    """Whether an estimator is, or ends in, a classifier that trains in lockstep."""
-    return type(last_step(estimator)) is BNSoftmaxClassifier
+def ends_in_network(estimator: Any) -> bool:
+    """Whether an estimator is, or ends in, a classifier that trains beside others."""
+    return is_network(last_step(estimator))
 
 
 class Candidate(NamedTuple):
@@ -56,22 +57,28 @@ class Candidate(NamedTuple):
             last = last_step(whole(estimator, before))
             key = " ".join(f"{name}={_key(value)}" for name, value in sorted(before.items()))
         own = {n.removeprefix(start): value for n, value in params.items() if n not in before}
-        if is_network(last) and own.keys() <= PARAMETERS:
-            last = copy(last)
-            vars(last).update(own)  # which nobody changes
+        is_plain = is_network(last) and type(last).set_params is BNSoftmaxClassifier.set_params
+        if is_plain and own.keys() <= PARAMETERS:
+            last = copy(last)  # nobody changes the values, and a clone takes longer
+            for name, value in own.items():
+                setattr(last, name, value)
         else:
             last = clone(last).set_params(**clone(own, safe=False))
-        return cls(before, last, f"{key} {getattr(last, 'dtype', '')}")
+        # Rows of networks are checked and converted; others take them as they are.
+        kind = f"network {last.dtype}" if is_network(last) else ""
+        return cls(before, last, f"{key} {kind}")
 
 
 def checked(candidates: dict[int, Candidate]) -> dict[int, Candidate]:
     """Check the parameters of networks, each only for what it does not share with another."""
-    outcome, like = {}, None
+    outcome: dict[int, Candidate] = {}
+    likes: dict[type, Any] = {}
     for i, candidate in candidates.items():
+        kind = type(candidate.last)
         if is_network(candidate.last):
             try:
-                validate_parameters(candidate.last, like)
-                candidate, like = candidate._replace(is_valid=True), candidate.last
+                validate_parameters(candidate.last, likes.get(kind))
+                candidate, likes[kind] = candidate._replace(is_valid=True), candidate.last
             except ValueError:  # which training will report
                 pass
         outcome[i] = candidate
@@ -92,10 +99,10 @@ def whole(estimator: Any, params: dict[str, Any]) -> Any:
 
 
 class Rules(NamedTuple):
-    """How all members of a search are trained and judged."""
+    """How the fits of a search are trained and judged."""
 
     scorer: Any
-    accuracy: bool  # whether the scorer is no more than the share of rows that are right
+    accuracy: bool  # whether the scorer is no more than the fraction of rows that are right
     error_score: Any
     by_epochs: bool
     memory_budget: float  # bytes, of a population
@@ -109,11 +116,13 @@ class Split:
     ----------
     X_test, y_test : array-like
     score_params : dict of str to object
-    table : Table or None
+    table : CheckedTable or None
         Rows for networks.
+    fit_params : dict of str to object
+        Further arguments of their `fit`.
     rows : tuple of (X, y, dict of str to object)
         Rows, targets and further arguments for other estimators.
-    validation : ValidationSet or None
+    holdout : Holdout or None
         The rows to test on, for the learning curves of networks.
     x_test, labels : ndarray
         The same, to count what is right: unknown labels are -1.
@@ -127,29 +136,36 @@ class Split:
     X_test: Any = None
     y_test: Any = None
     score_params: dict[str, Any] = field(default_factory=dict)
-    table: Table | None = None
-    rows: tuple[Any, Any, dict[str, Any]] | None = None
-    validation: ValidationSet | None = None
+    table: CheckedTable | None = None
+    fit_params: dict[str, Any] = field(default_factory=dict)
+    rows: tuple[Any, Any, dict[str, Any]] = (None, None, {})
+    holdout: Holdout | None = None
     x_test: Any = None
     labels: Any = None
     pipeline: tuple[Any, Any] | None = None
     error: str = ""
 
     @property
+    def dataset(self) -> Dataset:
+        """Rows for networks, as they train on them."""
+        if self.table is None:
+            raise ValueError("the split has no rows for networks")
+        return self.table.dataset
+
+    @property
     def n_bytes(self) -> int:
         """Bytes of the rows."""
-        held = [self.X_test, self.x_test, self.table and self.table.X, self.rows and self.rows[0]]
-        held += [self.validation and self.validation.x, self.pipeline and self.pipeline[1]]
+        held = [self.X_test, self.x_test, self.rows[0], self.pipeline and self.pipeline[1]]
+        if self.table is not None:
+            held += [self.dataset.x, self.dataset.validation and self.dataset.validation.x]
         return sum(n_bytes(each) for each in {id(each): each for each in held}.values())
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and classes of the table."""
-        return (
-            (0, 0)
-            if self.table is None
-            else (len(self.table.labels), len(self.table.about["classes_"]))
-        )
+        if self.table is None:
+            return 0, 0
+        return len(self.dataset.labels), len(self.table.classes)
 
 
 def n_bytes(X: Any) -> int:
@@ -249,25 +265,21 @@ def _tabulate(
 ) -> None:
     """Check rows once for all networks."""
     # The table holds rows in the dtype of training, so that none other is kept.
-    split.table = table = Table(classifier, X, y, params)
+    split.table = table = check_table(classifier, X, y, reset=True)
+    split.fit_params = params
     if not (rules.accuracy or rules.by_epochs):
         return
-    classes = table.about["classes_"]
-    checker = copy(classifier)
-    checker.__dict__.update(table.about)
+    classes, dtypes = table.classes, [np.float64, np.float32]
     try:
-        x_test = check_rows(checker, split.X_test, dtype=[np.float64, np.float32], reset=False)
+        x_test = check_rows(table.checker, split.X_test, dtype=dtypes, reset=False)
         labels = np.asarray(check_labels(split.y_test)).ravel()
     except ValueError:
         return  # scoring is to fail as it would alone
-    split.x_test = x_test
     where = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
-    split.labels = np.where(classes[where] == labels, where, -1)
+    split.x_test, split.labels = x_test, np.where(classes[where] == labels, where, -1)
     known = split.labels >= 0
-    if rules.by_epochs and known.any():
-        split.validation = ValidationSet(
-            split.x_test.astype(table.X.dtype, copy=False),
-            split.labels[known],
-            np.ones(known.sum()),
-            None if known.all() else np.flatnonzero(known),
-        )
+    if rules.by_epochs and known.any() and params.get("X_val") is None:
+        rows = None if known.all() else np.flatnonzero(known)
+        split.holdout = Holdout(rows, of_validation=True)
+        x_test = x_test.astype(table.dataset.x.dtype, copy=False)
+        table.dataset = replace(table.dataset, validation=Dataset(x_test, split.labels))

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-import skbn.classifier
-import skbn.lockstep
 from skbn import fit_population
-from skbn.stopping import stratified_rows
+from skbn.estimators import fitting
+from skbn.network.epochs import train
+from skbn.training import lockstep
+from skbn.training.holdout import stratified_rows
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def drawn(monkeypatch):
         draws.append(stratified_rows(*arguments))
         return draws[-1]
 
-    monkeypatch.setattr(skbn.classifier, "stratified_rows", remember)
+    monkeypatch.setattr(fitting, "stratified_rows", remember)
     return draws
 
 
@@ -64,11 +65,11 @@ def populations(monkeypatch):
     """The states and data of all calls of the core."""
     calls = []
 
-    def watch(architecture, settings, hyper, state, data, train=skbn.lockstep.train):
+    def watch(architecture, settings, hyper, state, data, train=train):
         calls.append((len(state.theta), data))
         return train(architecture, settings, hyper, state, data)
 
-    monkeypatch.setattr(skbn.lockstep, "train", watch)
+    monkeypatch.setattr(lockstep, "train", watch)
     return calls
 
 

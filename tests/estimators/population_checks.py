@@ -31,8 +31,8 @@ def unchanged(classifiers):
     for model, old, twin in zip(classifiers, before, twins, strict=True):
         assert vars(model).keys() == old.keys()
         assert all(vars(model)[name] is value for name, value in old.items())
-        if hasattr(twin, "_model"):
-            mine, its = model._model.state, twin._model.state
+        if hasattr(twin, "_progress"):
+            mine, its = model._progress[0].state, twin._progress[0].state
             np.testing.assert_array_equal(mine.theta, its.theta)
             np.testing.assert_array_equal(mine.sums, its.sums)
             np.testing.assert_array_equal(mine.vectors, its.vectors)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, log_loss
 
-from skbn.stopping import stratified_rows
+from skbn.training.holdout import stratified_rows
 
 
 def test_training_stops_and_keeps_the_best_epoch(iris, single):

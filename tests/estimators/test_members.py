@@ -12,9 +12,10 @@ from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import StratifiedKFold
 from temperature_oracle import best_temperature
 
-import skbn.classifier
 from skbn import BNSoftmaxClassifier, fit_population
 from skbn.search import CoarseToFineSearchCV
+from skbn.training.ensemble import Ensemble
+from skbn.training.run import Progress
 
 MEMBERS = [{"n_members": n, "calibrate": c} for n in (1, 3) for c in (False, True)]
 
@@ -25,9 +26,11 @@ MEMBERS = [{"n_members": n, "calibrate": c} for n in (1, 3) for c in (False, Tru
 def alone(model):
     """For each network, those for calibration included, a classifier of it and no other."""
     models = []
-    for member in model._trained:
+    for progress in model._progress:
         models.append(copy.copy(model))
-        vars(models[-1]).update(_model=member, _others=[], _n_averaged=1, temperature_=1.0)
+        vars(models[-1]).update(
+            _ensemble=Ensemble([progress.network]), _progress=[progress], temperature_=1.0
+        )
     return models
 
 
@@ -223,7 +226,7 @@ def test_warm_start_adds_and_drops_members(iris, quick, before, after, calibrate
     options = {"learning_rate": "constant", "dropout": 0.1, "calibrate": calibrate}
     model = quick(warm_start=True, n_members=before, max_iter=2, **options).fit(*iris)
     model.set_params(n_members=after, max_iter=4).fit(*iris)
-    assert len(model._trained) == after
+    assert len(model._progress) == after
     same_predictions(model, quick(n_members=after, max_iter=4, **options).fit(*iris), iris[0])
 
 
@@ -270,13 +273,13 @@ def test_pickles_and_clones_keep_all_members(iris, quick, members):
 def test_a_member_that_diverges_is_an_error(iris, quick, monkeypatch, spoilt):
     made = []
 
-    def new(*arguments, original=skbn.classifier.Model.new):
+    def new(*arguments, original=Progress.new):
         made.append(original(*arguments))
         if len(made) == spoilt + 1:
             made[-1].state.theta[...] = np.inf
         return made[-1]
 
-    monkeypatch.setattr(skbn.classifier.Model, "new", new)
+    monkeypatch.setattr(Progress, "new", new)
     model = quick(n_members=3)
     before = dict(vars(model))
     with pytest.raises(ValueError, match=r"^Training diverged in epoch 1: .*learning_rate_init"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from continuations import continued
 
-import skbn.classifier
+from skbn.estimators import classifier
 from skbn.network.optimizers import OPTIMIZERS
 
 
@@ -56,7 +56,7 @@ def test_a_pickle_holds_the_parameters_and_the_state_of_the_solver(
 def test_a_pickle_carries_the_version(iris, quick, monkeypatch, caught_warnings):
     model = quick().fit(*iris)
     same = pickle.dumps(model)
-    monkeypatch.setattr(skbn.classifier, "__version__", "0.0.dev7")
+    monkeypatch.setattr(classifier, "__version__", "0.0.dev7")
     other = pickle.dumps(model)
     assert pickle.loads(other).score(*iris) == model.score(*iris)
     assert caught_warnings == []
@@ -64,7 +64,7 @@ def test_a_pickle_carries_the_version(iris, quick, monkeypatch, caught_warnings)
     (warning,) = caught_warnings
     assert warning.category is UserWarning
     assert "0.0.dev7" in str(warning.message)
-    assert skbn.__version__ in str(warning.message)
+    assert classifier.__version__ in str(warning.message)
     np.testing.assert_array_equal(loaded.predict_proba(iris[0]), model.predict_proba(iris[0]))
 
 

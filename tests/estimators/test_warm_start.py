@@ -7,7 +7,6 @@ import pytest
 from continuations import continued
 from sklearn.metrics import log_loss
 
-import skbn.classifier
 from skbn.network.schedules import SCHEDULES
 
 
@@ -65,15 +64,8 @@ def test_warm_start_accepts_rows_that_lack_a_class(iris, quick):
     assert model.classes_.tolist() == [0, 1, 2]
 
 
-def test_warm_start_keeps_the_validation_rows(iris, single, monkeypatch):
+def test_warm_start_keeps_the_validation_rows(iris, single, drawn):
     X, y = iris
-    drawn = []
-
-    def remember(*arguments, stratified_rows=skbn.classifier.stratified_rows):
-        drawn.append(stratified_rows(*arguments))
-        return drawn[-1]
-
-    monkeypatch.setattr(skbn.classifier, "stratified_rows", remember)
     model = single(warm_start=True, early_stopping=True, learning_rate="constant").fit(X, y)
     first = pickle.loads(pickle.dumps(model))
     model.set_params(max_iter=8).fit(X, y)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from skbn.network.activations import ACTIVATIONS
-from skbn.network.network import Architecture, Network
+from skbn.network.architecture import Architecture
+from skbn.network.epochs import Data, Settings, stack_hyperparameters, train
+from skbn.network.losses import TargetIndices
+from skbn.network.network import Network
 from skbn.network.optimizers import NESTEROV, OPTIMIZERS
-from skbn.network.softmax import LabelCells
 from skbn.network.state import initial_state
-from skbn.network.training import Data, Settings, stack_hyperparameters, train
 
 ALL_OPTIMIZERS = {**OPTIMIZERS, "nesterov": NESTEROV}
 
@@ -136,7 +137,7 @@ def held_loss(architecture, theta, hyper, n_rows, labels, weights):
     """Build a network and give x -> loss (K,) with the noise held, and its gradient."""
     gradient, streams = np.zeros_like(theta), HeldStreams(len(theta))
     network = Network(architecture, theta, gradient, n_rows, hyper, streams)
-    cells = LabelCells([0, n_rows], len(theta))(labels)
+    cells = TargetIndices([0, n_rows], len(theta))(labels)
 
     def loss(x):
         streams.rewind()

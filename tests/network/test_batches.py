@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from network_oracles import assert_same_state, make_data, make_hyper, make_settings, make_state, run
 
 from skbn.network import batches
+from skbn.network.architecture import Architecture
 from skbn.network.batches import batch_edges, shuffled_rows
-from skbn.network.network import Architecture
-from skbn.network.training import Data
+from skbn.network.epochs import Data
 
 SMALL = Architecture(5, (6, 4), 3)
 

@@ -25,13 +25,14 @@ from network_oracles import (
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from skbn.network.network import Architecture, fold, predict_logits
-from skbn.network.schedules import SCHEDULES, multipliers
-from skbn.network.softmax import softmax
-from skbn.network.training import (
+from skbn.network.architecture import Architecture
+from skbn.network.epochs import (
     Data,
     train,
 )
+from skbn.network.inference import TrainedNetwork
+from skbn.network.losses import softmax
+from skbn.network.schedules import SCHEDULES, multipliers
 
 each_pattern = pytest.mark.parametrize("pattern", WEIGHT_PATTERNS)
 
@@ -256,8 +257,8 @@ def test_without_hidden_layers_it_is_logistic_regression(n_classes, pattern):
     C = (2 if n_classes == 2 else 1) / (alpha * n)
     theirs = LogisticRegression(C=C, tol=1e-10, max_iter=1000)
     theirs.fit(data.x, data.labels, None if weights is None else weights[0])
-    folded = fold(architecture, state.theta, hyper["bn_epsilon"], np.float64)
-    probabilities = softmax(predict_logits(folded, "relu", data.x)[0])
+    network = TrainedNetwork(architecture, state.theta, hyper["bn_epsilon"])
+    probabilities = softmax(network.logits(data.x)[0])
     np.testing.assert_allclose(probabilities, theirs.predict_proba(data.x), atol=1e-6)
     value = member_values(architecture, state.theta)
     coefs, intercepts = value["weights", 0].T, value["bias", 0][0]
@@ -278,6 +279,6 @@ def test_a_small_network_learns_what_is_not_linear():
     state, hyper = make_state(architecture, optimizer="adam"), make_hyper({"max_iter": 30})
     how = make_settings("adam", "one_cycle", batch_size=32)
     run(30, architecture, how, hyper, state, Data(x[:300], labels[:300]))
-    folded = fold(architecture, state.theta, hyper["bn_epsilon"], np.float64)
-    predicted = predict_logits(folded, "relu", x[300:])[0].argmax(axis=1)
+    network = TrainedNetwork(architecture, state.theta, hyper["bn_epsilon"])
+    predicted = network.logits(x[300:])[0].argmax(axis=1)
     assert (predicted == labels[300:]).mean() > 0.95

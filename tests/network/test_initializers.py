@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from skbn.network.activations import ACTIVATIONS
+from skbn.network.architecture import Architecture, initial_theta
 from skbn.network.initializers import INITIALIZERS
-from skbn.network.network import Architecture, initial_theta
 
 N_IN, N_HIDDEN, N_OUT = 400, 300, 200
 

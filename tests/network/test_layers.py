@@ -4,7 +4,8 @@ from network_oracles import WEIGHT_PATTERNS, HeldStreams, assert_gradients, make
 from scipy.stats import kstest, norm
 
 from skbn.network.activations import ACTIVATIONS
-from skbn.network.layers import BatchNorm, Dense, Dropout, Elementwise, GaussianNoise
+from skbn.network.layers import BatchNormPass, DensePass, ElementwisePass
+from skbn.network.noise import DropoutPass, GaussianNoisePass
 
 M, N_IN, N_OUT = 7, 4, 3
 EPSILON = 0.01
@@ -17,7 +18,7 @@ def normal(*shape, seed=0):
     return np.random.default_rng([seed, *shape]).standard_normal(shape)
 
 
-def make_share(pattern, n_members):
+def make_row_weights(pattern, n_members):
     weights = make_weights(pattern, n_members, M)
     if weights is None:
         return None
@@ -32,7 +33,7 @@ def make_dense(n_members, with_bias=True, is_first=False):
     bias_slope = slopes[1] if with_bias else None
     output = np.full((n_members, M, N_OUT), np.nan)
     input_gradient = None if is_first else np.full((n_members, M, N_IN), np.nan)
-    layer = Dense(weights, slopes[0], bias, bias_slope, output, input_gradient)
+    layer = DensePass(weights, slopes[0], bias, bias_slope, output, input_gradient)
     return layer, [weights, bias] if with_bias else [weights], slopes
 
 
@@ -43,16 +44,16 @@ def make_batch_norm(n_members):
     slopes, moments = [np.full(shape, np.nan) for _ in "gb"], [np.full(shape, np.nan) for _ in "mv"]
     epsilon = np.full((n_members, 1, 1), EPSILON)
     output = np.full((n_members, M, N_OUT), np.nan)
-    layer = BatchNorm(gamma, beta, *slopes, *moments, epsilon, output)
+    layer = BatchNormPass(gamma, beta, *slopes, *moments, epsilon, output)
     return layer, [gamma, beta], slopes, moments
 
 
-def assert_layer_gradients(layer, x, share, parameters=(), slopes=(), before=lambda: None):
+def assert_layer_gradients(layer, x, row_weights, parameters=(), slopes=(), before=lambda: None):
     """Check dx and the parameters' gradients of sum(cotangent * output)."""
 
     def output():
         before()
-        return layer.forward(x.copy(), share)
+        return layer.forward(x.copy(), row_weights)
 
     cotangent = normal(*output().shape, seed=9)
     dx = layer.backward(cotangent.copy())
@@ -66,13 +67,13 @@ def assert_layer_gradients(layer, x, share, parameters=(), slopes=(), before=lam
 def test_dense(n_members, with_bias):
     layer, parameters, slopes = make_dense(n_members, with_bias)
     x = normal(n_members, M, N_IN)
-    assert_layer_gradients(layer, x, make_share("none", 1), parameters, slopes)
+    assert_layer_gradients(layer, x, make_row_weights("none", 1), parameters, slopes)
 
 
 def test_dense_forward_row_by_row():
     layer, (weights, bias), _ = make_dense(2)
     x = normal(2, M, N_IN)
-    z = layer.forward(x, make_share("none", 1))
+    z = layer.forward(x, make_row_weights("none", 1))
     for k in range(2):
         for i in range(M):
             expected = [x[k, i] @ weights[k, :, j] + bias[k, 0, j] for j in range(N_OUT)]
@@ -80,11 +81,11 @@ def test_dense_forward_row_by_row():
 
 
 def test_dense_takes_rows_that_members_share():
-    x, share = normal(M, N_IN), make_share("none", 1)
+    x, row_weights = normal(M, N_IN), make_row_weights("none", 1)
     layer, _, slopes = make_dense(3)
     twin, _, twin_slopes = make_dense(3)
-    z = layer.forward(x, share)
-    np.testing.assert_array_equal(z, twin.forward(np.stack([x] * 3), share))
+    z = layer.forward(x, row_weights)
+    np.testing.assert_array_equal(z, twin.forward(np.stack([x] * 3), row_weights))
     for d in (layer, twin):
         d.backward(normal(3, M, N_OUT))
     for slope, expected in zip(slopes, twin_slopes, strict=True):
@@ -92,11 +93,11 @@ def test_dense_takes_rows_that_members_share():
 
 
 def test_the_first_dense_layer_has_the_same_gradients():
-    x, share = normal(2, M, N_IN), make_share("none", 1)
+    x, row_weights = normal(2, M, N_IN), make_row_weights("none", 1)
     first, _, slopes = make_dense(2, is_first=True)
     later, _, expected = make_dense(2)
     for layer in (first, later):
-        layer.forward(x, share)
+        layer.forward(x, row_weights)
         layer.backward(normal(2, M, N_OUT))
     for slope, other in zip(slopes, expected, strict=True):
         np.testing.assert_array_equal(slope, other)
@@ -107,14 +108,14 @@ def test_the_first_dense_layer_has_the_same_gradients():
 def test_batch_norm(n_members, pattern):
     layer, parameters, slopes, _ = make_batch_norm(n_members)
     x = 2 + 3 * normal(n_members, M, N_OUT)
-    assert_layer_gradients(layer, x, make_share(pattern, n_members), parameters, slopes)
+    assert_layer_gradients(layer, x, make_row_weights(pattern, n_members), parameters, slopes)
 
 
 @each_pattern
 def test_batch_norm_forward_by_the_equations(pattern):
     layer, (gamma, beta), _, (mean, var) = make_batch_norm(2)
     z, weights = 2 + 3 * normal(2, M, N_OUT), make_weights(pattern, 2, M)
-    zt = layer.forward(z.copy(), make_share(pattern, 2))
+    zt = layer.forward(z.copy(), make_row_weights(pattern, 2))
     for k in range(2):
         for j in range(N_OUT):
             unit = list(z[k, :, j])
@@ -133,24 +134,24 @@ def test_batch_norm_forward_by_the_equations(pattern):
 @each_pattern
 def test_batch_norm_whose_gamma_and_beta_undo_it_is_the_identity(pattern):
     layer, (gamma, beta), _, (mean, var) = make_batch_norm(2)
-    z, share = 2 + 3 * normal(2, M, N_OUT), make_share(pattern, 2)
-    layer.forward(z.copy(), share)
+    z, row_weights = 2 + 3 * normal(2, M, N_OUT), make_row_weights(pattern, 2)
+    layer.forward(z.copy(), row_weights)
     gamma[...], beta[...] = np.sqrt(var + EPSILON), mean
-    np.testing.assert_allclose(layer.forward(z.copy(), share), z, rtol=1e-12)
+    np.testing.assert_allclose(layer.forward(z.copy(), row_weights), z, rtol=1e-12)
 
 
 @each_pattern
 @pytest.mark.parametrize("constant", [-30.0, 0.5, 1000.0])
 def test_batch_norm_cancels_a_constant(pattern, constant):
     layer, *_ = make_batch_norm(2)
-    z, share = normal(2, M, N_OUT), make_share(pattern, 2)
-    expected = layer.forward(z.copy(), share).copy()
-    np.testing.assert_allclose(layer.forward(z + constant, share), expected, atol=1e-11)
+    z, row_weights = normal(2, M, N_OUT), make_row_weights(pattern, 2)
+    expected = layer.forward(z.copy(), row_weights).copy()
+    np.testing.assert_allclose(layer.forward(z + constant, row_weights), expected, atol=1e-11)
 
 
 def test_batch_norm_of_a_constant_unit_is_beta():
     layer, (_, beta), *_ = make_batch_norm(2)
-    zt = layer.forward(np.full((2, M, N_OUT), 4.0), make_share("none", 2))
+    zt = layer.forward(np.full((2, M, N_OUT), 4.0), make_row_weights("none", 2))
     np.testing.assert_allclose(zt, np.broadcast_to(beta, zt.shape), atol=1e-12)
 
 
@@ -158,32 +159,32 @@ def test_batch_norm_of_a_constant_unit_is_beta():
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_elementwise(n_members, name):
     output = np.full((n_members, M, N_OUT), np.nan) if ACTIVATIONS[name].needs_input else None
-    layer = Elementwise(ACTIVATIONS[name], output)
-    assert_layer_gradients(layer, normal(n_members, M, N_OUT), make_share("none", 1))
+    layer = ElementwisePass(ACTIVATIONS[name], output)
+    assert_layer_gradients(layer, normal(n_members, M, N_OUT), make_row_weights("none", 1))
 
 
 @each_population
-@pytest.mark.parametrize("kind", [Dropout, GaussianNoise])
+@pytest.mark.parametrize("kind", [DropoutPass, GaussianNoisePass])
 def test_random_layers(n_members, kind):
     strength = np.linspace(0.2, 0.6, n_members)[:, None, None]
     streams = HeldStreams(n_members)
     layer = kind(strength, streams, (n_members, M, N_OUT))
     x = normal(n_members, M, N_OUT)
-    assert_layer_gradients(layer, x, make_share("none", 1), before=streams.rewind)
+    assert_layer_gradients(layer, x, make_row_weights("none", 1), before=streams.rewind)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dropout_keeps_the_mean_and_draws_a_new_mask_each_time(dtype):
     rate = np.array([0.0, 0.25, 0.8], dtype)[:, None, None]
     shape = (3, 400, 50)
-    layer = Dropout(rate, HeldStreams(3), shape)
+    layer = DropoutPass(rate, HeldStreams(3), shape)
     x = np.ones(shape, dtype)
-    first = layer.forward(x, make_share("none", 1)).copy()
+    first = layer.forward(x, make_row_weights("none", 1)).copy()
     assert first.dtype == dtype
     for y, p in zip(first, [0.0, 0.25, 0.8], strict=True):
         assert (y == 0).mean() == pytest.approx(p, abs=0.01)
         np.testing.assert_allclose(y[y != 0], 1 / (1 - p), rtol=1e-6)
-    second = layer.forward(x, make_share("none", 1))
+    second = layer.forward(x, make_row_weights("none", 1))
     assert not np.array_equal(first[1], second[1])
     np.testing.assert_array_equal(x, 1)
 
@@ -192,10 +193,10 @@ def test_dropout_keeps_the_mean_and_draws_a_new_mask_each_time(dtype):
 def test_noise_is_normal_and_new_each_time(dtype):
     deviations = [0.0, 0.25, 2.0]
     shape = (3, 400, 50)
-    layer = GaussianNoise(np.array(deviations, dtype)[:, None, None], HeldStreams(3), shape)
+    layer = GaussianNoisePass(np.array(deviations, dtype)[:, None, None], HeldStreams(3), shape)
     x = normal(*shape).astype(dtype)
     before = x.copy()
-    first = layer.forward(x, make_share("none", 1)).copy()
+    first = layer.forward(x, make_row_weights("none", 1)).copy()
     assert first.dtype == dtype
     np.testing.assert_array_equal(first[0], x[0])
     for member, deviation in zip((1, 2), deviations[1:], strict=True):
@@ -204,12 +205,12 @@ def test_noise_is_normal_and_new_each_time(dtype):
         assert abs(np.corrcoef(added, x[member].ravel())[0, 1]) < 0.03
         halves = np.abs(added.reshape(2, -1))  # the sine and the cosine of a transform
         assert abs(np.corrcoef(halves)[0, 1]) < 0.03
-    second = layer.forward(x, make_share("none", 1))
+    second = layer.forward(x, make_row_weights("none", 1))
     assert not np.array_equal(first[1], second[1])
     np.testing.assert_array_equal(x, before)
 
 
-@pytest.mark.parametrize("layer", [Dropout, GaussianNoise])
+@pytest.mark.parametrize("layer", [DropoutPass, GaussianNoisePass])
 def test_noise_comes_from_the_members_own_streams(layer):
     strength, x = np.full((3, 1, 1), 0.5), np.ones((3, M, N_OUT))
     together = layer(strength, HeldStreams(3), x.shape).forward(x, None)

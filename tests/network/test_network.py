@@ -20,8 +20,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from skbn.network.activations import ACTIVATIONS
-from skbn.network.network import Architecture, fold, predict_logits
-from skbn.network.softmax import softmax
+from skbn.network.architecture import Architecture
+from skbn.network.inference import TrainedNetwork
+from skbn.network.losses import softmax
 
 steady = settings(derandomize=True, deadline=None, max_examples=25)
 each_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -36,7 +37,7 @@ def make_theta(architecture, n_members=1):
 
 
 def make_batch(architecture, n_members):
-    data = make_data(n_members * M, architecture.n_features, architecture.n_classes)
+    data = make_data(n_members * M, architecture.n_features, architecture.n_outputs)
     return data.x.reshape(n_members, M, -1), data.labels.reshape(n_members, M)
 
 
@@ -57,9 +58,7 @@ def hyper_with_noise(n_members):
 
 def predict(architecture, theta, x, epsilon=1e-5, rows=None, dtype=np.float64):
     epsilons = np.full((len(theta), 1), epsilon)
-    return predict_logits(
-        fold(architecture, theta, epsilons, dtype), architecture.activation, x, rows
-    )
+    return TrainedNetwork(architecture, theta, epsilons).logits(x.astype(dtype), rows)
 
 
 # Layout
@@ -226,10 +225,10 @@ def test_gamma_and_beta_that_undo_batch_norm_fold_to_the_plain_weights(epsilon, 
     for layer in range(2):
         value["gamma", layer][...] = np.sqrt(value["var", layer] + epsilon)
         value["beta", layer][...] = value["mean", layer]
-    folded = fold(architecture, theta, np.array([[epsilon]]), np.float64)
+    folded = TrainedNetwork(architecture, theta, np.array([[epsilon]])).folded(np.float64)
     for layer in range(2):
-        np.testing.assert_allclose(folded[layer][0], value["weights", layer], rtol=1e-13)
-        np.testing.assert_allclose(folded[layer][1], 0, atol=1e-13)
+        np.testing.assert_allclose(folded[layer].weights, value["weights", layer], rtol=1e-13)
+        np.testing.assert_allclose(folded[layer].bias, 0, atol=1e-13)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
@@ -252,7 +251,7 @@ def test_probabilities_of_scikit_learn(activation, hidden_layer_sizes):
 @pytest.mark.parametrize("sparse", [csr_matrix, csr_array])
 @pytest.mark.parametrize("rows", [None, np.arange(299, 0, -2)])
 def test_sparse_rows_and_blocks_of_rows(monkeypatch, sparse, rows):
-    monkeypatch.setattr("skbn.network.network.CACHED_BYTES", 1)  # The smallest blocks: 64 rows.
+    monkeypatch.setattr("skbn.network.inference.CACHED_BYTES", 1)  # The smallest blocks: 64 rows.
     architecture = Architecture(5, (4,), 3)
     theta, x = make_theta(architecture, 2), make_data(300).x * (make_data(300, seed=1).x > 0)
     taken = x if rows is None else x[rows]

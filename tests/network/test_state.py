@@ -11,7 +11,7 @@ from network_oracles import (
     run,
 )
 
-from skbn.network.network import Architecture
+from skbn.network.architecture import Architecture
 from skbn.network.parameters import CACHE_LINE
 from skbn.network.state import State
 
@@ -56,25 +56,25 @@ def test_members_go_on_as_if_never_with_the_others(optimizer, dtype, which):
 
 @each_optimizer
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_together_go_on_as_if_always_together(optimizer, dtype):
+def test_stacked_members_go_on_as_if_always_together(optimizer, dtype):
     parts = [trained(optimizer, which, dtype=dtype) for which in ([2], [0, 1])]
-    joined, whole = State.together(parts), trained(optimizer, (2, 0, 1), dtype=dtype)
+    joined, whole = State.stacked(parts), trained(optimizer, (2, 0, 1), dtype=dtype)
     assert_same_state(joined, whole)
     go_on(joined, (2, 0, 1), optimizer)
     go_on(whole, (2, 0, 1), optimizer)
     assert_same_state(joined, whole)
 
 
-def test_together_is_the_inverse_of_members():
+def test_stacking_is_the_inverse_of_members():
     state = trained()
-    again = State.together([state.members([0]), state.members([1, 2])])
+    again = State.stacked([state.members([0]), state.members([1, 2])])
     assert_same_state(again, state)
     assert all(mine is its for mine, its in zip(streams(again), streams(state), strict=True))
 
 
 def test_neither_shares_an_array():
     state = trained()
-    for other in (state.members([0, 1, 2]), State.together([state])):
+    for other in (state.members([0, 1, 2]), State.stacked([state])):
         before = other.copy()
         for array in arrays(state):
             assert not any(np.shares_memory(array, its) for its in arrays(other))
@@ -102,7 +102,7 @@ def test_nobody_is_left():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_what_is_long_begins_at_a_cache_line(dtype):
     state = trained(dtype=dtype)
-    for other in (state.members([1]), State.together([state, state.members([0])])):
+    for other in (state.members([1]), State.stacked([state, state.members([0])])):
         for array in (other.theta, *other.vectors):
             assert array.dtype == dtype
             assert array.ctypes.data % CACHE_LINE == 0

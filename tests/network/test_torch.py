@@ -16,7 +16,8 @@ from network_oracles import (
 )
 
 from skbn.network.activations import ACTIVATIONS
-from skbn.network.network import Architecture, fold, predict_logits
+from skbn.network.architecture import Architecture
+from skbn.network.inference import TrainedNetwork
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # The networks are tiny: threads only wait for each other.
@@ -136,10 +137,10 @@ def train_both(optimizer, activation="silu", n_epochs=15, tolerance=1e-7, **chan
         np.testing.assert_allclose(
             value[key], expected[key], rtol=tolerance, atol=tolerance, err_msg=str(key)
         )
-    folded = fold(architecture, state.theta, hyper["bn_epsilon"], np.float64)
+    network = TrainedNetwork(architecture, state.theta, hyper["bn_epsilon"])
     twin.network.eval()
     np.testing.assert_allclose(
-        predict_logits(folded, activation, data.x)[0],
+        network.logits(data.x)[0],
         twin.network(torch.tensor(data.x)).detach().numpy(),
         rtol=100 * tolerance,
         atol=100 * tolerance,

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from halving_checks import RUNGS, SPACE
-from population_checks import Counting, by_candidate, search_of, sibling_of
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from split_checks import Counting, by_candidate, search_of, sibling_of
 
 import skbn.search.evaluation as evaluation
 from skbn.search import CoarseToFineSearchCV

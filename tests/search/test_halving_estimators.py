@@ -152,10 +152,13 @@ def test_an_estimator_without_max_iter_trains_for_max_epochs(halving, iris):
 
 
 class Subclass(BNSoftmaxClassifier):
-    """Another class, which may train in its own way."""
+    """Another class, which trains in its own way."""
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        return super().partial_fit(X, y, classes, sample_weight)
 
 
-def test_subclasses_train_by_partial_fit(quick, iris):
+def test_subclasses_with_a_way_of_their_own_train_by_partial_fit(quick, iris):
     candidates = [{"alpha": alpha} for alpha in (0.0, 0.1, 1.0)]
     model = quick(max_iter=9, calibrate=False)
     mine = listed(Subclass(**model.get_params()), candidates).fit(*iris)

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from population_checks import (
+from scipy.sparse import csr_matrix
+from sklearn.datasets import load_digits
+from sklearn.metrics import balanced_accuracy_score, make_scorer
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from split_checks import (
     CANDIDATES,
     by_candidate,
     prefixed,
@@ -14,12 +20,6 @@ from population_checks import (
     sibling_of,
     sure_of_the_strong,
 )
-from scipy.sparse import csr_matrix
-from sklearn.datasets import load_digits
-from sklearn.metrics import balanced_accuracy_score, make_scorer
-from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from skbn.search import CoarseToFineSearchCV
 

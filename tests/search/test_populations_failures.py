@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from population_checks import (
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import KFold
+from sklearn.pipeline import Pipeline
+from split_checks import (
     CANDIDATES,
     DIVERGING,
     Counting,
@@ -13,9 +16,6 @@ from population_checks import (
     sibling_of,
     sure_of_the_strong,
 )
-from sklearn.exceptions import FitFailedWarning
-from sklearn.model_selection import KFold
-from sklearn.pipeline import Pipeline
 
 
 class Failing(Counting):

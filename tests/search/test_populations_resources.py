@@ -6,12 +6,12 @@ from time import sleep
 import joblib
 import numpy as np
 import pytest
-from population_checks import Counting, search_of
 from scipy.stats import loguniform
 from search_checks import Recorder, check_two_rounds, same_results
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from split_checks import Counting, search_of
 
 import skbn.search.evaluation as evaluation
 from skbn.search import CoarseToFineSearchCV, hidden_layers

@@ -6,11 +6,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 import pytest
-from population_checks import CANDIDATES, Counting, by_candidate, prefixed, search_of
 from scipy.stats import loguniform
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from split_checks import CANDIDATES, Counting, by_candidate, prefixed, search_of
 
 from skbn import BNSoftmaxClassifier
 from skbn.search import CoarseToFineSearchCV
@@ -69,8 +69,27 @@ def test_functions_that_cannot_be_pickled_may_be_values(assert_as_scikit_learn, 
     assert_as_scikit_learn(model, candidates, *iris)
 
 
+class Renamed(BNSoftmaxClassifier):
+    """Another class that trains and predicts in the same way."""
+
+    def set_params(self, **params):
+        return super().set_params(**params)
+
+
+@pytest.mark.parametrize("in_a_pipeline", [False, True])
+def test_a_subclass_that_trains_as_a_network_is_one(
+    assert_as_scikit_learn, quick, iris, in_a_pipeline
+):
+    model, candidates = Renamed(**quick().get_params()), CANDIDATES[:2]
+    if in_a_pipeline:
+        model, candidates = Pipeline([("net", model)]), prefixed(candidates)
+    search = assert_as_scikit_learn(model, candidates, *iris)
+    last = search.best_estimator_[-1] if in_a_pipeline else search.best_estimator_
+    assert type(last) is Renamed
+
+
 class Named(BNSoftmaxClassifier):
-    """Another class, which may train in its own way."""
+    """Another class, which predicts in its own way."""
 
     def predict(self, X):
         return super().predict(X)[::-1]

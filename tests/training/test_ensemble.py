@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_softmax, logsumexp, softmax
 from temperature_oracle import best_temperature
 
-from skbn.ensemble import fit_temperature, log_mean_probabilities
+from skbn.training.ensemble import fit_temperature, log_mean_probabilities
 
 
 def rows_held_out(seed, n_rows, n_classes, scale, share_wrong=0.3, weighted=False):

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from sklearn.metrics import accuracy_score, log_loss
 
-from skbn.network.network import Architecture, fold, initial_theta, predict_logits
-from skbn.network.softmax import softmax
-from skbn.stopping import BestState, ValidationSet, stratified_rows
+from skbn.network.architecture import Architecture, initial_theta
+from skbn.network.inference import TrainedNetwork
+from skbn.network.losses import softmax
+from skbn.training.holdout import BestState, Dataset, Holdout, stratified_rows
 
 
 def draw(labels, fraction, seed=0):
@@ -79,12 +80,14 @@ def test_score_is_that_of_scikit_learn(sparse, rows, dtype, tolerance):
     theta += rng.uniform(0, 0.5, theta.shape).astype(dtype)
     x, epsilon = rng.standard_normal((40, 4)).astype(dtype), np.array([[1e-3]])
     taken = x if rows is None else x[rows]
-    labels, weights = rng.integers(3, size=len(taken)), rng.uniform(0.1, 3, len(taken))
-    loss, accuracy = ValidationSet(sparse(x), labels, weights, rows).score(
-        architecture, theta, epsilon
-    )
-    folded = fold(architecture, theta, epsilon, np.float64)
-    probabilities = softmax(predict_logits(folded, "relu", taken.astype(np.float64))[0])
+    all_labels, weights = rng.integers(3, size=len(x)), rng.uniform(0.1, 3, len(taken))
+    labels = all_labels if rows is None else all_labels[rows]
+    network, table = TrainedNetwork(architecture, theta, epsilon), Dataset(sparse(x), all_labels)
+    score = Holdout(rows, weights).score(table, network)
+    other = Dataset(x[:1], all_labels[:1], validation=table)
+    assert Holdout(rows, weights, of_validation=True).score(other, network) == score
+    loss, accuracy = score["loss"], score["accuracy"]
+    probabilities = softmax(network.logits(taken.astype(np.float64))[0])
     expected = log_loss(labels, probabilities, sample_weight=weights, labels=range(3))
     assert loss == pytest.approx(expected, rel=tolerance)
     hits = accuracy_score(labels, probabilities.argmax(axis=1), sample_weight=weights)
@@ -99,19 +102,38 @@ def test_score_does_not_depend_on_company(n_rows):
     theta = initial_theta(architecture, ["auto"] * 5, [rng] * 5, np.float32)
     theta += rng.uniform(0, 0.5, theta.shape).astype(np.float32)
     x, epsilon = rng.standard_normal((n_rows, 4)).astype(np.float32), np.full((5, 1), 1e-3)
-    validation = ValidationSet(x, rng.integers(3, size=n_rows), rng.uniform(0.1, 3, n_rows))
-    together = np.array(validation.score(architecture, theta, epsilon))
+    table = Dataset(x, rng.integers(3, size=n_rows))
+    holdout = Holdout(weights=rng.uniform(0.1, 3, n_rows))
+    together = holdout.score(table, TrainedNetwork(architecture, theta, epsilon))
     for k in range(5):
-        alone = validation.score(architecture, theta[k : k + 1], epsilon[k : k + 1])
-        np.testing.assert_array_equal(np.ravel(alone), together[:, k])
+        one = TrainedNetwork(architecture, theta[k : k + 1], epsilon[k : k + 1])
+        alone = holdout.score(table, one)
+        assert alone.keys() == together.keys()
+        for name, values in together.items():
+            np.testing.assert_array_equal(alone[name], values[k : k + 1])
+
+
+def test_no_weights_are_equal_weights():
+    rng = np.random.default_rng(0)
+    architecture = Architecture(4, (5,), 3)
+    theta = initial_theta(architecture, ["auto"], [rng], np.float64)
+    network = TrainedNetwork(architecture, theta, np.full((1, 1), 1e-3))
+    table = Dataset(rng.standard_normal((17, 4)), rng.integers(3, size=17))
+    assert Holdout().score(table, network) == Holdout(weights=np.ones(17)).score(table, network)
+
+
+def test_a_validation_set_that_is_not_there_is_missed():
+    with pytest.raises(ValueError, match="no validation set"):
+        Holdout(of_validation=True).labels(Dataset(np.ones((2, 1)), np.zeros(2, int)))
 
 
 def test_score_of_a_hopeless_model_is_finite():
     architecture = Architecture(1, (), 2)
     theta = np.array([[1e5, -1e5, 0, 0]], np.float32)
     x = np.ones((1, 1), np.float32)
-    hopeless = ValidationSet(x, np.array([1]), np.ones(1))
-    assert hopeless.score(architecture, theta, np.zeros((1, 1))) == (2e5, 0)
+    network = TrainedNetwork(architecture, theta, np.zeros((1, 1)))
+    score = Holdout().score(Dataset(x, np.array([1])), network)
+    assert score == {"loss": 2e5, "accuracy": 0}
 
 
 # The best state

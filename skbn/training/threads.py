@@ -10,7 +10,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-from skbn.network.network import Architecture
+from skbn.network.architecture import Architecture
 
 WORTH_SHARING = 2**23
 """Multiplications in a product from which a second thread saves time: with 4 million
@@ -26,17 +26,16 @@ def _controller() -> Any:
 
 def worth_sharing(architecture: Architecture, batch_size: int) -> bool:
     """Tell whether a product of a training step is large enough for several threads."""
-    sizes = (architecture.n_features, *architecture.hidden_layer_sizes, architecture.n_classes)
-    largest = batch_size * max(n_in * n_out for n_in, n_out in pairwise(sizes))
+    largest = batch_size * max(n_in * n_out for n_in, n_out in pairwise(architecture.widths))
     return largest >= WORTH_SHARING
 
 
 def suitable_threads(architecture: Architecture, batch_size: int) -> AbstractContextManager[Any]:
     """Hold BLAS to one thread if all products of a training step are small.
 
-    The limit is one for the whole process, so that trainings which overlap in several
-    Python threads could lift each other's, or leave one behind. Only the main thread
-    sets it, therefore, where they cannot overlap.
+    The limit is one for the whole process: runs that overlap in several Python threads
+    could lift each other's, or leave one behind. Only the main thread sets it, therefore,
+    where no two runs overlap.
 
     Parameters
     ----------

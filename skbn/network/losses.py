@@ -1,12 +1,54 @@
-"""Softmax and cross-entropy, fused so that nothing overflows."""
+"""Losses: what is taught, how it is judged, and what the outputs of a network mean.
+
+To add one, write what `Loss` lists and enter it in ``LOSSES``. A network, its training and
+its judging know nothing else of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from skbn.network.parameters import Array, Indices, empty
+
+
+class BatchLoss(Protocol):
+    """A loss made for mini-batches of one size."""
+
+    logits: Array
+    """Where the network writes its outputs (K, m, C), and finds their gradient."""
+
+    def __call__(self, targets: Indices, weights: Array | None) -> Array:
+        """Turn ``logits`` into the gradient, in place, and give each row's loss (K, m)."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a network is trained to make small.
+
+    Parameters
+    ----------
+    in_training : callable
+        ``in_training(n_members, n_rows, n_outputs, hyper)`` makes a `BatchLoss`. ``hyper``
+        has the hyperparameters of each member, (K, 1), in the dtype of the logits.
+    encoder : callable
+        ``encoder(edges, n_members)`` makes what turns the labels (K, n) of an epoch, whose
+        mini-batches lie between the edges, into what `BatchLoss` takes.
+    measures : mapping of str to callable
+        By name, ``measure(logits, labels)`` for each row (K, n), of logits (K, n, C) in
+        float64 and labels (n,). "loss" decides when to stop.
+    probabilities, log_probabilities : callable
+        From logits (..., C) to probabilities.
+    """
+
+    in_training: Callable[[int, int, int, Mapping[str, Array]], BatchLoss]
+    encoder: Callable[[Sequence[int], int], Callable[[Indices], Indices]]
+    measures: Mapping[str, Callable[[Array, Indices], Any]]
+    probabilities: Callable[[Array], Array]
+    log_probabilities: Callable[[Array], Array]
 
 
 def log_softmax(logits: Array) -> Array:
@@ -53,9 +95,9 @@ class CrossEntropy:
 
     Parameters
     ----------
-    n_members, n_rows, n_classes : int
-    label_smoothing : ndarray of shape (K, 1)
-        s of each member; its dtype is that of the logits.
+    n_members, n_rows, n_outputs : int
+    hyper : mapping of str to ndarray of shape (K, 1)
+        With ``label_smoothing``, s of each member; its dtype is that of the logits.
 
     Attributes
     ----------
@@ -65,24 +107,27 @@ class CrossEntropy:
         row, over few classes, is then done for many rows at once, in a tenth of the time.
     """
 
-    def __init__(self, n_members: int, n_rows: int, n_classes: int, label_smoothing: Array) -> None:
+    def __init__(
+        self, n_members: int, n_rows: int, n_outputs: int, hyper: Mapping[str, Array]
+    ) -> None:
+        label_smoothing = hyper["label_smoothing"]
         dtype = label_smoothing.dtype
         n, gap = n_members * n_rows, GAP if n_rows < GAP else 0
-        memory = empty((n_classes, n + gap), dtype)
-        self._z = memory[:, :n].reshape(n_classes, n_members, n_rows)
+        memory = empty((n_outputs, n + gap), dtype)
+        self._z = memory[:, :n].reshape(n_outputs, n_members, n_rows)
         self._flat = memory.reshape(-1)
         self.logits = self._z.transpose(1, 2, 0)
         self._smoothing = label_smoothing if label_smoothing.any() else None
         self._by_row = np.empty((n_members, n_rows), dtype)
         self._inverse_rows = np.full((1, 1), 1 / n_rows, dtype)
 
-    def __call__(self, cells: Indices, weights: Array | None) -> Array:
+    def __call__(self, targets: Indices, weights: Array | None) -> Array:
         """Turn ``logits`` into the gradient, in place, and give each row's loss.
 
         Parameters
         ----------
-        cells : int ndarray of shape (K, m)
-            Where the logit of each row's label is, from `LabelCells`.
+        targets : int ndarray of shape (K, m)
+            Where the logit of each row's label is, from `TargetIndices`.
         weights : ndarray of shape (K, m) or None
             None stands for ones.
 
@@ -93,15 +138,15 @@ class CrossEntropy:
         z, flat, by_row = self._z, self._flat, self._by_row
         np.maximum.reduce(z, axis=0, out=by_row)
         z -= by_row
-        targets = flat.take(cells)
+        at_labels = flat.take(targets)
         if self._smoothing is not None:
-            targets *= 1 - self._smoothing
+            at_labels *= 1 - self._smoothing
             np.add.reduce(z, axis=0, out=by_row)
-            targets += self._smoothing / len(z) * by_row
+            at_labels += self._smoothing / len(z) * by_row
         np.exp(z, out=z)
         np.add.reduce(z, axis=0, out=by_row)
         losses: Array = np.log(by_row)
-        losses -= targets
+        losses -= at_labels
 
         per_row = self._inverse_rows
         if weights is not None:
@@ -112,12 +157,12 @@ class CrossEntropy:
         if self._smoothing is not None:
             z -= self._smoothing / len(z) * per_row
             per_row = (1 - self._smoothing) * per_row
-        flat[cells] -= per_row
+        flat[targets] -= per_row
         return losses
 
 
-class LabelCells:
-    """Where the logits of the rows' labels are in the memory of `CrossEntropy.logits`.
+class TargetIndices:
+    """Encodes labels as the places of their logits in the memory of `CrossEntropy.logits`.
 
     Parameters
     ----------
@@ -134,7 +179,30 @@ class LabelCells:
         self._first = row + np.arange(n_members)[:, None] * m
 
     def __call__(self, labels: Indices) -> Indices:
-        """Give the cells (K, n) of all rows of an epoch, in the order of the mini-batches."""
-        cells: Indices = labels * self._class_step
-        cells += self._first
-        return cells
+        """Give the indices (K, n) of all rows of an epoch, in the order of the mini-batches."""
+        indices: Indices = labels * self._class_step
+        indices += self._first
+        return indices
+
+
+def cross_entropy(logits: Array, labels: Indices) -> Array:
+    """-log p of each row's label, (K, n)."""
+    log_probabilities = log_softmax(logits)
+    losses: Array = -np.take_along_axis(log_probabilities, labels[None, :, None], axis=2)[..., 0]
+    return losses
+
+
+def is_correct(logits: Array, labels: Indices) -> Any:
+    """Whether each row's most probable class is its label, (K, n)."""
+    return logits.argmax(axis=2) == labels
+
+
+LOSSES = {
+    "cross_entropy": Loss(
+        in_training=CrossEntropy,
+        encoder=TargetIndices,
+        measures={"loss": cross_entropy, "accuracy": is_correct},
+        probabilities=softmax,
+        log_probabilities=log_softmax,
+    )
+}

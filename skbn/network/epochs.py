@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
+from skbn.network.architecture import Architecture
 from skbn.network.batches import batch_edges, shuffled_rows, take_rows, take_sparse_rows
 from skbn.network.mapped import Pages
-from skbn.network.network import Architecture, Network
+from skbn.network.network import Network
 from skbn.network.optimizers import NESTEROV, OPTIMIZERS, Optimizer, RunningSums, Stepper
 from skbn.network.parameters import Array, Indices, empty, zeros
 from skbn.network.schedules import multipliers
-from skbn.network.softmax import LabelCells
 from skbn.network.state import AVERAGES, State
 
 PER_MEMBER = (
@@ -123,8 +123,8 @@ class Epoch:
     Parameters
     ----------
     loss : ndarray of shape (K,)
-        Mean weighted cross-entropy over the epoch's mini-batches, as each was
-        met, without the penalty.
+        Mean weighted loss over the epoch's mini-batches, as each was met, without
+        the penalty.
     learning_rate : ndarray of shape (K,)
         At the first step.
     gradient_norm : ndarray of shape (K,)
@@ -140,8 +140,8 @@ class Epoch:
 
 
 BUFFER_SIZE = 2**12
-"""Elements. NumPy copies what is broadcast into a buffer of 8,192, which does not fit in
-the first-level cache with what it meets there; half of it takes 0.7 of the time."""
+"""Elements. NumPy copies a broadcast operand into a buffer of 8,192, which does not fit in
+the first-level cache beside the other operands; half of it takes 0.7 of the time."""
 FLUSHED_EVERY = 256
 """Steps between two searches for subnormal numbers, with which arithmetic is some 25 times
 slower. Without new gradients, as a rare category's weights have none in most batches,
@@ -188,7 +188,7 @@ class _Pass:
         n_bytes = data.x.data.nbytes if issparse(data.x) else data.x.nbytes
         # Of the rows trained on: others beside them have no say in the order.
         self.n_bytes = n_bytes * n_rows // data.x.shape[0]
-        self.cells = LabelCells(self.edges, n_members)
+        self.encode = architecture.loss_function.encoder(self.edges, n_members)
         self.losses = np.empty((n_members, n_rows), dtype)
 
         # What is too large for float32 becomes infinite, and training reports it.
@@ -297,7 +297,7 @@ class _Pass:
     def _run_epoch(self) -> Epoch:
         state, dtype = self.state, self.state.theta.dtype
         rows, weights = self.order()
-        cells = self.cells(self.data.labels[rows])
+        targets = self.encode(self.data.labels[rows])
         first_rate, rates, scalars, sums = self.plan()
         squares = np.empty((len(rates), len(rows), 1, 1), dtype)
         batches, of_steps = pairwise(self.edges), zip(*scalars, strict=True)
@@ -316,7 +316,7 @@ class _Pass:
             if mapped:
                 self.pages.read(x.nbytes)
             self.losses[:, batch] = self.networks[m].loss_and_gradient(
-                x, cells[:, batch], None if weights is None else weights[:, batch]
+                x, targets[:, batch], None if weights is None else weights[:, batch]
             )
             np.matmul(row, column, out=square)
             if self.limit is not None:

@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 
+from skbn.network.inference import TrainedNetwork
+from skbn.network.losses import Loss, log_softmax, softmax
 from skbn.network.parameters import Array, Indices
-from skbn.network.softmax import log_softmax, softmax
 
-SPREAD = 0.5
+PRIOR_DEVIATION = 0.5
 """Standard deviation of the temperature's logarithm, before any row is seen."""
 LIMITS = -6.0, 6.0
 """Of that logarithm."""
 
 
+@dataclass(frozen=True)
+class Ensemble:
+    """What an estimator predicts with: networks, and the temperature of their logits.
+
+    Parameters
+    ----------
+    networks : sequence of TrainedNetwork
+        Of one member each, and of one architecture.
+    temperature : float, default=1.0
+    """
+
+    networks: Sequence[TrainedNetwork]
+    temperature: float = 1.0
+
+    @property
+    def loss(self) -> Loss:
+        """What the networks were trained for."""
+        return self.networks[0].architecture.loss_function
+
+    def logits(self, x: Any) -> Array:
+        """Logits (n, C) in float64 of the mean probabilities of rows."""
+        return self.combine(TrainedNetwork.stacked(self.networks).logits(x))
+
+    def combine(self, logits: Array) -> Array:
+        """Give the same from the logits (K, n, C) of the networks."""
+        scaled = logits.astype(np.float64, copy=False) / self.temperature
+        return log_mean_probabilities(scaled)
+
+
 def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
     """Find the temperature T at which softmax(z / T) fits rows that were not trained on.
 
-    It minimises the sum of the weighted losses plus ``log(T)**2 / (2 SPREAD**2)``, a normal
-    prior, so that a few rows do not move it far from one; without rows it is one.
+    T minimises the sum of the weighted losses plus ``log(T)**2 / (2 PRIOR_DEVIATION**2)``, a
+    normal prior, so that a few rows do not move it far from one; without rows it is one.
 
     Parameters
     ----------
@@ -49,7 +81,7 @@ def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
             mean = (softmax(z * scale) * z).sum(axis=1)
             # Not as a product, whose last bit may hang on where in memory the rows lie.
             total += float(np.sum(weights * (right - mean)))
-        return float(scale * total + log_temperature / SPREAD**2)
+        return float(scale * total + log_temperature / PRIOR_DEVIATION**2)
 
     lowest, highest = LIMITS
     if slope(lowest) >= 0:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from network_oracles import WEIGHT_PATTERNS, assert_gradients, make_weights, slow_loss
 
-from skbn.network.softmax import CrossEntropy, LabelCells, log_softmax, softmax
+from skbn.network.losses import CrossEntropy, TargetIndices, log_softmax, softmax
 
 steady = settings(derandomize=True, deadline=None, max_examples=50)
 
@@ -22,9 +22,10 @@ def cross_entropy(logits, labels, weights=None, smoothing=0.0):
     logits, labels = np.array(logits), np.array(labels)
     n_members, n_rows, n_classes = logits.shape
     label_smoothing = np.broadcast_to(smoothing, (n_members, 1)).astype(logits.dtype)
-    entropy = CrossEntropy(n_members, n_rows, n_classes, label_smoothing)
+    hyper = {"label_smoothing": label_smoothing}
+    entropy = CrossEntropy(n_members, n_rows, n_classes, hyper)
     entropy.logits[...] = logits
-    losses = entropy(LabelCells([0, n_rows], n_members)(labels), weights)
+    losses = entropy(TargetIndices([0, n_rows], n_members)(labels), weights)
     return losses.mean(axis=1), entropy.logits.copy()
 
 

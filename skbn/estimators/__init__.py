@@ -1,0 +1,1 @@
+"""scikit-learn's side: estimators made of runs."""

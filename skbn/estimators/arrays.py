@@ -1,0 +1,57 @@
+"""What an estimator has learned, as lists of arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skbn.network.parameters import Array
+from skbn.training.ensemble import Ensemble
+
+
+class NetworkArrays:
+    """Parameters of the first network of an estimator, as views."""
+
+    _ensemble: Ensemble
+
+    def _arrays(self, kind: str) -> dict[int, Array]:
+        """Parameters of one kind of the first member, by layer."""
+        check_is_fitted(self)
+        return self._ensemble.networks[0].arrays(kind)
+
+    def _rows(self, kind: str) -> list[Array]:
+        return [array[0] for array in self._arrays(kind).values()]
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """Weights (n_in, n_out) of each layer."""
+        return list(self._arrays("weights").values())
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """Biases (n_out,) of each layer; zeros under batch norm."""
+        biases = self._arrays("bias")
+        return [
+            biases[layer][0] if layer in biases else np.zeros(weights.shape[1], weights.dtype)
+            for layer, weights in enumerate(self.coefs_)
+        ]
+
+    @property
+    def bn_gamma_(self) -> list[Array]:
+        """Scales (n_units,) of each hidden layer."""
+        return self._rows("gamma")
+
+    @property
+    def bn_beta_(self) -> list[Array]:
+        """Shifts (n_units,) of each hidden layer."""
+        return self._rows("beta")
+
+    @property
+    def bn_mean_(self) -> list[Array]:
+        """Averaged means (n_units,) of each hidden layer."""
+        return self._rows("mean")
+
+    @property
+    def bn_var_(self) -> list[Array]:
+        """Averaged variances (n_units,) of each hidden layer."""
+        return self._rows("var")

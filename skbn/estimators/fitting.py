@@ -1,0 +1,426 @@
+"""From parameters and a checked table to the runs of an estimator, and to what they came to."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skbn.checks import check_weights, class_weights, times_class_weights
+from skbn.estimators.checked_table import CheckedTable
+from skbn.network.architecture import Architecture
+from skbn.network.epochs import PER_MEMBER, Settings, stack_hyperparameters
+from skbn.network.parameters import Array, Indices
+from skbn.training.ensemble import Ensemble, fit_temperature
+from skbn.training.holdout import BestState, Dataset, Holdout, stratified_rows
+from skbn.training.lockstep import OnEpoch, Task, run_together
+from skbn.training.run import Entry, Progress, Run
+
+Starts = dict[Any, Progress]
+"""Networks before their first step, by all that decides them."""
+
+
+class Outcome(NamedTuple):
+    """What the runs of an estimator came to."""
+
+    ensemble: Ensemble
+    progress: list[Progress]
+
+
+@dataclass
+class Fit:
+    """The runs of one estimator.
+
+    Parameters
+    ----------
+    runs : list of Run
+        The first learns from all rows, unless a validation set is set aside.
+    n_averaged : int
+        How many of them predict; others are there to calibrate on what they leave out.
+    calibrates : bool
+    until : int
+        Epochs to have done in the end.
+    """
+
+    runs: list[Run]
+    n_averaged: int
+    calibrates: bool
+    until: int
+
+    @property
+    def error(self) -> Exception | None:
+        """Why one of the runs failed."""
+        return next((run.error for run in self.runs if run.error is not None), None)
+
+    def tasks(self, dataset: Dataset, until: int | None = None) -> list[Task]:
+        """What is left to train, to the end or until an earlier epoch."""
+        until = self.until if until is None else min(until, self.until)
+        return [Task(run, dataset, until) for run in self.runs]
+
+    def outcome(self, dataset: Dataset) -> Outcome:
+        """Calibrate, and give what the runs came to; raise the error of a run that failed."""
+        if self.error is not None:
+            raise self.error
+        progress, held_out = [run.result() for run in self.runs], []
+        for run, kept in zip(self.runs, progress, strict=True):
+            holdout = run.calibration if run.best is None else run.validation
+            if self.calibrates and holdout is not None:
+                labels = holdout.labels(dataset)
+                weights = np.ones(len(labels)) if holdout.weights is None else holdout.weights
+                held_out.append((holdout.logits(dataset, kept.network)[0], labels, weights))
+        networks = [kept.network for kept in progress[: self.n_averaged]]
+        return Outcome(Ensemble(networks, fit_temperature(held_out)), progress)
+
+
+def plan_fit(
+    estimator: Any,
+    table: CheckedTable,
+    fit_params: Mapping[str, Any],
+    *,
+    rows: Indices | None = None,
+    progress: Sequence[Progress] = (),
+    starts: Starts | None = None,
+) -> Fit:
+    """Give the runs of an estimator.
+
+    Parameters
+    ----------
+    estimator : BNSoftmaxClassifier
+        Its parameters are read.
+    table : CheckedTable
+        Given a validation set if there is one.
+    fit_params : mapping of str to object
+        Further arguments of `BNSoftmaxClassifier.fit`; weights are of the rows trained on.
+    rows : int ndarray of shape (n,), optional
+        Rows of the table to train on; all of them by default.
+    progress : sequence of Progress, optional
+        Networks to go on with.
+    starts : dict, optional
+        Networks before their first step that were drawn so far: estimators of one seed share
+        them.
+
+    Returns
+    -------
+    fit : Fit
+    """
+    labels = table.dataset.labels if rows is None else table.dataset.labels[rows]
+    weights, per_class = row_weights(estimator, table, labels, fit_params.get("sample_weight"))
+    validation = _validation_set(estimator, table, fit_params, per_class)
+    n_averaged, calibrates = ensemble_of(estimator)
+    networks = begin_networks(
+        estimator, table, n_networks(estimator, validation is not None), progress, starts
+    )
+    runs = [
+        _plan_run(estimator, table.dataset, network, labels, weights, rows, validation, leaves_out)
+        for network, leaves_out in zip(
+            networks, [False] + [calibrates] * (len(networks) - 1), strict=True
+        )
+    ]
+    return Fit(runs, n_averaged, calibrates, estimator.max_iter)
+
+
+def row_weights(
+    estimator: Any, table: CheckedTable, labels: Indices, sample_weight: Any
+) -> tuple[Array, Array]:
+    """Sample weights times class weights, zero where they vanish, and the latter."""
+    weights = check_weights(sample_weight, len(labels))
+    per_class = class_weights(estimator.class_weight, table.classes, labels, weights)
+    weights = times_class_weights(weights, per_class, labels, "sample_weight")
+    # A weight too small for the dtype of training would be no weight at all there.
+    weights[weights < weights.max() * np.finfo(estimator.dtype).tiny] = 0
+    return weights, per_class
+
+
+def _validation_set(
+    estimator: Any, table: CheckedTable, fit_params: Mapping[str, Any], per_class: Array
+) -> Holdout | None:
+    """Check the validation set that `fit` is given, and weigh its rows."""
+    X_val, y_val, sample_weight_val = (
+        fit_params.get(name) for name in ("X_val", "y_val", "sample_weight_val")
+    )
+    if X_val is None and y_val is None:
+        if sample_weight_val is not None:
+            raise ValueError("sample_weight_val was given without X_val and y_val")
+        return None
+    if X_val is None or y_val is None:
+        raise ValueError("X_val and y_val go together; one of them is missing")
+    table.add_validation_set(X_val, y_val)
+    everything = Holdout(of_validation=True)
+    labels = everything.labels(table.dataset)
+    weights = check_weights(sample_weight_val, len(labels), "sample_weight_val")
+    weights = times_class_weights(weights, per_class, labels, "sample_weight_val")
+    return replace(everything, weights=weights)
+
+
+def ensemble_of(estimator: Any) -> tuple[int, bool]:
+    """How many networks predict, and whether to calibrate them."""
+    # Softmax regression has one optimum, and no excess of confidence to take back.
+    is_deep = np.size(estimator.hidden_layer_sizes) > 0
+    return (estimator.n_members, estimator.calibrate) if is_deep else (1, False)
+
+
+def n_networks(estimator: Any, has_validation_set: bool = False) -> int:
+    """How many networks are trained: without a validation set, one may be to calibrate."""
+    n_averaged, calibrates = ensemble_of(estimator)
+    leaves_out = calibrates and not has_validation_set and not estimator.early_stopping
+    return max(2, n_averaged) if leaves_out else n_averaged  # the first learns from all rows
+
+
+def begin_networks(
+    estimator: Any,
+    table: CheckedTable,
+    n_networks: int,
+    progress: Sequence[Progress] = (),
+    starts: Starts | None = None,
+) -> list[Progress]:
+    """Give networks to train: copies of what is there, and new ones.
+
+    Those of one seed are drawn once, and kept in ``starts``.
+    """
+    architecture = architecture_of(estimator, table)
+    networks = [_continued(estimator, architecture, each) for each in progress[:n_networks]]
+    if len(networks) == n_networks:
+        return networks
+    seed, starts = estimator.random_state, {} if starts is None else starts
+    words = _words_of_seed(int(seed)) if isinstance(seed, Integral) else _words(seed)
+    for number in range(len(networks), n_networks):
+        entropy = (*words, number) if number else words
+        which = architecture, estimator.solver, estimator.initializer, estimator.dtype, entropy
+        if which not in starts:
+            starts[which] = Progress.new(*which)
+        networks.append(starts[which].copy())
+    return networks
+
+
+def _words(random_state: Any) -> tuple[int, ...]:
+    return tuple(check_random_state(random_state).randint(2**31, size=4).tolist())
+
+
+# The members of a population often have one seed, and to seed a RandomState takes 80 us.
+_words_of_seed = lru_cache(maxsize=128)(_words)
+
+
+def _continued(estimator: Any, architecture: Architecture, progress: Progress) -> Progress:
+    """Copy a network, after making sure that it is still of the shape asked for."""
+    before = progress.architecture
+    dtype = progress.state.theta.dtype.name
+    changes = {
+        "hidden_layer_sizes": (before.hidden_layer_sizes, architecture.hidden_layer_sizes),
+        "activation": (before.activation, architecture.activation),
+        "batch_norm": (before.batch_norm, architecture.batch_norm),
+        "solver": (progress.solver, estimator.solver),
+        "dtype": (dtype, estimator.dtype),
+    }
+    for name, (has, asked) in changes.items():
+        if asked != has:
+            raise ValueError(
+                f"{name} was changed from {has!r} to {asked!r}, with which the trained network "
+                "cannot go on; set it back, or fit anew with warm_start=False"
+            )
+    return progress.copy()
+
+
+def architecture_of(estimator: Any, table: CheckedTable) -> Architecture:
+    """Give the architecture that the parameters and the table ask for."""
+    sizes = estimator.hidden_layer_sizes
+    sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
+    sizes = (sizes,) if isinstance(sizes, Real) else tuple(sizes)
+    if not all(isinstance(n, Integral) and int(n) > 0 for n in sizes):
+        raise ValueError(f"hidden_layer_sizes must hold positive integers, got {sizes}")
+    return Architecture(
+        n_features=table.checker.n_features_in_,
+        hidden_layer_sizes=tuple(int(n) for n in sizes),
+        n_outputs=len(table.classes),
+        activation=estimator.activation,
+        batch_norm=bool(estimator.batch_norm),
+    )
+
+
+def settings_of(estimator: Any, architecture: Architecture, n_rows: int) -> Settings:
+    """Give the settings of training on some rows."""
+    batch_size = estimator.batch_size
+    if batch_size == "auto":
+        batch_size = automatic_batch_size(n_rows)
+    if batch_size == 1 and architecture.normalised:
+        raise ValueError(
+            "batch_size=1 leaves batch norm nothing to normalise over; use at least 2 rows, "
+            "or batch_norm=False"
+        )
+    return Settings(
+        solver=estimator.solver,
+        nesterovs_momentum=bool(estimator.nesterovs_momentum),
+        learning_rate=estimator.learning_rate,
+        batch_size=int(batch_size),
+        shuffle=bool(estimator.shuffle),
+    )
+
+
+def automatic_batch_size(n_rows: int) -> int:
+    """Rows of a mini-batch by default."""
+    return min(128, max(32, n_rows // 20))
+
+
+def plan_partial_fit(
+    estimator: Any, table: CheckedTable, sample_weight: Any, progress: Sequence[Progress]
+) -> Fit:
+    """Give the runs of an estimator that train for one epoch on all rows of a table.
+
+    Parameters
+    ----------
+    estimator : BNSoftmaxClassifier
+    table : CheckedTable
+    sample_weight : array-like of shape (n,) or None
+    progress : sequence of Progress
+        Networks to go on with; empty at the first call.
+
+    Returns
+    -------
+    fit : Fit
+    """
+    weights, _ = row_weights(estimator, table, table.dataset.labels, sample_weight)
+    # A new member would have as much of a say as those that are trained.
+    n_averaged, _ = ensemble_of(estimator)
+    n_trained = min(n_averaged, len(progress)) if progress else n_averaged
+    networks = begin_networks(estimator, table, n_trained, progress)
+    runs = [_run(estimator, each, weights, np.flatnonzero(weights)) for each in networks]
+    return Fit(runs, n_averaged, calibrates=False, until=runs[0].n_epochs + 1)
+
+
+def _plan_run(
+    estimator: Any,
+    dataset: Dataset,
+    progress: Progress,
+    labels: Indices,
+    weights: Array,
+    rows: Indices | None,
+    validation: Holdout | None,
+    leaves_out: bool,
+) -> Run:
+    """Give the run of a network; one that leaves out rows is calibrated on them."""
+    done, max_iter = progress.state.n_epochs, estimator.max_iter
+    if done > max_iter:
+        raise ValueError(
+            f"max_iter={max_iter} is below the n_iter_={done} epochs already trained; "
+            "with warm_start=True it counts all epochs, so raise it to go on"
+        )
+    chosen: Indices = np.flatnonzero(weights)
+    calibration = None
+    if validation is None and (estimator.early_stopping or leaves_out):
+        left, drawn = _split(estimator, labels, chosen, progress.split_seed)
+        holdout = Holdout(drawn if rows is None else rows[drawn], weights[drawn])
+        if estimator.early_stopping and not drawn.size:
+            raise ValueError(
+                "early_stopping needs at least two rows in one of the classes to set a row "
+                f"aside; got {len(chosen)} rows, all of different classes"
+            )
+        if estimator.early_stopping:
+            chosen, validation = left, holdout
+        elif drawn.size and len(left) >= 2:  # enough for batch norm, unlike of three rows
+            chosen, calibration = left, holdout
+    run = _run(estimator, progress, weights, chosen, rows)
+    run.calibration, run.validation = calibration, validation
+    if validation is not None:
+        run.best = BestState(estimator.tol, estimator.n_iter_no_change)
+        if 0 < done < max_iter:
+            loss = validation.score(dataset, progress.network)["loss"].item()
+            run.best.update(loss, progress.state.theta, progress.kept_epoch)
+    return run
+
+
+def _split(
+    estimator: Any, labels: Indices, chosen: Indices, seed: np.random.SeedSequence
+) -> tuple[Indices, Indices]:
+    """Part rows into those left for training and those to set aside, stratified."""
+    stream = np.random.default_rng(seed)
+    drawn = chosen[stratified_rows(labels[chosen], estimator.validation_fraction, stream)]
+    return np.setdiff1d(chosen, drawn, assume_unique=True), drawn
+
+
+def _run(
+    estimator: Any,
+    progress: Progress,
+    weights: Array,
+    chosen: Indices,
+    rows: Indices | None = None,
+) -> Run:
+    """Give a run on the chosen of some rows, which have the positions ``rows`` in a dataset."""
+    architecture = progress.architecture
+    if len(chosen) < 2 and architecture.normalised:
+        raise ValueError(
+            "batch norm needs at least two training rows of positive weight, got "
+            f"n_samples={len(chosen)}; give it more rows or set batch_norm=False"
+        )
+    settings = settings_of(estimator, architecture, len(chosen))
+    hyper = stack_hyperparameters([{name: getattr(estimator, name) for name in PER_MEMBER}])
+    everything, weights = len(chosen) == len(weights), weights[chosen]
+    positions = chosen if rows is None else rows[chosen]
+    is_equal = (weights == weights[0]).all()
+    return Run(
+        progress,
+        settings,
+        hyper,
+        None if everything and rows is None else positions,
+        None if is_equal else (weights / weights.mean()).astype(estimator.dtype),
+    )
+
+
+def print_epoch(fit: Fit) -> OnEpoch:
+    """Give what prints a line on each epoch of the first run."""
+
+    def show(run: Run, entry: Entry) -> None:
+        if run is fit.runs[0]:
+            measured = "  ".join(f"{name} {value:.4g}" for name, value in entry.items())
+            print(f"epoch {run.n_epochs:>{len(str(fit.until))}}/{fit.until}  {measured}")
+
+    return show
+
+
+def train_alone(fit: Fit, dataset: Dataset, on_epoch: OnEpoch | None = None) -> None:
+    """Train the runs of one estimator; Ctrl-C ends them at a whole epoch.
+
+    Parameters
+    ----------
+    fit : Fit
+        Changed in place.
+    dataset : Dataset
+    on_epoch : callable, optional
+        As of `run_together`.
+
+    Warns
+    -----
+    UserWarning
+        On Ctrl-C, which leaves the network of the last whole epoch, or the first member.
+    """
+    first, *others = fit.tasks(dataset)
+    progress, whole = first.run.progress, None
+    if progress.state.n_epochs:
+        whole = progress.state.snapshot()
+
+    def watch(run: Run, entry: Entry) -> object:
+        nonlocal whole
+        whole = progress.state.snapshot()
+        return on_epoch(run, entry) if on_epoch is not None else False
+
+    message, stopped = "", "Training interrupted by the user"
+    try:
+        run_together([first], watch)
+    except KeyboardInterrupt:
+        if whole is None:
+            raise
+        progress.go_back(whole)
+        done = progress.state.n_epochs
+        message = f"{stopped} in epoch {done + 1}; the model is that of epoch {done}"
+    try:
+        if not (message or first.run.error):
+            run_together(others, on_epoch)
+    except KeyboardInterrupt:
+        message = f"{stopped}; the model is that of its first member alone"
+    if message:
+        fit.runs = [first.run]
+        warnings.warn(message, stacklevel=3)

@@ -1,0 +1,283 @@
+"""Fitting many classifiers at once, for searches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length
+
+from skbn._compat import n_samples, safe_indexing, validate_parameters
+from skbn.estimators.checked_table import CheckedTable, check_table
+from skbn.estimators.classifier import (
+    BNSoftmaxClassifier,
+    progress_to_go_on,
+    published,
+    replace_by,
+)
+from skbn.estimators.fitting import Fit, Starts, plan_fit
+from skbn.network.parameters import Indices
+from skbn.training.lockstep import run_together
+
+METHODS = (
+    "fit",
+    "partial_fit",
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "score",
+)
+"""A subclass that overrides none of these is trained and judged by its runs."""
+
+
+def is_network(estimator: Any) -> bool:
+    """Whether an estimator may be trained and judged by its runs, beside others."""
+    kind = type(estimator)
+    return isinstance(estimator, BNSoftmaxClassifier) and all(
+        getattr(kind, name) is getattr(BNSoftmaxClassifier, name) for name in METHODS
+    )
+
+
+MEMORY_BUDGET = 2**28
+"""Bytes beside the data and the classifiers."""
+
+
+def fit_population(
+    classifiers: Iterable[BNSoftmaxClassifier],
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    rows: Sequence[Any] | None = None,
+    X_val: Any = None,
+    y_val: Any = None,
+    sample_weight_val: Any = None,
+    memory_budget: float = MEMORY_BUDGET,
+    return_exceptions: bool = False,
+) -> list[Any]:
+    """Fit several classifiers, on the same or on different rows, in much less time.
+
+    Those whose networks have the same shapes, and as many rows and mini-batches, take
+    their training steps together, in the same matrix products. Each comes out as
+    ``classifier.fit(X[rows[k]], y[rows[k]], ...)`` would leave it, to the last bit.
+    Small networks gain most.
+
+    Parameters
+    ----------
+    classifiers : iterable of BNSoftmaxClassifier
+        With parameters of their own; fitted in place. With ``warm_start`` one that is
+        fitted goes on.
+
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        All rows.
+
+    y : array-like of shape (n_samples,)
+        Their labels.
+
+    sample_weight : array-like of shape (n_samples,), default=None
+        Their weights.
+
+    rows : sequence of array-like of int or bool, default=None
+        For each classifier the rows of X to train on, by position or by a mask, such as
+        the training rows of a fold. None is all rows for all of them.
+
+    X_val, y_val, sample_weight_val : array-like, default=None
+        As of `BNSoftmaxClassifier.fit`, for all of them.
+
+    memory_budget : float, default=2**28
+        Bytes that may be taken beside the data and the classifiers. With few of them
+        fewer networks are trained at a time.
+
+    return_exceptions : bool, default=False
+        Whether an error of a classifier stands in its place in the list, and the others
+        are fitted all the same. By default it is raised.
+
+    Returns
+    -------
+    fitted : list
+        The classifiers, in order, and the errors that stand for some.
+
+    Raises
+    ------
+    ValueError
+        As `BNSoftmaxClassifier.fit`, for one of the classifiers: its number is noted.
+        All of them are then as they were before the call. Also if ``rows`` is not one
+        set of rows of X for each.
+
+    See Also
+    --------
+    skbn.search.CoarseToFineSearchCV : A search that trains its candidates so.
+
+    Notes
+    -----
+    X is checked as a whole: rows that nobody trains on must be finite too. No line is
+    printed for an epoch, whatever ``verbose`` says. At Ctrl-C the classifiers are as
+    they were before the call.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import StratifiedKFold
+    >>> from skbn import BNSoftmaxClassifier, fit_population
+    >>> X, y = load_iris(return_X_y=True)
+    >>> rates = [0.001, 0.01, 0.1]
+    >>> folds = list(StratifiedKFold(5).split(X, y))
+    >>> fitted = fit_population(
+    ...     [
+    ...         BNSoftmaxClassifier((32,), learning_rate_init=rate, random_state=0)
+    ...         for rate in rates
+    ...         for _ in folds
+    ...     ],
+    ...     X,
+    ...     y,
+    ...     rows=[train for _ in rates for train, _ in folds],
+    ... )
+    >>> tests = [test for _ in rates for _, test in folds]
+    >>> scores = [model.score(X[test], y[test]) for model, test in zip(fitted, tests)]
+    >>> len(scores)
+    15
+    """
+    classifiers = list(classifiers)
+    for k, classifier in enumerate(classifiers):
+        if not isinstance(classifier, BNSoftmaxClassifier):
+            raise TypeError(f"classifiers[{k}] is no BNSoftmaxClassifier: {classifier!r}")
+    if len({id(classifier) for classifier in classifiers}) < len(classifiers):
+        raise ValueError("a classifier is there twice; give clones of it, by sklearn.base.clone")
+    if rows is not None:
+        rows = [_positions(each, X, f"rows[{k}]") for k, each in enumerate(rows)]
+        if len(rows) != len(classifiers):
+            raise ValueError(f"rows has {len(rows)} elements for {len(classifiers)} classifiers")
+    params = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
+    params["sample_weight_val"] = sample_weight_val
+    plans = _Plans(X, y, params)
+    plan = [
+        _outcome(plans.plan, classifier, None if rows is None else rows[k])
+        for k, classifier in enumerate(classifiers)
+    ]
+    if not return_exceptions:
+        _raise_first(plan)
+    planned = [each for each in plan if isinstance(each, _Planned)]
+    run_together(
+        (task for fit, table in planned for task in fit.tasks(table.dataset)),
+        memory_budget=memory_budget,
+    )
+    ended = [_outcome(_end, *pair) for pair in zip(classifiers, plan, strict=True)]
+    if not return_exceptions:
+        _raise_first(ended)
+    both = list(zip(classifiers, ended, strict=True))
+    replace_by([pair for pair in both if not isinstance(pair[1], Exception)])
+    return [each if isinstance(each, Exception) else classifier for classifier, each in both]
+
+
+class _Planned(NamedTuple):
+    """The runs of a classifier, and the table they train on."""
+
+    fit: Fit
+    table: CheckedTable
+
+
+@dataclass
+class _Plans:
+    """What classifiers share of the same rows.
+
+    Parameters
+    ----------
+    X, y : array-like
+    params : dict of str to object
+        Further arguments of `BNSoftmaxClassifier.fit`.
+    """
+
+    X: Any
+    y: Any
+    params: dict[str, Any]
+    tables: dict[str, CheckedTable] = field(default_factory=dict)
+    gone_on: dict[str, CheckedTable] = field(default_factory=dict)
+    starts: Starts = field(default_factory=dict)
+
+    def plan(
+        self, classifier: BNSoftmaxClassifier, rows: Indices | None
+    ) -> _Planned | BNSoftmaxClassifier:
+        """Give the runs of a classifier, or a fitted copy if its class has a `fit` of its own."""
+        if not is_network(classifier):
+            X, y, params = self._of_rows(rows)
+            return copy(classifier).fit(X, y, **params)
+        validate_parameters(classifier)
+        if progress := progress_to_go_on(classifier):
+            X, y, params = self._of_rows(rows)
+            table = check_table(classifier, X, y, reset=False, classes=classifier.classes_)
+            if rows is None:
+                self._share(table, classifier.dtype)
+            return _Planned(plan_fit(classifier, table, params, progress=progress), table)
+        if classifier.dtype not in self.tables:
+            table = check_table(classifier, self.X, self.y, reset=True)
+            self.tables[classifier.dtype] = table
+        table, params = self.tables[classifier.dtype], self.params
+        if rows is not None:
+            table, params = table.restricted(rows), _of_rows(self.params, rows, self.X)
+        return _Planned(plan_fit(classifier, table, params, rows=rows, starts=self.starts), table)
+
+    def _of_rows(self, rows: Indices | None) -> tuple[Any, Any, dict[str, Any]]:
+        if rows is None:
+            return self.X, self.y, self.params
+        X, y = safe_indexing(self.X, rows), safe_indexing(self.y, rows)
+        return X, y, _of_rows(self.params, rows, self.X)
+
+    def _share(self, table: CheckedTable, dtype: str) -> None:
+        """Let classifiers that go on have one copy of X, if the labels are the same."""
+        shared = self.gone_on.setdefault(dtype, table).dataset
+        if np.array_equal(table.dataset.labels, shared.labels):
+            table.dataset = replace(table.dataset, x=shared.x, labels=shared.labels)
+
+
+def _end(
+    classifier: BNSoftmaxClassifier, plan: _Planned | BNSoftmaxClassifier | Exception
+) -> BNSoftmaxClassifier:
+    """Give a fitted copy of a classifier when all is trained."""
+    if isinstance(plan, Exception):
+        raise plan
+    if isinstance(plan, _Planned):
+        fit, table = plan
+        return published(classifier, table, fit.outcome(table.dataset))
+    return plan
+
+
+def _outcome(function: Any, *arguments: Any) -> Any:
+    """Give what a function returns, or the error that it raises."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return error
+
+
+def _of_rows(fit_params: Mapping[str, Any], rows: Indices, X: Any) -> dict[str, Any]:
+    weights = fit_params.get("sample_weight")
+    if weights is None or np.ndim(weights) == 0:
+        return dict(fit_params)
+    check_consistent_length(weights, X)
+    return {**fit_params, "sample_weight": safe_indexing(weights, rows)}
+
+
+def _positions(rows: Any, X: Any, name: str) -> Indices:
+    """Check that rows are positions in X, or a mask of it, and give positions."""
+    n_rows, rows = n_samples(X), np.asarray(rows)
+    if rows.dtype == bool and rows.shape == (n_rows,):
+        rows = np.flatnonzero(rows)
+    valid = rows.ndim == 1 and rows.size and rows.dtype.kind in "iu"
+    if not valid or rows.min() < 0 or rows.max() >= n_rows:
+        raise ValueError(
+            f"{name} must hold positions from 0 to {n_rows - 1}, or be a mask of {n_rows} "
+            f"booleans; got {rows}"
+        )
+    positions: Indices = rows.astype(np.intp)
+    return positions
+
+
+def _raise_first(outcomes: Sequence[Any]) -> None:
+    for k, outcome in enumerate(outcomes):
+        if isinstance(outcome, Exception):
+            outcome.add_note(f"This is of classifiers[{k}]; none was fitted")
+            raise outcome

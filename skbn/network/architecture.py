@@ -1,0 +1,120 @@
+"""From layer sizes to layers, and to where their parameters lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skbn.network.activations import ACTIVATIONS
+from skbn.network.layers import BatchNorm, Dense, Elementwise, Layer
+from skbn.network.losses import LOSSES, Loss
+from skbn.network.noise import Dropout, GaussianNoise
+from skbn.network.parameters import Array, Layout, zeros
+
+NOISE = ("input_noise", "input_dropout", "noise", "dropout")
+"""Hyperparameters of random layers."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What decides the shapes of a network, and what it computes.
+
+    Parameters
+    ----------
+    n_features : int
+    hidden_layer_sizes : tuple of int
+        Units of each hidden layer; ``()`` is softmax regression.
+    n_outputs : int
+        Classes, for cross-entropy.
+    activation : str, default="relu"
+        A key of ``ACTIVATIONS``.
+    batch_norm : bool, default=True
+        With it a hidden layer has gamma and beta, without it a bias.
+    loss : str, default="cross_entropy"
+        A key of ``LOSSES``.
+    """
+
+    n_features: int
+    hidden_layer_sizes: tuple[int, ...]
+    n_outputs: int
+    activation: str = "relu"
+    batch_norm: bool = True
+    loss: str = "cross_entropy"
+
+    @property
+    def normalised(self) -> bool:
+        """Whether a batch-norm layer is there at all."""
+        return self.batch_norm and bool(self.hidden_layer_sizes)
+
+    @property
+    def loss_function(self) -> Loss:
+        """The loss that is named."""
+        return LOSSES[self.loss]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Features, units of each hidden layer, outputs."""
+        return (self.n_features, *self.hidden_layer_sizes, self.n_outputs)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """Layers from the features to the outputs."""
+        n_in, gain = self.n_features, ACTIVATIONS[self.activation].gain
+        layers: list[Layer] = [GaussianNoise("input_noise", n_in), Dropout("input_dropout", n_in)]
+        for number, n_units in enumerate(self.hidden_layer_sizes):
+            layers.append(Dense(number, n_in, n_units, not self.batch_norm, gain))
+            if self.batch_norm:
+                layers.append(BatchNorm(number, n_units))
+            layers.append(Elementwise(self.activation, n_units))
+            layers += [GaussianNoise("noise", n_units), Dropout("dropout", n_units)]
+            n_in = n_units
+        head = Dense(len(self.hidden_layer_sizes), n_in, self.n_outputs, has_bias=True, gain=1.0)
+        return (*layers, head)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each parameter lies in theta."""
+        layers, head = self.layers, self.layers[-1]
+        return Layout(
+            {key: shape for layer in layers for key, shape in layer.decayed.items()},
+            {k: shape for layer in (head, *layers[:-1]) for k, shape in layer.undecayed.items()},
+            {key: shape for layer in layers for key, shape in layer.statistics.items()},
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The fields decide all the rest.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def initial_theta(
+    architecture: Architecture,
+    initializers: Sequence[str],
+    streams: Sequence[np.random.Generator],
+    dtype: npt.DTypeLike,
+) -> Array:
+    """Draw the parameters of each member from its own stream.
+
+    Draws are in float64 whatever the dtype, so that both dtypes start from the same network.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    initializers : sequence of str, one a member
+        Keys of ``INITIALIZERS``.
+    streams : sequence of numpy.random.Generator, one a member
+    dtype : numpy dtype
+
+    Returns
+    -------
+    theta : ndarray of shape (K, P)
+    """
+    theta = zeros((len(streams), architecture.layout.size), dtype)
+    values = architecture.layout.views(theta)
+    for layer in architecture.layers:
+        layer.initialise(values, initializers, streams)
+    return theta

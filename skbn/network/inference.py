@@ -1,0 +1,123 @@
+"""Prediction: batch norm folded away, logits in blocks of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+
+from skbn.network.architecture import Architecture
+from skbn.network.layers import Affine
+from skbn.network.mapped import Pages
+from skbn.network.parameters import CACHED_BYTES, Array, Indices
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """What predicts: the parameters of networks with their batch-norm statistics.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    theta : ndarray of shape (K, P)
+    bn_epsilon : float64 ndarray of shape (K, 1)
+    """
+
+    architecture: Architecture
+    theta: Array
+    bn_epsilon: Array
+
+    @classmethod
+    def stacked(cls, networks: Sequence[TrainedNetwork]) -> TrainedNetwork:
+        """Give networks of one architecture side by side."""
+        theta = np.concatenate([network.theta for network in networks])
+        bn_epsilon = np.concatenate([network.bn_epsilon for network in networks])
+        return cls(networks[0].architecture, theta, bn_epsilon)
+
+    def logits(self, x: Any, rows: Indices | None = None) -> Array:
+        """Logits (K, n, C) of all rows of a table, or of some, in its precision."""
+        return predict_logits(self.folded(x.dtype), x, rows)
+
+    def arrays(self, kind: str, member: int = 0) -> dict[int, Array]:
+        """Views of a member's parameters of one kind, by layer."""
+        views = self.architecture.layout.views(self.theta)
+        return {layer: view[member] for (name, layer), view in views.items() if name == kind}
+
+    def folded(self, dtype: npt.DTypeLike) -> list[Affine]:
+        """Absorb batch norm with its moving statistics into weights and biases.
+
+        Parameters
+        ----------
+        dtype : numpy dtype
+            Of the result, which is computed in float64.
+
+        Returns
+        -------
+        steps : list of Affine
+            Arrays of shape (K, n_in, n_out) and (K, 1, n_out).
+        """
+        values, steps = self.architecture.layout.views(self.theta), list[Affine]()
+        for layer in self.architecture.layers:
+            steps = layer.fold(steps, values, self.bn_epsilon[..., None])
+        return [
+            Affine(
+                step.weights.astype(dtype),
+                None if step.bias is None else step.bias.astype(dtype),
+                step.activation,
+            )
+            for step in steps
+        ]
+
+
+def predict_logits(steps: Sequence[Affine], x: Any, rows: Indices | None = None) -> Array:
+    """Logits of every row, computed in blocks of rows and of members.
+
+    Those of a member do not depend on who is there beside it.
+
+    Parameters
+    ----------
+    steps : sequence of Affine
+        Of a folded network.
+    x : ndarray or CSR matrix of shape (n, n_features)
+        In the dtype of the steps.
+    rows : int ndarray of shape (n,), optional
+        Rows of ``x`` to predict instead of all of them.
+
+    Returns
+    -------
+    logits : ndarray of shape (K, n, C)
+    """
+    n_members = len(steps[0].weights)
+    n_rows = x.shape[0] if rows is None else len(rows)
+    widest = max(step.weights.shape[-1] for step in steps)
+    if issparse(x):
+        widest = max(widest, x.shape[1])
+    # Rows in a block decide how products round, so that a block is that of a member alone.
+    block = max(16, CACHED_BYTES // (widest * x.dtype.itemsize))
+    at_once = max(1, CACHED_BYTES // (widest * min(block, n_rows) * x.dtype.itemsize))
+    logits = np.empty((n_members, n_rows, steps[-1].weights.shape[-1]), x.dtype)
+    pages = Pages(x)
+    for start in range(0, n_rows, block):
+        part = slice(start, start + block)
+        a = x[part if rows is None else rows[part]]
+        if issparse(a):
+            a = a.toarray()
+        pages.read(a.nbytes)
+        for first in range(0, n_members, at_once):
+            members = slice(first, first + at_once)
+            _apply(steps, a, members, logits[members, part])
+    return logits
+
+
+def _apply(steps: Sequence[Affine], a: Array, members: slice, out: Array) -> None:
+    """Write the logits of a block of rows by some members."""
+    for step in steps:
+        a = np.matmul(a, step.weights[members], out=out if step is steps[-1] else None)
+        if step.bias is not None:
+            a += step.bias[members]
+        if step.activation is not None:
+            step.activation(a, a)

@@ -1,0 +1,60 @@
+"""Estimators other than networks on splits: they train by ``partial_fit``, a call an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+
+from skbn.search.jobs import Assignment, Done
+from skbn.search.judging import failed, failure, judged
+from skbn.search.splits import Rules, Split
+
+
+def train_by_partial_fit(
+    assignments: Sequence[Assignment], splits: dict[int, Split], rules: Rules
+) -> list[Done]:
+    """Train estimators as far as their jobs say, and judge them.
+
+    Parameters
+    ----------
+    assignments : sequence of Assignment
+    splits : dict of int to Split
+        Those of the jobs, by number.
+    rules : Rules
+    """
+    return [_train(each, splits[each.job.split], rules) for each in assignments]
+
+
+def _train(assignment: Assignment, split: Split, rules: Rules) -> Done:
+    job, started = assignment.job, perf_counter()
+    estimator, n_epochs = assignment.state or (clone(assignment.estimator), 0)
+    error, most = split.error, getattr(estimator, "max_iter", np.inf)
+    try:
+        if not error:
+            until = int(min(job.until or most, most))
+            for epoch in range(n_epochs, until):
+                _train_epoch(estimator, split, is_first=epoch == 0)
+                n_epochs = epoch + 1
+    except Exception as raised:
+        error = failure(rules, raised)
+    measured: dict[str, Any] = {
+        "fit_time": perf_counter() - started,
+        "n_epochs": n_epochs,
+        "curves": {},
+        "ended": n_epochs >= most,
+    }
+    if error:
+        return failed(job, split, rules, error, measured)
+    state = None if job.is_last else (estimator, n_epochs)
+    return judged(job, split, rules, estimator, measured, state)
+
+
+def _train_epoch(estimator: Any, split: Split, is_first: bool) -> None:
+    X, y, params = split.rows
+    if is_first and is_classifier(estimator):
+        params = {"classes": np.unique(y), **params}
+    estimator.partial_fit(X, y, **params)

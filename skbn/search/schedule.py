@@ -1,0 +1,127 @@
+"""Which fits are made in one go, and in what order the workers get them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skbn.estimators.fitting import architecture_of, n_networks, settings_of
+from skbn.search.jobs import Assignment, Job
+from skbn.search.splits import Candidate, Rules, Split
+from skbn.training.lockstep import in_common, population_size
+
+MAX_SECONDS = 5.0
+"""Of a part that was put together from small ones: nothing of it is committed before its end."""
+MIN_SHARED = 16
+"""Networks that train together, at least, where there are as many: with more of the smallest
+a network takes little less time (``benchmarks/speed.py --only population``)."""
+SECONDS_OF_A_STEP = 4e-5
+"""What a step takes in any case, whatever it computes (``benchmarks/speed.py``, size F)."""
+SECONDS_OF_A_PRODUCT = 6e-11
+"""What a parameter takes for a row: forward, back and to the weights (size E)."""
+
+
+class Group(NamedTuple):
+    """What assignments have in common that can train together."""
+
+    key: Any
+    size: int  # the most that should
+    seconds: float  # of one of them, about: the longest begin first
+    is_valid: bool
+
+
+class Part(NamedTuple):
+    """What a worker trains in one go."""
+
+    seconds: float
+    key: str | None  # of the transformers; None is not to be put together with others
+    assignments: list[tuple[Assignment, Split]]
+
+
+def group_of(assignment: Assignment, split: Split, memory_budget: float) -> Group:
+    """Tell with what an assignment can train together."""
+    job, estimator, table = assignment.job, assignment.estimator, split.table
+    if split.error or table is None:
+        return Group(job.key, 1, 1.0, False)
+    try:
+        if not assignment.is_valid:
+            raise ValueError("training will tell what is wrong")
+        architecture = architecture_of(estimator, table)
+        n_rows = len(split.dataset.labels)
+        settings = settings_of(estimator, architecture, n_rows)
+    except ValueError:  # which training will report
+        return Group(job.key, 1, 0.0, False)
+    n_done = 0 if assignment.state is None else assignment.state.runs[0].n_epochs
+    batch_size, dtype = settings.batch_size, split.dataset.x.dtype
+    size = population_size(architecture, batch_size, n_rows, dtype.itemsize, memory_budget)
+    n_steps = (min(job.until or np.inf, estimator.max_iter) - n_done) * -(-n_rows // batch_size)
+    product = SECONDS_OF_A_PRODUCT * batch_size * architecture.layout.size
+    seconds = n_networks(estimator) * n_steps * (SECONDS_OF_A_STEP / size + product)
+    return Group(in_common(architecture, settings, n_rows, n_done, dtype), size, seconds, True)
+
+
+def parts_of(
+    jobs: Sequence[tuple[Job, Split]],
+    candidates: Mapping[int, Candidate],
+    states: Mapping[tuple[int, int], Any],
+    rules: Rules,
+    n_workers: int,
+) -> list[Part]:
+    """Divide fits into parts that each train together.
+
+    Parameters
+    ----------
+    jobs : sequence of (Job, Split)
+    candidates : mapping of int to Candidate
+    states : mapping of (int, int) to object
+        What fits go on from, by candidate and split.
+    rules : Rules
+    n_workers : int
+
+    Returns
+    -------
+    parts : list of Part
+        Their assignments have no states yet.
+    """
+    groups: defaultdict[Any, list[tuple[Assignment, Split]]] = defaultdict(list)
+    known: dict[Any, Group] = {}
+    for job, split in jobs:
+        candidate = candidates[job.candidate]
+        assignment = Assignment(job, candidate.last, candidate.is_valid)
+        like = job.candidate, split.shape, job.key in states
+        if like not in known:
+            current = assignment._replace(state=states.get(job.key))
+            known[like] = group_of(current, split, rules.memory_budget)
+        group = known[like]
+        groups[group, candidate.key].append((assignment._replace(is_valid=group.is_valid), split))
+    parts = []
+    for (group, key), members in groups.items():
+        most = group.size
+        if n_workers > 1:
+            # Workers that wait for the last one cost more than smaller populations.
+            most = min(most, max(MIN_SHARED, -(-len(jobs) // (4 * n_workers))))
+        n_parts = -(-len(members) // most)
+        for i in range(n_parts):
+            mine = members[i::n_parts]
+            parts.append(Part(group.seconds * len(mine), key if group.is_valid else None, mine))
+    return packed(parts, n_workers) if n_workers > 1 else parts
+
+
+def packed(parts: Sequence[Part], n_workers: int) -> list[Part]:
+    """Put small parts together: to send the rows of splits takes a while.
+
+    The longest come first, so that all workers end at about the same time.
+    """
+    most = min(sum(part.seconds for part in parts) / (8 * n_workers), MAX_SECONDS)
+    together: list[Part] = []
+    for part in sorted(parts, key=lambda part: -part.seconds):
+        last = together[-1] if together else part
+        if together and part.key == last.key is not None and last.seconds + part.seconds <= most:
+            assignments = last.assignments + part.assignments
+            together[-1] = Part(last.seconds + part.seconds, part.key, assignments)
+        else:
+            together.append(part)
+    return together

@@ -1,0 +1,1 @@
+"""What a training is: runs, how they are judged, and how they train together."""

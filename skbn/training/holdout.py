@@ -1,0 +1,139 @@
+"""Rows to judge or to calibrate on, and the best parameters seen on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skbn.network.inference import TrainedNetwork
+from skbn.network.parameters import Array, Indices
+
+
+def stratified_rows(labels: Indices, fraction: float, stream: np.random.Generator) -> Indices:
+    """Draw rows for validation, each class in proportion.
+
+    At least one row of each class stays behind, so that a class too rare to be
+    split is in training whole.
+
+    Parameters
+    ----------
+    labels : int ndarray of shape (n,)
+    fraction : float
+        Fraction of the rows to draw; at least one is drawn where that is possible.
+    stream : numpy.random.Generator
+
+    Returns
+    -------
+    rows : int ndarray
+        Sorted positions in ``labels``; empty if every class has one row.
+    """
+    order = stream.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    candidates = order[1:][np.diff(labels[order]) == 0]
+    n_drawn = min(max(1, round(fraction * len(labels))), len(candidates))
+    # Evenly spaced among the rows sorted by class, which is in proportion, from a random
+    # start, which gives every row the same chance.
+    evenly = (np.arange(n_drawn) + stream.random()) * (len(candidates) / max(n_drawn, 1))
+    return np.sort(candidates[evenly.astype(np.intp)])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows and labels to train on, and others to judge on.
+
+    Parameters
+    ----------
+    x : ndarray or CSR matrix of shape (n, n_features)
+        In the dtype of training.
+    labels : int ndarray of shape (n,)
+    validation : Dataset, optional
+        A validation set of its own.
+    """
+
+    x: Any
+    labels: Indices
+    validation: Dataset | None = None
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Rows that a run does not train on, to judge or to calibrate it.
+
+    Parameters
+    ----------
+    rows : int ndarray of shape (n,), optional
+        Which rows of a dataset; all of them by default.
+    weights : ndarray of shape (n,), optional
+        Their weights; ones by default.
+    of_validation : bool, default=False
+        Whether the rows are of the dataset's validation set, or of the dataset itself.
+    """
+
+    rows: Indices | None = None
+    weights: Array | None = None
+    of_validation: bool = False
+
+    def source(self, dataset: Dataset) -> Dataset:
+        """Give the rows and labels among which those of the holdout are."""
+        if not self.of_validation:
+            return dataset
+        if dataset.validation is None:
+            raise ValueError("the dataset has no validation set")
+        return dataset.validation
+
+    def labels(self, dataset: Dataset) -> Indices:
+        """Labels (n,) of the rows."""
+        labels = self.source(dataset).labels
+        return labels if self.rows is None else labels[self.rows]
+
+    def logits(self, dataset: Dataset, network: TrainedNetwork) -> Array:
+        """Logits (K, n, C) of the rows."""
+        return network.logits(self.source(dataset).x, self.rows)
+
+    def score(self, dataset: Dataset, network: TrainedNetwork) -> dict[str, Array]:
+        """Give weighted means (K,) over the rows of what the loss measures, by name."""
+        logits, labels = self.logits(dataset, network).astype(np.float64), self.labels(dataset)
+        weights = np.ones(len(labels)) if self.weights is None else self.weights
+        measures = network.architecture.loss_function.measures
+        return {
+            name: _weighted_mean(measure(logits, labels), weights.astype(np.float64))
+            for name, measure in measures.items()
+        }
+
+
+def _weighted_mean(values: Any, weights: Array) -> Array:
+    # As products, for the order in which a sum is taken depends on K.
+    sums = np.matmul(values[:, None].astype(np.float64), weights[:, None])[:, 0, 0]
+    mean: Array = sums / weights.sum()
+    return mean
+
+
+class BestState:
+    """Keep the best parameters, and count the epochs without progress.
+
+    Parameters
+    ----------
+    tol : float
+        A lower loss counts as progress if it is lower by more than this.
+    patience : int or float
+        Epochs without progress after which `update` says to stop.
+    """
+
+    def __init__(self, tol: float, patience: float) -> None:
+        self._tol, self._patience = tol, patience
+        self._to_beat = self.loss = np.inf
+        self._waited = 0
+        self.theta: Array | None = None
+        self.epoch = 0
+
+    def update(self, loss: float, theta: Array, epoch: int) -> bool:
+        """Take note of an epoch and say whether to stop."""
+        if loss < self.loss:
+            self.loss, self.theta, self.epoch = loss, theta.copy(), epoch
+        if loss < self._to_beat - self._tol:
+            self._to_beat, self._waited = loss, 0
+        else:
+            self._waited += 1
+        return self._waited >= self._patience

@@ -1,0 +1,323 @@
+"""The one training loop: runs that share shapes take their steps together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from time import perf_counter
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse, vstack
+
+from skbn.network.architecture import NOISE, Architecture
+from skbn.network.batches import batch_edges
+from skbn.network.epochs import PER_MEMBER, Data, Epoch, Settings, train
+from skbn.network.inference import TrainedNetwork
+from skbn.network.parameters import CACHED_BYTES, Array
+from skbn.network.state import State
+from skbn.training.holdout import Dataset, Holdout
+from skbn.training.run import Entry, Run, divergence
+from skbn.training.threads import suitable_threads, worth_sharing
+
+T = TypeVar("T")
+POPULATION_BYTES = 2 * CACHED_BYTES
+"""What a population works on in a step: networks of 64 units are trained fastest some 30
+at a time, networks of 256 one or two at a time (``benchmarks/speed.py --only population``)."""
+
+OnEpoch = Callable[[Run, Entry], object]
+"""Hears of each epoch of each run; what is true stops the run."""
+
+
+class Task(NamedTuple):
+    """A run, the rows it trains on, and the epochs that it shall have done in the end."""
+
+    run: Run
+    dataset: Dataset
+    until: int
+
+
+def run_together(
+    tasks: Iterable[Task], on_epoch: OnEpoch | None = None, memory_budget: float = np.inf
+) -> None:
+    """Train each run for as long as it is to be, or until it stops or fails.
+
+    The outcome of a run does not depend on its company, to the last bit.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+        Their runs are changed in place.
+    on_epoch : callable, optional
+        ``on_epoch(run, entry)`` is called after every epoch of every run that did not fail
+        in it, with what was measured. The run's progress is that of the whole epoch. What
+        is true stops the run.
+    memory_budget : float
+        Bytes that a population may take.
+    """
+    groups = defaultdict(list)
+    for task in tasks:
+        if not task.run.is_over and task.run.n_epochs < task.until:
+            groups[lockstep_key(task)].append(task)
+    for group in groups.values():
+        run, dataset, _ = group[0]
+        size = population_size(
+            run.progress.architecture,
+            run.settings.batch_size,
+            run.n_rows(dataset),
+            run.progress.state.theta.itemsize,
+            memory_budget,
+        )
+        # Parts of the same size: ten in one and two in another take longer than six and six.
+        n_parts = -(-len(group) // size)
+        for part in range(n_parts):
+            _Population(group[part::n_parts]).run(on_epoch)
+
+
+def lockstep_key(task: Task) -> tuple[Any, ...]:
+    """What runs have in common that can take their steps together."""
+    run, dataset, _ = task
+    state = run.progress.state
+    shared = in_common(
+        run.progress.architecture,
+        run.settings,
+        run.n_rows(dataset),
+        state.n_epochs,
+        state.theta.dtype,
+    )
+    return (*shared, run.weights is None, issparse(dataset.x), run.validation is None)
+
+
+def in_common(
+    architecture: Architecture,
+    settings: Settings,
+    n_rows: int,
+    n_epochs: int,
+    dtype: npt.DTypeLike,
+) -> tuple[Any, ...]:
+    """What decides the sequence of steps.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    settings : Settings
+        Batch sizes may differ if the mini-batches do not.
+    n_rows, n_epochs : int
+        Rows of an epoch, and epochs done.
+    dtype : numpy dtype
+    """
+    edges = batch_edges(n_rows, settings.batch_size, architecture.normalised)
+    has_threads = worth_sharing(architecture, settings.batch_size)
+    settings = replace(settings, batch_size=len(edges) - 1)
+    return architecture, settings, n_rows, n_epochs, np.dtype(dtype).name, has_threads
+
+
+def population_size(
+    architecture: Architecture,
+    batch_size: int,
+    n_rows: int,
+    n_bytes: int = 4,
+    memory_budget: float = np.inf,
+) -> int:
+    """How many runs should take their steps together, at most.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    batch_size, n_rows : int
+        Rows of a mini-batch, and of an epoch.
+    n_bytes : int, default=4
+        Of a number.
+    memory_budget : float
+        Bytes that they may take.
+    """
+    n_units = architecture.n_features + 3 * sum(architecture.hidden_layer_sizes)
+    # Parameters, their gradient and the optimiser's two vectors, and the activations.
+    step = (5 * architecture.layout.size + min(batch_size, n_rows) * n_units) * n_bytes
+    epoch = n_rows * (4 * np.dtype(np.intp).itemsize + n_bytes)
+    return max(1, int(min(POPULATION_BYTES // step, memory_budget // (step + epoch))))
+
+
+class _Population:
+    """Runs that take their steps together, and leave one by one."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = list(tasks)
+        self.runs = [task.run for task in tasks]
+        self.architecture = self.runs[0].progress.architecture
+        self.data = stacked_data(tasks)
+        self.hyper = {
+            name: np.concatenate([run.hyper[name] for run in self.runs]) for name in PER_MEMBER
+        }
+        self.state = State.stacked([run.progress.state for run in self.runs])
+        # Runs that begin alike share their streams; each draws its noise from one of its own.
+        self.state.shuffle_streams = deepcopy(self.state.shuffle_streams)
+        if any(self.hyper[name].any() for name in NOISE):
+            self.state.noise_streams = [deepcopy(each) for each in self.state.noise_streams]
+        self.enter()
+
+    def enter(self) -> None:
+        """Let the progress of each run be a view of the population's state."""
+        for k, run in enumerate(self.runs):
+            run.progress.bn_epsilon = run.hyper["bn_epsilon"]
+            run.progress.state = self.state.view(k)
+        self.columns: list[list[list[float]]] = []
+        self.unmeasured: list[list[float]] = []
+
+    def run(self, on_epoch: OnEpoch | None) -> None:
+        """Train until all have left."""
+        settings = self.runs[0].settings
+        with suitable_threads(self.architecture, settings.batch_size):
+            while self.runs:
+                epochs = train(self.architecture, settings, self.hyper, self.state, self.data)
+                self.close_ranks(self.train(epochs, on_epoch))
+
+    def train(self, epochs: Iterator[Epoch], on_epoch: OnEpoch | None) -> npt.NDArray[np.bool_]:
+        """Go on until some are to leave, and tell which."""
+        leaving = np.zeros(len(self.runs), bool)
+        while not leaving.any():
+            started = perf_counter()
+            epoch = next(epochs)
+            for k in np.flatnonzero(~epoch.finite):
+                loss, rate = epoch.loss[k], epoch.learning_rate[k]
+                self.runs[k].fail(divergence(self.state.n_epochs, loss, rate))
+            measured = {
+                "loss": epoch.loss,
+                "learning_rate": epoch.learning_rate,
+                "gradient_norm": epoch.gradient_norm,
+            }
+            if self.runs[0].validation is not None:
+                measured |= self.judge()
+            seconds = (perf_counter() - started) / len(self.runs)
+            measured["seconds"] = np.full(len(self.runs), seconds)
+            self.record(measured)
+            leaving[:] = [self.ends(k, measured, on_epoch) for k in range(len(self.runs))]
+        return leaving
+
+    def judge(self) -> dict[str, Array]:
+        """Judge each on its validation set."""
+        scores: defaultdict[str, Array] = defaultdict(lambda: np.full(len(self.runs), np.nan))
+        for members, holdout, dataset in self.judged_together():
+            for each, found in self.scores(members, holdout, dataset):
+                for name, values in found.items():
+                    scores[f"validation_{name}"][each] = values
+        for name in self.architecture.loss_function.measures:
+            scores[f"validation_{name}"]  # NaN where all have failed
+        return dict(scores)
+
+    def judged_together(self) -> Iterator[tuple[Sequence[int], Holdout, Dataset]]:
+        """Give those that share a validation set, some at a time."""
+        groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        for k, (run, dataset, _) in enumerate(self.tasks):
+            if run.error is None:
+                groups[id(run.validation), id(dataset)].append(k)
+        for group in groups.values():
+            run, dataset, _ = self.tasks[group[0]]
+            assert run.validation is not None  # as of all in company of one that has it
+            n_numbers = len(run.validation.labels(dataset)) * self.architecture.n_outputs
+            for members in cached_parts(group, n_numbers):
+                yield members, run.validation, dataset
+
+    def scores(
+        self, members: Sequence[int], holdout: Holdout, dataset: Dataset
+    ) -> Iterator[tuple[Sequence[int], dict[str, Array]]]:
+        """Score members; an error is of the one that it comes from alone."""
+        where = np.array(members)
+        network = TrainedNetwork(
+            self.architecture, self.state.theta[where], self.hyper["bn_epsilon"][where]
+        )
+        try:
+            yield members, holdout.score(dataset, network)
+        except Exception as error:
+            if len(members) == 1:
+                self.runs[members[0]].fail(error)
+                return
+            for k in members:
+                yield from self.scores([k], holdout, dataset)
+
+    def record(self, measured: dict[str, Array]) -> None:
+        """Write an epoch into the history of each run."""
+        if not self.columns:
+            self.columns = [[run.progress.column(name) for run in self.runs] for name in measured]
+            histories = [run.progress.history.items() for run in self.runs]
+            self.unmeasured = [
+                values for each in histories for name, values in each if name not in measured
+            ]
+        for columns, values in zip(self.columns, measured.values(), strict=True):
+            for column, value in zip(columns, values.tolist(), strict=True):
+                column.append(value)
+        for column in self.unmeasured:
+            column.append(float("nan"))
+        for run in self.runs:
+            run.progress.kept_epoch = run.progress.state.n_epochs = self.state.n_epochs
+
+    def ends(self, k: int, measured: dict[str, Array], on_epoch: OnEpoch | None) -> bool:
+        """Report an epoch of a run, and tell whether the run is to leave."""
+        run = self.runs[k]
+        if run.error is None and on_epoch is not None:
+            run.is_over = bool(on_epoch(run, {n: float(v[k]) for n, v in measured.items()}))
+        if run.error is None and run.best is not None:
+            loss, theta = float(measured["validation_loss"][k]), self.state.theta[k : k + 1]
+            run.is_over |= run.best.update(loss, theta, self.state.n_epochs)
+        return run.is_over or self.state.n_epochs >= self.tasks[k].until
+
+    def close_ranks(self, leaving: npt.NDArray[np.bool_]) -> None:
+        """Part with the runs that leave, and go on with the others."""
+        if len(self.runs) > 1:
+            streams = self.state.shuffle_streams
+            if not leaving.all():  # a shared one goes on with the runs that stay
+                streams = deepcopy(streams)
+            for k in np.flatnonzero(leaving):
+                own = self.runs[k].progress.state = self.state.members([int(k)])
+                own.shuffle_streams = [streams[k]]
+        stay = np.flatnonzero(~leaving).tolist()
+        self.tasks, self.runs = [self.tasks[k] for k in stay], [self.runs[k] for k in stay]
+        if not stay:
+            return
+        self.state = self.state.members(stay)
+        rows, weights = self.data.rows, self.data.weights
+        self.data = replace(
+            self.data,
+            rows=None if rows is None else rows[stay],
+            weights=None if weights is None else weights[stay],
+        )
+        self.hyper = {name: values[stay] for name, values in self.hyper.items()}
+        self.enter()
+
+
+def cached_parts(members: Sequence[T], n_numbers: int) -> Iterator[Sequence[T]]:
+    """Give as many members at a time as stay in the cache with so many numbers each."""
+    size = max(1, POPULATION_BYTES // (np.dtype(np.float64).itemsize * n_numbers))
+    for first in range(0, len(members), size):
+        yield members[first : first + size]
+
+
+def stacked_data(tasks: Sequence[Task]) -> Data:
+    """Rows of several runs, as many of each; a dataset of several is there once."""
+    sources: dict[tuple[int, int], Dataset] = {}
+    for _, dataset, _ in tasks:
+        sources.setdefault((id(dataset.x), id(dataset.labels)), dataset)
+    weights = _side_by_side([run.weights for run, *_ in tasks])
+    if len(sources) == 1:
+        x, labels, first = tasks[0].dataset.x, tasks[0].dataset.labels, dict.fromkeys(sources, 0)
+        if all(run.rows is None for run, *_ in tasks):
+            return Data(x, labels, None, weights)
+    else:
+        parts = list(sources.values())
+        stack = vstack if issparse(parts[0].x) else np.concatenate
+        x, labels = stack([d.x for d in parts]), np.concatenate([d.labels for d in parts])
+        ends = np.cumsum([len(d.labels) for d in parts]).tolist()
+        first = dict(zip(sources, [0, *ends], strict=False))
+    rows = [
+        first[id(dataset.x), id(dataset.labels)]
+        + (np.arange(len(dataset.labels)) if run.rows is None else run.rows)
+        for run, dataset, _ in tasks
+    ]
+    return Data(x.tocsr() if issparse(x) else x, labels, np.stack(rows), weights)
+
+
+def _side_by_side(weights: Sequence[Array | None]) -> Array | None:
+    return None if weights[0] is None else np.stack([w for w in weights if w is not None])

@@ -1,0 +1,156 @@
+"""A run: the training of one network, its history, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from skbn.network.architecture import Architecture
+from skbn.network.epochs import Settings
+from skbn.network.inference import TrainedNetwork
+from skbn.network.parameters import Array, Indices
+from skbn.network.state import Snapshot, State, initial_state
+from skbn.training.holdout import BestState, Dataset, Holdout
+
+Entry = dict[str, float]
+"""What was measured in an epoch: a line of the history."""
+
+
+@dataclass
+class Progress:
+    """How far the training of a network has come, and all that it takes to go on.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    solver : str
+    state : State
+        Of one member.
+    split_seed : numpy.random.SeedSequence
+        Of the rows to set aside, so that going on keeps the same rows apart.
+    bn_epsilon : ndarray of shape (1, 1)
+        That of the last epoch.
+    history : dict of str to list
+        A value an epoch.
+    kept_epoch : int
+        The epoch whose parameters ``state`` holds, counted from one.
+    """
+
+    architecture: Architecture
+    solver: str
+    state: State
+    split_seed: np.random.SeedSequence
+    bn_epsilon: Array = field(default_factory=lambda: np.zeros((1, 1)))
+    history: dict[str, list[float]] = field(default_factory=dict)
+    kept_epoch: int = 0
+
+    @classmethod
+    def new(
+        cls,
+        architecture: Architecture,
+        solver: str,
+        initializer: str,
+        dtype: npt.DTypeLike,
+        entropy: Sequence[int],
+    ) -> Progress:
+        """Draw a network before its first step."""
+        seed, split_seed = np.random.SeedSequence(entropy).spawn(2)
+        state = initial_state(architecture, solver, [initializer], [seed], dtype)
+        return cls(architecture, solver, state, split_seed)
+
+    def copy(self) -> Progress:
+        """Give what can go on without changing this; training copies the state by itself."""
+        history = {name: values.copy() for name, values in self.history.items()}
+        return replace(self, history=history)
+
+    @property
+    def network(self) -> TrainedNetwork:
+        """What predicts, as it stands."""
+        return TrainedNetwork(self.architecture, self.state.theta, self.bn_epsilon)
+
+    def column(self, name: str) -> list[float]:
+        """Give the history of a name; it was not measured in the epochs before its first."""
+        return self.history.setdefault(name, [float("nan")] * self.state.n_epochs)
+
+    def with_theta(self, theta: Array, epoch: int) -> Progress:
+        """Give this with the parameters of one of its epochs."""
+        return replace(self, state=replace(self.state, theta=theta), kept_epoch=epoch)
+
+    def go_back(self, snapshot: Snapshot) -> None:
+        """Go back to the state of an earlier epoch, and forget what came after."""
+        self.state.restore(snapshot)
+        self.kept_epoch = n_epochs = self.state.n_epochs
+        self.history = {name: values[:n_epochs] for name, values in self.history.items()}
+
+
+@dataclass
+class Run:
+    """The training of one network: how far it has come, and how it goes on.
+
+    Its rows are positions in a `Dataset` that is passed when it trains or is judged.
+
+    Parameters
+    ----------
+    progress : Progress
+    settings : Settings
+    hyper : dict of str to ndarray of shape (1, 1)
+        As it is when training begins or goes on.
+    rows : int ndarray of shape (n,) or None
+        Rows to train on; None is all.
+    weights : ndarray of shape (n,) or None
+        Their weights, of mean one; None is equal ones.
+    validation : Holdout or None
+        Rows on which the network is judged after each epoch.
+    best : BestState or None
+        Watches the validation loss, and stops the run.
+    calibration : Holdout or None
+        Rows left out of training, to calibrate on at its end.
+    is_over : bool
+        Whether the run was stopped, or failed: it does not go on.
+    error : Exception or None
+        Why it failed.
+    """
+
+    progress: Progress
+    settings: Settings
+    hyper: dict[str, Array]
+    rows: Indices | None = None
+    weights: Array | None = None
+    validation: Holdout | None = None
+    best: BestState | None = None
+    calibration: Holdout | None = None
+    is_over: bool = False
+    error: Exception | None = None
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs done."""
+        return self.progress.state.n_epochs
+
+    def n_rows(self, dataset: Dataset) -> int:
+        """Rows of an epoch."""
+        return len(dataset.labels) if self.rows is None else len(self.rows)
+
+    def result(self) -> Progress:
+        """Give what to keep: the best on the validation set, or the last without one."""
+        best = self.best
+        if best is None or best.theta is None:
+            return self.progress
+        return self.progress.with_theta(best.theta, best.epoch)
+
+    def fail(self, error: Exception) -> None:
+        """End the run with an error."""
+        self.error, self.is_over = error, True
+
+
+def divergence(n_epochs: int, loss: float, learning_rate: float) -> ValueError:
+    """Say in which epoch a run diverged, and what to do."""
+    return ValueError(
+        f"Training diverged in epoch {n_epochs}: the loss or a parameter is no longer finite "
+        f"(loss {loss:.3g}, learning rate {learning_rate:.3g} at the start of the epoch). Most "
+        "likely the learning rate is too high: lower learning_rate_init or set max_grad_norm, "
+        "and check that the features are scaled (StandardScaler)"
+    )
