@@ -3,6 +3,6 @@
 from skbn._version import __version__
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.estimators.population import fit_population
-from skbn.tabular import tabular_pipeline
+from skbn.tables.pipeline import tabular_pipeline
 
 __all__ = ["BNSoftmaxClassifier", "__version__", "fit_population", "tabular_pipeline"]

@@ -27,7 +27,10 @@ from threadpoolctl import threadpool_limits
 
 from skbn import BNSoftmaxClassifier, __version__
 from skbn._axes import require_matplotlib
-from skbn._table import (
+from skbn.display import FEWEST, KINDS, SearchDisplay
+from skbn.search import CoarseToFineSearchCV, default_space
+from skbn.search.interruption import Interrupted, interruptible
+from skbn.tables.columns import (
     Columns,
     InputError,
     listing,
@@ -36,9 +39,6 @@ from skbn._table import (
     split_target,
     tidy,
 )
-from skbn.display import FEWEST, KINDS, SearchDisplay
-from skbn.search import CoarseToFineSearchCV, default_space
-from skbn.search.interruption import Interrupted, interruptible
 
 DESCRIPTION = """\
 Tune a network with batch normalisation and a softmax output for a table, and judge it.

@@ -16,19 +16,19 @@ from skbn.preprocessing import PiecewiseLinearEncoder
 def tabular_pipeline(classifier: Any = None) -> Pipeline:
     """Make a Pipeline that takes a table as it comes and ends in a classifier.
 
-    It needs skrub: ``pip install "skbn[tabular]"``.
+    skrub must be installed: ``pip install "skbn[tabular]"``.
 
     Parameters
     ----------
     classifier : classifier, default=None
-        Its last step; None is ``BNSoftmaxClassifier()``.
+        The last step; None is ``BNSoftmaxClassifier()``.
 
     Returns
     -------
     pipeline : sklearn.pipeline.Pipeline
         Unfitted, with the steps ``tablevectorizer``, ``simpleimputer``,
-        ``piecewiselinearencoder`` and the classifier's name in lower case. It takes
-        DataFrames of pandas and polars, and arrays.
+        ``piecewiselinearencoder`` and the classifier's name in lower case. DataFrames of
+        pandas and polars may be given, and arrays.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def tabular_pipeline(classifier: Any = None) -> Pipeline:
     - text and categories of fewer than 40 values: one-hot. Values seen once share a
       column, which also takes those first met when predicting; missing is a value of
       its own;
-    - text of more values: 30 components of the parts of words it consists of;
+    - text of more values: 30 components of the parts of its words;
     - dates, also as text: year, month, day, weekday and so on, and the seconds since
       1970, each a number as above;
     - columns without any value: left out.

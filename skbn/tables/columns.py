@@ -1,6 +1,6 @@
-"""A user's table: read it, tell its columns apart, make numbers and text of them.
+"""A user's table: reading it, telling its columns apart, making numbers and text of them.
 
-Not in `skbn.__main__`, because a saved Pipeline refers to `tidy` by name.
+A Pipeline that the command saves refers to `tidy` by the name of this module.
 """
 
 from __future__ import annotations
@@ -16,18 +16,26 @@ from pandas.api.types import is_datetime64_any_dtype, is_float_dtype, is_numeric
 from skbn.checks import check_labels
 
 Columns = dict[str, list[str]]
+"""Names of columns, by what they hold or by why they are left out."""
 
 ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ]|$)"
+MISSING_TEXTS = ["", "?"]
+"""Texts without a value. pandas knows NA, null and the like; the question mark is common in
+the tables of the UCI repository."""
+MAX_NAMES = 30
+"""Names in a message. With `MAX_NAME_LENGTH` they fit a terminal of 24 lines of 80 letters."""
+MAX_NAME_LENGTH = 50
 
 
 class InputError(Exception):
     """What the user gave cannot be used; the message says why."""
 
 
-def listing(names: Iterable[object], limit: int = 30) -> str:
+def listing(names: Iterable[object]) -> str:
     """Names in one line, the first ones only if there are many."""
-    shown = [str(name)[:50] for name in names]
-    return ", ".join(shown[:limit]) + (f", ... ({len(shown)})" if len(shown) > limit else "")
+    shown = [str(name)[:MAX_NAME_LENGTH] for name in names]
+    rest = f", ... ({len(shown)})" if len(shown) > MAX_NAMES else ""
+    return ", ".join(shown[:MAX_NAMES]) + rest
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -67,30 +75,32 @@ def split_target(frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, Any]:
 
 
 def sort_columns(frame: pd.DataFrame) -> tuple[Columns, Columns]:
-    """Names of columns by kind, the keywords of `tidy`, and of useless ones by reason."""
+    """Tell columns apart: names by kind, the keywords of `tidy`, and useless ones by reason."""
     columns: Columns = {"numbers": [], "dates": [], "texts": []}
     useless: Columns = {}
     for name in frame:
         kind = _kind(frame[name])
-        reason = _useless(frame[name], kind)
+        reason = _reason_to_leave_out(frame[name], kind)
         (useless.setdefault(reason, []) if reason else columns[kind]).append(str(name))
     return columns, useless
 
 
 def _kind(column: Any) -> str:
+    """Whether a column holds numbers, dates or texts, whatever its type is."""
     if is_numeric_dtype(column):
         return "numbers"
     if is_datetime64_any_dtype(column):
         return "dates"
     text = _as_text(column)
-    text = text[~text.isin(["", "?"])]
+    text = text[~text.isin(MISSING_TEXTS)]
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
     if not is_category and pd.to_numeric(text, errors="coerce").notna().all():
         return "numbers"
     return "dates" if text.str.match(ISO_DATE).all() else "texts"
 
 
-def _useless(column: Any, kind: str) -> str:
+def _reason_to_leave_out(column: Any, kind: str) -> str:
+    """Why nothing can be learned from a column; empty if something can."""
     values = column if kind == "numbers" else _as_text(column)
     if values.nunique(dropna=False) == 1:
         return "with one value only"
@@ -102,15 +112,18 @@ def _useless(column: Any, kind: str) -> str:
 
 
 def _as_numbers(column: Any) -> Any:
+    """Floats; NaN for cells that hold no number, or an infinite one."""
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     return numbers.where(np.isfinite(numbers))
 
 
 def _as_text(column: Any) -> Any:
+    """Texts; the empty one for missing cells."""
     return column.astype("string").fillna("").astype(object)
 
 
 def _as_calendar(name: str, column: Any) -> dict[str, Any]:
+    """Columns of floats for a column of dates, by name."""
     dates = pd.to_datetime(_as_text(column), format="ISO8601", errors="coerce", utc=True)
     days = (dates - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(days=1)
     parts = {"days since 1970": days, "day of year": dates.dt.day_of_year}

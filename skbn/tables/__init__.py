@@ -1,0 +1,1 @@
+"""A table as it comes: what its columns hold, and the Pipeline that takes it."""
