@@ -26,8 +26,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from threadpoolctl import threadpool_limits
 
 from skbn import BNSoftmaxClassifier, __version__
-from skbn._axes import require_matplotlib
 from skbn.display import FEWEST, KINDS, SearchDisplay
+from skbn.display.axes import require_matplotlib
 from skbn.search import CoarseToFineSearchCV, default_space
 from skbn.search.interruption import Interrupted, interruptible
 from skbn.tables.columns import (

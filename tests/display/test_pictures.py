@@ -604,9 +604,9 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch):
             draw()
 
 
-@pytest.mark.parametrize("name", ["display", "_drawing", "_axes"])
+@pytest.mark.parametrize("name", ["search_display", "pictures", "axes"])
 def test_matplotlib_is_imported_inside_functions_only(name):
-    tree = ast.parse((Path(skbn.__file__).parent / f"{name}.py").read_text())
+    tree = ast.parse((Path(skbn.__file__).parent / "display" / f"{name}.py").read_text())
     imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert not [node for node in imports if "matplotlib" in ast.unparse(node).split()[1]]
 

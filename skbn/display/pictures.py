@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skbn._axes import (
+from skbn.display.axes import (
     BAR,
     BEST,
     EDGE,

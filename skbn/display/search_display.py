@@ -16,8 +16,8 @@ from sklearn.preprocessing import scale
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skbn import _drawing as drawing
-from skbn._axes import Places, require_matplotlib, several, short_labels, single
+from skbn.display import pictures as drawing
+from skbn.display.axes import Places, require_matplotlib, several, short_labels, single
 from skbn.search.space import Coordinate, Space
 
 KINDS = ("scores", "narrowing", "parallel", "importance", "learning_curves")
