@@ -26,7 +26,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from threadpoolctl import threadpool_limits
 
 from skbn import BNSoftmaxClassifier, __version__
-from skbn.display import FEWEST, KINDS, SearchDisplay
+from skbn.display import KINDS, MIN_IMPORTANCE_CANDIDATES, SearchDisplay
 from skbn.display.axes import require_matplotlib
 from skbn.search import CoarseToFineSearchCV, default_space
 from skbn.search.interruption import Interrupted, interruptible
@@ -309,7 +309,7 @@ def draw(search: CoarseToFineSearchCV, folder: Path) -> None:
 
     matplotlib.use("Agg")  # files are wanted, not windows
     n_global = int((search.cv_results_["draw"] == "global").sum())
-    left_out = {"importance": n_global < FEWEST}
+    left_out = {"importance": n_global < MIN_IMPORTANCE_CANDIDATES}
     left_out["learning_curves"] = not hasattr(search, "learning_curves_")
     kinds = [kind for kind in KINDS if not left_out.get(kind)]
     try:

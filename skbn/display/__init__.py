@@ -1,5 +1,6 @@
-"""Pictures of a search, in the manner of scikit-learn's Display classes."""
+"""Pictures of a search."""
 
-from skbn.display.search_display import FEWEST, KINDS, SearchDisplay
+from skbn.display.record import MIN_IMPORTANCE_CANDIDATES
+from skbn.display.search_display import KINDS, SearchDisplay
 
-__all__ = ["FEWEST", "KINDS", "SearchDisplay"]
+__all__ = ["KINDS", "MIN_IMPORTANCE_CANDIDATES", "SearchDisplay"]

@@ -1,26 +1,39 @@
-"""What the pictures of a search have in common: places, colours, ticks and legends."""
+"""What the pictures of a search have in common: places, colours, ticks and legends.
+
+matplotlib is imported inside functions only, so that nothing else needs it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from math import ceil
-from os.path import commonprefix
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skbn.search.distributions import Axis
-from skbn.search.space import Coordinate
 
-BEST = "#d55e00"  # vermilion, which the colour-blind tell from all colours of the rounds
-BAR = "#15607a"
-FAINT = "#bbbbbb"
-SMALL = 8.0
-"""Size of the text at ticks, in points."""
-EDGE = 0.04
-"""Free space at an end of an axis, as a share of its length."""
+BEST_COLOUR = "#d55e00"  # vermilion, which the colour-blind tell from all colours of the rounds
+BAR_COLOUR = "#15607a"
+GREY = "#bbbbbb"
+TEXT_SIZE = 8.0
+"""Size of the text at ticks and in legends, in points."""
+MARGIN = 0.04
+"""Free space at an end of an axis, as a fraction of its length."""
+TICK_LETTER, LEGEND_LETTER = 0.6, 0.55
+"""Mean width of a letter, as a fraction of the size of the text. In DejaVu Sans, matplotlib's
+own, it is 0.57 to 0.64 for numbers and 0.47 to 0.61 for the words of legends."""
+LINE_HEIGHT = 1.3
+"""Height of a line of text with the space around it, as a multiple of its size."""
+LONGEST_TICK = 16
+"""Letters of a value at an axis: turned, they take less than half of a panel's height."""
+LONGEST_TICK_INSIDE = 12
+"""Letters of a value on an axis among lines, which hides the lines behind it."""
+LONGEST_LINE = 12
+"""Letters of a line of a label: ``learning_rate_init`` takes two lines."""
+MAX_TICKS_INSIDE = 12
+"""Values on an axis among lines."""
 
 
 def require_matplotlib() -> None:
@@ -38,11 +51,11 @@ class Places(NamedTuple):
 
     ax: Any  # the Axes of the picture, which panels may have covered; None if panels were given
     panels: NDArray[np.object_]
-    key: Any  # Axes above which the legend stands
-    near: bool = True  # whether these are right above panels, which may have titles
+    legend_ax: Any  # Axes above which the legend stands
+    legend_is_near: bool = True  # whether it stands right above panels, which may have titles
 
 
-def single(ax: Any, size: tuple[float, float]) -> Places:
+def place_one(ax: Any, size: tuple[float, float]) -> Places:
     """Find the place of a picture without panels."""
     from matplotlib.pyplot import figure
 
@@ -54,7 +67,7 @@ def single(ax: Any, size: tuple[float, float]) -> Places:
     return Places(axes[0], axes, axes[0])
 
 
-def several(ax: Any, n_panels: int, n_cols: int) -> Places:
+def place_panels(ax: Any, n_panels: int, n_cols: int) -> Places:
     """Find the places of a picture of several panels."""
     from matplotlib.axes import Axes
     from matplotlib.pyplot import figure
@@ -64,13 +77,18 @@ def several(ax: Any, n_panels: int, n_cols: int) -> Places:
     if ax is None:
         size = (1.8 + 2.1 * n_cols, 0.5 + 2.1 * n_rows)
         ax = figure(figsize=size, layout="constrained").add_subplot()
-    if not isinstance(ax, Axes):
-        axes = np.array(ax, dtype=object).ravel()
-        if axes.size != n_panels:
-            raise ValueError(
-                f"ax must be one Axes, or an array of {n_panels}, one a panel; got {axes.size}"
-            )
-        return Places(None, axes, axes[0])
+    if isinstance(ax, Axes):
+        return _divide(ax, n_panels, n_rows, n_cols)
+    axes = np.array(ax, dtype=object).ravel()
+    if axes.size != n_panels:
+        raise ValueError(
+            f"ax must be one Axes, or an array of {n_panels}, one a panel; got {axes.size}"
+        )
+    return Places(None, axes, axes[0])
+
+
+def _divide(ax: Any, n_panels: int, n_rows: int, n_cols: int) -> Places:
+    """Put panels in the place of Axes."""
     if not ax.axison:
         raise ValueError("ax was drawn on before; give ax=display.axes_ to draw there again")
     ax.set_axis_off()
@@ -79,32 +97,32 @@ def several(ax: Any, n_panels: int, n_cols: int) -> Places:
         sides = {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
         spec = ax.figure.add_gridspec(1, 1, **sides)[0]
     if ax.figure.get_layout_engine() is None:
-        key, above = ax, 0
+        legend_ax, n_above = ax, 0
         grid = spec.subgridspec(n_rows, n_cols, hspace=0.6, wspace=0.4)
     else:  # it makes room for all labels by itself, and for a legend if that has its own row
-        above = 1
+        n_above = 1
         grid = spec.subgridspec(n_rows + 1, n_cols, height_ratios=[0.01] + [1] * n_rows)
-        key = ax.figure.add_subplot(grid[0, :], frameon=False, xticks=[], yticks=[])
-    made = [ax.figure.add_subplot(grid[n_cols * above + i]) for i in range(n_panels)]
-    return Places(ax, np.array(made, dtype=object), key, near=not above)
+        legend_ax = ax.figure.add_subplot(grid[0, :], frameon=False, xticks=[], yticks=[])
+    panels = [ax.figure.add_subplot(grid[n_cols * n_above + i]) for i in range(n_panels)]
+    return Places(ax, np.array(panels, dtype=object), legend_ax, legend_is_near=not n_above)
 
 
-def shade(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Colours from pale to dark, whose order shows without colour vision and in print."""
+def shade(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Colours from pale at 0 to dark at 1, whose order shows without colour vision too."""
     from matplotlib import colormaps
 
-    return colormaps["YlGnBu"](0.35 + 0.65 * share)
+    return colormaps["YlGnBu"](0.35 + 0.65 * values)
 
 
-def shades(n: int) -> NDArray[np.float64]:
-    """Colours of n rounds, the last one the darkest."""
-    return shade(np.linspace(1, 0, n)[::-1])
+def round_colours(n_rounds: int) -> NDArray[np.float64]:
+    """Colours of rounds, the last one the darkest."""
+    return shade(np.linspace(1, 0, n_rounds)[::-1])
 
 
-def room_for(ax: Any) -> NDArray[np.float64]:
-    """Width and height of axes, in letters of the size of ticks."""
+def size_in_text(ax: Any) -> NDArray[np.float64]:
+    """Width and height of axes, as multiples of the size of text."""
     box = ax.get_window_extent()
-    return np.array([box.width, box.height]) * 72 / ax.figure.dpi / SMALL
+    return np.array([box.width, box.height]) * 72 / ax.figure.dpi / TEXT_SIZE
 
 
 def write_values(axis: Any, scale: Axis) -> None:
@@ -112,16 +130,16 @@ def write_values(axis: Any, scale: Axis) -> None:
 
     Numbers are thinned out. Names are turned, and cut if they are long.
     """
-    width, height = room_for(axis.axes)
+    width, height = size_in_text(axis.axes)
     across = axis.axis_name == "x"
-    needed = sum(0.6 * len(cut(text)) + 1 for _, text in scale.ticks) / width
+    needed = sum(TICK_LETTER * len(cut(text)) + 1 for _, text in scale.ticks) / width
     turned = across and needed > 1 and not (scale.ordered and scale.levels != 2)
     if turned or not across:
-        ticks = thin(scale.ticks, (width if turned else height) / 1.3)
+        ticks = thin(scale.ticks, (width if turned else height) / LINE_HEIGHT)
     else:
         ticks = thin(scale.ticks, len(scale.ticks) / needed)
     axis.set_ticks([place for place, _ in ticks], [cut(text) for _, text in ticks])
-    axis.set_tick_params(labelsize=SMALL)
+    axis.set_tick_params(labelsize=TEXT_SIZE)
     for text in axis.get_ticklabels() if turned else []:
         text.set(rotation=35, ha="right", rotation_mode="anchor")
 
@@ -130,9 +148,11 @@ def write_beside(ax: Any, place: float, scale: Axis) -> None:
     """Draw the axis of a scale at some place across, with its values on the left."""
     ax.vlines(place, 0, 1, color="black", linewidth=0.8)
     box = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.6}
-    look = {"fontsize": SMALL, "ha": "right", "va": "center", "bbox": box}
-    for height, text in thin(scale.ticks, min(12, room_for(ax)[1] / 1.3)):
-        ax.annotate(cut(text, 12), (place, height), (-4, 0), textcoords="offset points", **look)
+    look = {"fontsize": TEXT_SIZE, "ha": "right", "va": "center", "bbox": box}
+    n_most = min(MAX_TICKS_INSIDE, size_in_text(ax)[1] / LINE_HEIGHT)
+    for height, text in thin(scale.ticks, n_most):
+        shown = cut(text, LONGEST_TICK_INSIDE)
+        ax.annotate(shown, (place, height), (-4, 0), textcoords="offset points", **look)
 
 
 def thin(ticks: list[tuple[float, str]], n_most: float) -> list[tuple[float, str]]:
@@ -148,7 +168,7 @@ def score_ticks(floor: float, top: float) -> NDArray[np.float64]:
     return ticks[(ticks >= floor) & (ticks <= top)]
 
 
-def is_first(panel: Any, panels: NDArray[np.object_]) -> bool:
+def is_leftmost(panel: Any, panels: NDArray[np.object_]) -> bool:
     """Whether no other panel stands to the left of one."""
     own, others = _boxes(panel, panels)
     return not any(other.y0 == own.y0 and other.x0 < own.x0 for other in others)
@@ -161,11 +181,12 @@ def is_lowest(panel: Any, panels: NDArray[np.object_]) -> bool:
 
 
 def _boxes(panel: Any, panels: NDArray[np.object_]) -> tuple[Any, list[Any]]:
-    near = [other.get_position() for other in panels if other.figure is panel.figure]
-    return panel.get_position(), near
+    """Where a panel lies in its figure, and where all panels of that figure lie."""
+    others = [other.get_position() for other in panels if other.figure is panel.figure]
+    return panel.get_position(), others
 
 
-def entry(label: str, colour: Any, **style: Any) -> Any:
+def legend_entry(label: str, colour: Any, **style: Any) -> Any:
     """Make one entry of a legend."""
     from matplotlib.lines import Line2D
 
@@ -173,40 +194,33 @@ def entry(label: str, colour: Any, **style: Any) -> Any:
     return Line2D([], [], color=colour, label=label, **style)
 
 
-def legend(places: Places, entries: list[Any], titles: bool = False) -> None:
-    """Put a legend above a picture, in as many rows as it needs."""
-    needed = sum(0.55 * len(entry.get_label()) + 3 for entry in entries)
-    places.key.legend(
+def draw_legend(places: Places, entries: list[Any], titles: bool = False) -> None:
+    """Draw a legend above a picture, in as many rows as it needs."""
+    needed = sum(LEGEND_LETTER * len(entry.get_label()) + 3 for entry in entries)
+    places.legend_ax.legend(
         handles=entries,
         loc="lower center",
         bbox_to_anchor=(0.5, 1),
-        ncols=ceil(len(entries) / ceil(needed / room_for(places.key)[0])),
+        ncols=ceil(len(entries) / ceil(needed / size_in_text(places.legend_ax)[0])),
         frameon=False,
-        fontsize=SMALL,
-        borderaxespad=2.2 if titles and places.near else 0.5,
+        fontsize=TEXT_SIZE,
+        borderaxespad=2.2 if titles and places.legend_is_near else 0.5,
         handlelength=1.2,
         handletextpad=0.5,
         columnspacing=1.2,
     )
 
 
-def short_labels(coordinates: Sequence[Coordinate]) -> list[str]:
-    """Leave out what all parameters begin with."""
-    named = [c.label for c in coordinates if c.part >= 0]
-    start = commonprefix(named).rfind("__") + 2  # noqa: RUF071, letters are meant
-    return [c.label[start:] if start > 1 and c.part >= 0 else c.label for c in coordinates]
-
-
-def wrap(label: str, longest: int = 12) -> str:
+def wrap(label: str) -> str:
     """Break a label into lines after underscores, colons and spaces."""
     lines = [""]
     for word in re.findall(r"[^_: ]+[_: ]*", label):
-        if lines[-1] and len(lines[-1] + word.rstrip()) > longest:
+        if lines[-1] and len(lines[-1] + word.rstrip()) > LONGEST_LINE:
             lines.append("")
         lines[-1] += word
     return "\n".join(line.rstrip() for line in lines)
 
 
-def cut(text: str, longest: int = 16) -> str:
+def cut(text: str, longest: int = LONGEST_TICK) -> str:
     """Shorten a text."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,8 +1,10 @@
-"""The pictures of a search; matplotlib is imported only when they are drawn."""
+"""The pictures of a search, each a function of its record.
+
+matplotlib is imported inside functions only, so that nothing else needs it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -11,130 +13,144 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skbn.display.axes import (
-    BAR,
-    BEST,
-    EDGE,
-    FAINT,
-    SMALL,
+    BAR_COLOUR,
+    BEST_COLOUR,
+    GREY,
+    MARGIN,
+    TEXT_SIZE,
     Places,
-    entry,
-    is_first,
+    draw_legend,
+    is_leftmost,
     is_lowest,
-    legend,
-    room_for,
+    legend_entry,
+    place_one,
+    place_panels,
+    round_colours,
     score_ticks,
     shade,
-    shades,
-    short_labels,
+    size_in_text,
     wrap,
     write_beside,
     write_values,
 )
+from skbn.display.record import (
+    ScoreRange,
+    SearchRecord,
+    best_by_round,
+    best_candidate,
+    choose_curve,
+    mean_curves,
+    n_going_on,
+    require_curves,
+    rungs,
+    score_range,
+    short_labels,
+)
 
-Display = Any  # SearchDisplay, whose module imports this one
 
-
-def score_floor(scores: NDArray[np.float64]) -> float:
-    """Where the score axis ends: three times as far below the best score as the median."""
-    best, median, worst = np.nanmax(scores), np.nanmedian(scores), np.nanmin(scores)
-    return float(max(worst, best - 3 * (best - median)) if median < best else worst)
-
-
-def _to_the_end(display: Display) -> NDArray[np.float64]:
-    """Scores of those trained to the end, among which the best is chosen; NaN for others."""
-    scores: NDArray[np.float64] = np.where(display.ended, display.scores, np.nan)
-    return scores
-
-
-def draw_scores(display: Display, places: Places) -> None:
+def draw_scores(record: SearchRecord, ax: Any, n_cols: int) -> Places:
     """Draw scores against each coordinate, above the bounds of each round."""
-    scores, floor = display.scores, score_floor(display.scores)
-    top = np.nanmax(scores)
-    span = (top - floor) or 1.0
-    n_bars = len(display.bounds) if len(display.bounds) > 1 else 0
-    bars = floor - span * (2.5 * EDGE + min(0.05, 0.3 / max(n_bars, 1)) * np.arange(n_bars + 1))
-    labels = short_labels(display.coordinates)
+    places = place_panels(ax, len(record.coordinates), n_cols)
+    shown, labels = score_range(record.scores), short_labels(record.coordinates)
+    bars = _bar_heights(len(record.bounds), shown)
+    top = shown.top + 2 * MARGIN * shown.length
     for i, panel in enumerate(places.panels):
-        first = is_first(panel, places.panels)
-        _scatter(display, i, panel, floor, floor - EDGE * span)
-        if n_bars:
-            panel.axhspan(bars[-1], floor - 2 * EDGE * span, color="#f3f3f3", zorder=0)
-            _draw_bars(panel, display.bounds[:, i], bars)
+        is_left = is_leftmost(panel, places.panels)
+        _draw_candidates(record, i, panel, shown)
+        if len(bars) > 1:
+            end = shown.floor - 2 * MARGIN * shown.length
+            panel.axhspan(bars[-1], end, color="#f3f3f3", zorder=0)
+            _draw_bars(panel, record.bounds[:, i], bars)
         panel.spines[["top", "right"]].set_visible(False)
-        panel.set(xlabel=labels[i], xlim=(-EDGE, 1 + EDGE), ylim=(bars[-1], top + 2 * EDGE * span))
-        panel.set_yticks(score_ticks(floor, top + 2 * EDGE * span))
-        panel.set_ylabel(display.score_name if first else "")
-        panel.tick_params(axis="y", labelsize=SMALL, labelleft=first)
-        write_values(panel.xaxis, display.coordinates[i].axis)
-    legend(places, _entries(display, floor))
+        panel.set(xlabel=labels[i], xlim=(-MARGIN, 1 + MARGIN), ylim=(bars[-1], top))
+        panel.set_yticks(score_ticks(shown.floor, top))
+        panel.set_ylabel(record.score_name if is_left else "")
+        panel.tick_params(axis="y", labelsize=TEXT_SIZE, labelleft=is_left)
+        write_values(panel.xaxis, record.coordinates[i].axis)
+    draw_legend(places, _score_entries(record, shown))
+    return places
 
 
-def _scatter(display: Display, i: int, panel: Any, floor: float, edge: float) -> None:
-    """Draw the candidates: as dots, below the floor as triangles, crosses if they failed."""
-    x, scores, colours = display.units[:, i], display.scores, shades(len(display.bounds))
-    for marker, chosen in _marks(scores, floor).items():
+def _bar_heights(n_rounds: int, shown: ScoreRange) -> NDArray[np.float64]:
+    """Heights of the bars of rounds, and of the lower end of the axis, which comes last."""
+    n_bars = n_rounds if n_rounds > 1 else 0
+    steps = min(0.05, 0.3 / max(n_bars, 1)) * np.arange(n_bars + 1, dtype=np.float64)
+    return shown.floor - shown.length * (2.5 * MARGIN + steps)
+
+
+def _draw_candidates(record: SearchRecord, i: int, panel: Any, shown: ScoreRange) -> None:
+    """Draw candidates as dots, below the floor as triangles, and as crosses if they failed."""
+    x, scores, colours = record.units[:, i], record.scores, round_colours(len(record.bounds))
+    edge = shown.floor - MARGIN * shown.length
+    for marker, chosen in _by_marker(scores, shown.floor).items():
         heights = scores[chosen] if marker == "o" else np.full(chosen.sum(), edge)
         look = {"linewidths": 1} if marker == "x" else {"edgecolors": "white", "linewidths": 0.4}
-        c = colours[display.rounds[chosen]]
+        c = colours[record.rounds[chosen]]
         panel.scatter(x[chosen], heights, s=min(22, 4000 / len(x)), c=c, marker=marker, **look)
-    best = np.nanargmax(_to_the_end(display))
-    panel.scatter(x[best], scores[best], s=140, c=BEST, marker="*", edgecolors="white")
+    best = best_candidate(record)
+    panel.scatter(x[best], scores[best], s=140, c=BEST_COLOUR, marker="*", edgecolors="white")
 
 
-def _marks(scores: NDArray[np.float64], floor: float) -> dict[str, NDArray[np.bool_]]:
+def _by_marker(scores: NDArray[np.float64], floor: float) -> dict[str, NDArray[np.bool_]]:
+    """Candidates on the axis, below its floor, and failed ones, by their marker."""
     return {"o": scores >= floor, "v": scores < floor, "x": np.isnan(scores)}
 
 
-def _draw_bars(panel: Any, bounds: NDArray[np.float64], heights: NDArray[Any]) -> None:
+def _draw_bars(panel: Any, bounds: NDArray[np.float64], heights: NDArray[np.float64]) -> None:
     """Draw the bounds of each round, for all but the last of the heights."""
-    colours = shades(len(bounds))
-    for ends, height, colour in zip(bounds, heights[:-1], colours, strict=False):
+    colours = round_colours(len(bounds))
+    for ends, height, colour in zip(bounds, heights[:-1], colours, strict=True):
         panel.plot(ends, [height] * 2, color=colour, linewidth=3, solid_capstyle="round")
 
 
-def _entries(display: Display, floor: float) -> list[Any]:
+def _score_entries(record: SearchRecord, shown: ScoreRange) -> list[Any]:
     """Legend of the scores: rounds, some of many, and the marks that are there."""
-    n, names = len(display.bounds), {"v": "below the axis", "x": "failed"}
-    marks = _marks(display.scores, floor)
-    entries = [*_round_entries(n, marker="o", markersize=5), entry("bounds", FAINT, linewidth=3)]
-    best = entry("best", BEST, marker="*", markersize=10)
-    return [*(entries if n > 1 else []), best] + [
-        entry(name, "black", marker=marker, markersize=5)
+    n_rounds, names = len(record.bounds), {"v": "below the axis", "x": "failed"}
+    by_marker = _by_marker(record.scores, shown.floor)
+    entries = _round_entries(n_rounds, marker="o", markersize=5)
+    entries.append(legend_entry("bounds", GREY, linewidth=3))
+    best = legend_entry("best", BEST_COLOUR, marker="*", markersize=10)
+    return [*(entries if n_rounds > 1 else []), best] + [
+        legend_entry(name, "black", marker=marker, markersize=5)
         for marker, name in names.items()
-        if marks[marker].any()
+        if by_marker[marker].any()
     ]
 
 
-def _round_entries(n: int, **style: Any) -> list[Any]:
-    """Legend of n rounds, some of many."""
-    shown = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
-    return [entry(f"round {i}", shades(n)[i], **style) for i in shown]
+def _round_entries(n_rounds: int, **style: Any) -> list[Any]:
+    """Legend of rounds, some of many."""
+    named = np.unique(np.linspace(0, n_rounds - 1, 5).round().astype(int))
+    return [legend_entry(f"round {i}", round_colours(n_rounds)[i], **style) for i in named]
 
 
-def draw_narrowing(display: Display, shown: Sequence[int], places: Places) -> None:
+def draw_narrowing(record: SearchRecord, ax: Any, n_cols: int) -> Places:
     """Draw the bounds of each round, its candidates, and the best one so far."""
-    numbers = np.arange(len(display.bounds))
-    ranks = np.nan_to_num(_to_the_end(display), nan=-np.inf)
-    best = [np.argmax(np.where(display.rounds <= n, ranks, -np.inf)) for n in numbers]
-    colours, labels = shades(len(numbers)), short_labels(display.coordinates)
-    for panel, i in zip(places.panels, shown, strict=True):
-        low, high = display.bounds[:, i].T
+    ordered = [i for i, c in enumerate(record.coordinates) if c.axis.ordered]
+    if not ordered:
+        raise ValueError("kind='narrowing' needs a parameter whose values have an order")
+    places = place_panels(ax, len(ordered), n_cols)
+    numbers, best = np.arange(len(record.bounds)), best_by_round(record)
+    colours, labels = round_colours(len(numbers)), short_labels(record.coordinates)
+    for panel, i in zip(places.panels, ordered, strict=True):
+        low, high = record.bounds[:, i].T
         panel.bar(numbers, high - low, 0.94, low, color=colours, alpha=0.3)
-        panel.scatter(_spread(display.rounds), display.units[:, i], s=5, c=colours[display.rounds])
-        panel.plot(numbers, display.units[best, i], color=BEST, marker="*", markersize=9)
-        panel.set(xlim=(-0.6, len(numbers) - 0.4), ylim=(-EDGE, 1 + EDGE))
+        across = _side_by_side(record.rounds)
+        panel.scatter(across, record.units[:, i], s=5, c=colours[record.rounds])
+        panel.plot(numbers, record.units[best, i], color=BEST_COLOUR, marker="*", markersize=9)
+        panel.set(xlim=(-0.6, len(numbers) - 0.4), ylim=(-MARGIN, 1 + MARGIN))
         panel.set_title(labels[i], fontsize="medium")
         panel.spines[["top", "right"]].set_visible(False)
         panel.set_xticks(numbers[:: ceil(len(numbers) / 10)])
         panel.set_xlabel("round" if is_lowest(panel, places.panels) else "")
-        write_values(panel.yaxis, display.coordinates[i].axis)
-    band = entry("bounds", FAINT, linewidth=8, solid_capstyle="butt")
-    candidate = entry("candidate", "black", marker=".", markersize=4)
-    best_so_far = entry("best so far", BEST, marker="*", markersize=9)
-    legend(places, [band, candidate, best_so_far], titles=True)
+        write_values(panel.yaxis, record.coordinates[i].axis)
+    bounds = legend_entry("bounds", GREY, linewidth=8, solid_capstyle="butt")
+    candidate = legend_entry("candidate", "black", marker=".", markersize=4)
+    best_so_far = legend_entry("best so far", BEST_COLOUR, marker="*", markersize=9)
+    draw_legend(places, [bounds, candidate, best_so_far], titles=True)
+    return places
 
 
-def _spread(rounds: NDArray[np.int64]) -> NDArray[np.float64]:
+def _side_by_side(rounds: NDArray[np.int64]) -> NDArray[np.float64]:
     """Places of candidates side by side in their round, in the order of drawing."""
     places = rounds.astype(float)
     for number in np.unique(rounds):
@@ -143,58 +159,67 @@ def _spread(rounds: NDArray[np.int64]) -> NDArray[np.float64]:
     return places
 
 
-def draw_parallel(display: Display, ax: Any) -> None:
+def draw_parallel(record: SearchRecord, ax: Any) -> Places:
     """Draw a line a candidate through all coordinates to its score, the best on top."""
+    n = len(record.coordinates)
+    places = place_one(ax, (3.4 + 0.57 * n, 4.2))
+    ax, shown = places.ax, score_range(record.scores)
+    _draw_lines_to_scores(record, ax, shown)
+    for place, coordinate in enumerate(record.coordinates):
+        write_beside(ax, place, coordinate.axis)
+    labels = [wrap(label) for label in [*short_labels(record.coordinates), record.score_name]]
+    ax.set_xticks(range(n + 1), labels)
+    ax.tick_params(length=0, labelsize=TEXT_SIZE, labeltop=True, labelbottom=False)
+    ax.spines[:].set_visible(False)
+    _draw_score_axis(ax, n, shown, cut_off=bool(shown.floor > np.nanmin(record.scores)))
+    return places
+
+
+def _draw_lines_to_scores(record: SearchRecord, ax: Any, shown: ScoreRange) -> None:
+    """Draw a line for each candidate that did not fail, coloured by its score."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import to_rgba
 
-    scores, n = display.scores, len(display.coordinates)
-    floor, top = score_floor(scores), np.nanmax(scores)
+    scores, best = record.scores, best_candidate(record)
     order = np.argsort(scores, kind="stable")[: np.isfinite(scores).sum()]
-    best = np.nanargmax(_to_the_end(display))
     order = np.append(order[order != best], best)
-    heights = np.clip((scores[order] - floor) / ((top - floor) or 1.0), 0, 1)
+    heights = np.clip((scores[order] - shown.floor) / shown.length, 0, 1)
     # Candidates of the same value are spread over its part of the axis, the best on top.
-    parts = np.array([c.axis.levels and 0.6 / c.axis.levels for c in display.coordinates])
-    lines = np.column_stack([display.units[order] + np.outer(heights - 0.5, parts), heights])
-    segments = np.stack([np.broadcast_to(np.arange(n + 1), lines.shape), lines], axis=2)
+    parts = np.array([c.axis.levels and 0.6 / c.axis.levels for c in record.coordinates])
+    lines = np.column_stack([record.units[order] + np.outer(heights - 0.5, parts), heights])
+    across = np.broadcast_to(np.arange(lines.shape[1]), lines.shape)
     colours, widths = shade(heights), np.full(len(order), min(1.0, 160 / len(order)))
-    colours[-1], widths[-1] = to_rgba(BEST), 2.5
-    ax.add_collection(LineCollection(list(segments), colors=colours, linewidths=widths))
-    for place, coordinate in enumerate(display.coordinates):
-        write_beside(ax, place, coordinate.axis)
-    labels = [wrap(label) for label in [*short_labels(display.coordinates), display.score_name]]
-    ax.set_xticks(range(n + 1), labels)
-    ax.tick_params(length=0, labelsize=SMALL, labeltop=True, labelbottom=False)
-    ax.spines[:].set_visible(False)
-    _draw_score_axis(ax, n, floor, top, cut_off=bool(floor > np.nanmin(scores)))
+    colours[-1], widths[-1] = to_rgba(BEST_COLOUR), 2.5
+    segments = list(np.stack([across, lines], axis=2))
+    ax.add_collection(LineCollection(segments, colors=colours, linewidths=widths))
 
 
-def _draw_score_axis(ax: Any, place: int, floor: float, top: float, cut_off: bool) -> None:
+def _draw_score_axis(ax: Any, place: int, shown: ScoreRange, cut_off: bool) -> None:
     """Draw the colours of scores as the last axis, with values on its right."""
     width = 0.012 * (place + 1)
     colours = shade(np.linspace(0, 1, 200))[:, None]
     ax.imshow(colours, extent=(place, place + width, 0, 1), origin="lower", aspect="auto")
-    ax.set(xlim=(-width, place + width), ylim=(-EDGE, 1 + EDGE))
-    ticks = score_ticks(floor, top)
+    ax.set(xlim=(-width, place + width), ylim=(-MARGIN, 1 + MARGIN))
+    ticks = score_ticks(shown.floor, shown.top)
     texts = [f"{tick:.4g}" for tick in ticks]
     if cut_off:
-        kept = ticks > floor + 0.05 * (top - floor)
-        ticks = np.append(floor, ticks[kept])
-        texts = [f"≤ {floor:.4g}", *np.array(texts)[kept]]
+        kept = ticks > shown.floor + 0.05 * shown.length
+        ticks = np.append(shown.floor, ticks[kept])
+        texts = [f"≤ {shown.floor:.4g}", *np.array(texts)[kept]]
     ax.yaxis.tick_right()
-    ax.set_yticks((ticks - floor) / ((top - floor) or 1.0), texts)
+    ax.set_yticks((ticks - shown.floor) / shown.length, texts)
 
 
-def draw_importance(importances: pd.DataFrame, explained: float, ax: Any) -> None:
+def draw_importance(importances: pd.DataFrame, explained: float, ax: Any) -> Places:
     """Draw a bar for each coordinate, the longest on top."""
-    y = np.arange(len(importances))
+    places, y = place_one(ax, (6.4, 1 + 0.32 * len(importances))), np.arange(len(importances))
+    ax = places.ax
     ax.barh(
         y,
         importances["mean"],
         xerr=importances["std"],
         height=0.7,
-        color=BAR,
+        color=BAR_COLOUR,
         error_kw={"elinewidth": 1, "capsize": 2.5},
     )
     ax.axvline(0, color="black", linewidth=0.8)
@@ -206,77 +231,72 @@ def draw_importance(importances: pd.DataFrame, explained: float, ax: Any) -> Non
         "share of the variance of the ranks of scores\n"
         f"(a forest explains {max(explained, 0) * 100:.0f} % of it, on candidates it has not seen)"
     )
+    return places
 
 
-def draw_learning_curves(display: Display, curve: str, places: Places) -> None:
+def draw_learning_curves(record: SearchRecord, ax: Any, curve: str | None) -> Places:
     """Draw a line a candidate against the epoch, in grey if it was left behind."""
+    curves = require_curves(record)
+    curve = choose_curve(curves, curve)
+    places, means = place_one(ax, (6.4, 4.2)), mean_curves(curves, curve)
+    ax, sign = places.ax, -1 if curve.endswith("loss") else 1
+    shown = score_range(sign * np.concatenate(list(means.values())))
+    _draw_curves(record, means, ax, shown, sign)
+    best = best_candidate(record)
+    star = {"marker": "*", "markersize": 12, "markeredgecolor": "white"}
+    ax.plot(means.get(best, []), color=BEST_COLOUR, linewidth=2.2, markevery=[-1], zorder=4, **star)
+    _write_epochs(ax, curves["epoch"].max(), curve)
+    margin = MARGIN * shown.length
+    ax.set_ylim(np.sort([sign * (shown.floor - 2 * margin), sign * (shown.top + margin)]))
+    _draw_rungs(curves, ax)
+    entries = _round_entries(len(record.bounds))
+    if not record.ended[list(means)].all():
+        entries.append(legend_entry("left behind", GREY, linestyle="-", marker="o", markersize=3))
+    entries.append(legend_entry(f"best: candidate {best}", BEST_COLOUR, **star))
+    draw_legend(places, entries, titles=True)
+    return places
+
+
+def _draw_curves(
+    record: SearchRecord, means: dict[int, pd.Series], ax: Any, shown: ScoreRange, sign: int
+) -> None:
+    """Draw a line for each candidate, and a dot or a triangle where it ends.
+
+    Better values lie above with ``sign=1``, below with ``sign=-1``.
+    """
     from matplotlib.collections import LineCollection
     from matplotlib.colors import to_rgba
-    from matplotlib.ticker import MaxNLocator
 
-    ax, means = places.ax, mean_curves(display.curves, curve)
-    drawn = np.array(sorted(means, key=lambda i: display.ended[i]))  # on top, who came to the end
+    drawn = np.array(sorted(means, key=lambda i: record.ended[i]))  # those that ended, on top
     lines = [np.column_stack([means[i].index, means[i]]) for i in drawn]
-    up = -1 if curve.endswith("loss") else 1  # where better values lie
-    values = up * np.concatenate(lines)[:, 1]
-    floor, top = score_floor(values), values.max()
-    span = (top - floor) or 1.0
-    ended, ends = display.ended[drawn], np.array([line[-1] for line in lines])
-    below = up * ends[:, 1] < floor
-    ends[below, 1] = up * (floor - EDGE * span)
-    colours = shades(len(display.bounds))[display.rounds[drawn]]
-    colours[~ended] = to_rgba(FAINT)
+    ended, ends = record.ended[drawn], np.array([line[-1] for line in lines])
+    below = sign * ends[:, 1] < shown.floor
+    ends[below, 1] = sign * (shown.floor - MARGIN * shown.length)
+    colours = round_colours(len(record.bounds))[record.rounds[drawn]]
+    colours[~ended] = to_rgba(GREY)
     widths = np.where(ended, min(1.2, 20 / max(ended.sum(), 1)), 0.6)
     ax.add_collection(LineCollection(lines, colors=colours, linewidths=widths, zorder=2))
-    for marker, chosen in {"o": ~below, "v" if up > 0 else "^": below}.items():
+    for marker, chosen in {"o": ~below, "v" if sign > 0 else "^": below}.items():
         ax.scatter(*ends[chosen].T, s=8 if marker == "o" else 16, c=colours[chosen], marker=marker)
-    best = int(np.nanargmax(_to_the_end(display)))
-    star = {"marker": "*", "markersize": 12, "markeredgecolor": "white"}
-    ax.plot(means.get(best, []), color=BEST, linewidth=2.2, markevery=[-1], zorder=4, **star)
-    limits = up * np.array([floor - 2 * EDGE * span, top + EDGE * span])
-    ax.set(xlim=(0, display.curves["epoch"].max() * (1 + EDGE / 2)), ylim=np.sort(limits))
-    ax.set(xlabel="epoch", ylabel=curve.replace("_", " "))
+
+
+def _write_epochs(ax: Any, n_epochs: int, curve: str) -> None:
+    """Write whole epochs at the lower axis, and the names of both axes."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set(xlim=(0, n_epochs * (1 + MARGIN / 2)), xlabel="epoch", ylabel=curve.replace("_", " "))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.spines[["top", "right"]].set_visible(False)
-    _draw_rungs(display.curves, ax)
-    entries = _round_entries(len(display.bounds))
-    if not ended.all():
-        entries.append(entry("left behind", FAINT, linestyle="-", marker="o", markersize=3))
-    entries.append(entry(f"best: candidate {best}", BEST, **star))
-    legend(places, entries, titles=True)
 
 
 def _draw_rungs(curves: pd.DataFrame, ax: Any) -> None:
     """Draw a line at each rung, and write how many went on where there is room for it."""
-    n_epochs = curves.groupby("candidate")["epoch"].max()
-    width = 5 * ax.get_xlim()[1] / room_for(ax)[0]
+    width = 5 * ax.get_xlim()[1] / size_in_text(ax)[0]  # of the text, in epochs
     free = np.inf
     for rung in rungs(curves)[::-1]:
         ax.axvline(rung, color="#dddddd", linewidth=0.8, zorder=1)
         if rung + width < free:
-            n, free = (n_epochs > rung).sum(), rung
+            n, free = n_going_on(curves, rung), rung
             place = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points"}
-            look = {"ha": "center", "fontsize": SMALL, "color": "#777777"}
+            look = {"ha": "center", "fontsize": TEXT_SIZE, "color": "#777777"}
             ax.annotate(f"{n} {'goes' if n == 1 else 'go'} on", (rung, 1), (0, 3), **place, **look)
-
-
-def rungs(curves: pd.DataFrame) -> NDArray[np.int64]:
-    """Epochs after which some were left behind: those of scores with others to come."""
-    scored = curves.dropna(subset="score")
-    last = scored.groupby(["candidate", "split"])["epoch"].transform("max")
-    return np.unique(scored["epoch"][scored["epoch"] < last])
-
-
-def mean_curves(curves: pd.DataFrame, curve: str) -> dict[int, Any]:
-    """Mean of a curve over splits by candidate, where it was measured on all of them.
-
-    What a split had in the end stays its value while others train on.
-    """
-    means = {}
-    for candidate, own in curves.groupby("candidate"):
-        table = own.pivot(index="epoch", columns="split", values=curve)
-        known = table.notna() | table.bfill().isna()
-        mean = table.ffill()[known.all(axis=1)].mean(axis=1, skipna=False)
-        if np.isfinite(mean).any():
-            means[int(candidate)] = mean[np.isfinite(mean)]
-    return means

@@ -1,43 +1,35 @@
-"""Pictures of a search, in the manner of scikit-learn's Display classes."""
+"""A search that can be drawn, in the manner of scikit-learn's Display classes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from scipy.stats import rankdata
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.inspection import permutation_importance
-from sklearn.model_selection import ShuffleSplit
-from sklearn.preprocessing import scale
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
-
-from skbn.display import pictures as drawing
-from skbn.display.axes import Places, require_matplotlib, several, short_labels, single
-from skbn.search.space import Coordinate, Space
+from skbn.display.axes import require_matplotlib
+from skbn.display.pictures import (
+    draw_importance,
+    draw_learning_curves,
+    draw_narrowing,
+    draw_parallel,
+    draw_scores,
+)
+from skbn.display.record import SearchRecord, check_choice, importances
 
 KINDS = ("scores", "narrowing", "parallel", "importance", "learning_curves")
-FEWEST = 8
-"""Candidates without which nothing can be said about importance."""
-N_SPLITS = 10
 
 
-class SearchDisplay:
+class SearchDisplay(SearchRecord):
     """Pictures of what a search tried and found.
 
-    Make one with `from_search`. For `CoarseToFineSearchCV`, and for any search over
+    `from_search` makes one of a `CoarseToFineSearchCV`, or of any search over
     ``param_distributions``, such as `sklearn.model_selection.RandomizedSearchCV`, whose
-    candidates then count as one round drawn over the whole space. It needs matplotlib.
+    candidates then count as one round drawn over the whole space. matplotlib must be
+    installed.
 
     Every picture shows *coordinates*, each on its own scale: a log-uniform
     parameter on a logarithmic one, the entries of a list at equal distances. A
     parameter such as ``hidden_layer_sizes`` may have several, and one with a single
-    value has none. What all names begin with, such as the step of a pipeline, is
-    left out of the labels.
+    value has none. The labels leave out the common beginning of all names, such as the
+    step of a pipeline.
 
     Parameters
     ----------
@@ -45,21 +37,21 @@ class SearchDisplay:
         What is searched over.
 
     units : ndarray of shape (n_candidates, n_coordinates)
-        Where each candidate lies on each coordinate, from 0 to 1. NaN where the
+        Place of each candidate on each coordinate, from 0 to 1. NaN where the
         coordinate has no say, because it belongs to another dict of several.
 
     scores : ndarray of shape (n_candidates,)
         Mean test scores; NaN for candidates that failed.
 
     rounds : ndarray of shape (n_candidates,)
-        Number of the round in which each was drawn.
+        Number of the round in which each candidate was drawn.
 
     draws : ndarray of shape (n_candidates,)
-        How each was drawn: "global", over the whole space, "local", near the best
+        How each candidate was drawn: "global", over the whole space, "local", near the best
         ones so far, or "known", one of the best of an earlier search.
 
     bounds : ndarray of shape (n_rounds, n_coordinates, 2)
-        Between which coordinates the local draws of each round lie. NaN where there
+        Coordinates between which the local draws of each round lie. NaN where there
         is no order.
 
     score_name : str
@@ -71,7 +63,8 @@ class SearchDisplay:
         search with ``resource="epochs"``.
 
     ended : ndarray of shape (n_candidates,), default=None
-        Whether each was trained to the end and not left behind on a rung. None is all.
+        Whether each candidate was trained to the end and not left behind on a rung. None
+        means that all were.
 
     Attributes
     ----------
@@ -108,29 +101,6 @@ class SearchDisplay:
     >>> plt.close("all")
     """
 
-    def __init__(
-        self,
-        *,
-        coordinates: Sequence[Coordinate],
-        units: NDArray[np.float64],
-        scores: NDArray[np.float64],
-        rounds: NDArray[np.int64],
-        draws: NDArray[np.str_],
-        bounds: NDArray[np.float64],
-        score_name: str,
-        curves: pd.DataFrame | None = None,
-        ended: NDArray[np.bool_] | None = None,
-    ) -> None:
-        self.coordinates = coordinates
-        self.units = units
-        self.scores = scores
-        self.rounds = rounds
-        self.draws = draws
-        self.bounds = bounds
-        self.score_name = score_name
-        self.curves = curves
-        self.ended = np.full(len(scores), True) if ended is None else ended
-
     @classmethod
     def from_search(
         cls,
@@ -141,7 +111,7 @@ class SearchDisplay:
         ax: Any = None,
         n_cols: int = 3,
         curve: str | None = None,
-    ) -> SearchDisplay:
+    ) -> Self:
         """Draw a picture of a fitted search.
 
         Parameters
@@ -152,7 +122,7 @@ class SearchDisplay:
                 default="scores"
             Which picture; see `plot`.
         metric : str, default=None
-            Name of the score, of a search that has several. None is the one the search
+            Name of the score, of a search that has several. None is the score the search
             refits by, or else the first.
         ax : Axes or array of Axes, default=None
             Where to draw; see `plot`.
@@ -177,14 +147,13 @@ class SearchDisplay:
             If there is no such kind, metric or curve, or nothing to draw.
         """
         require_matplotlib()
-        check_is_fitted(search, "cv_results_")
-        _check_choice("kind", kind, KINDS)
-        display = cls(**_read(search, metric))
+        check_choice("kind", kind, KINDS)
+        display = super().from_search(search, metric=metric)
         return display.plot(ax, kind=kind, n_cols=n_cols, curve=curve)
 
     def plot(
         self, ax: Any = None, *, kind: str = "scores", n_cols: int = 3, curve: str | None = None
-    ) -> SearchDisplay:
+    ) -> Self:
         """Draw a picture.
 
         Parameters
@@ -202,8 +171,8 @@ class SearchDisplay:
               by round. Bars beneath show the bounds of each round. So that awful
               candidates do not squeeze all others together, the score axis reaches
               at most three times as far below the best score as the median lies:
-              candidates further down are triangles at its lower end. Those that failed
-              are crosses.
+              candidates further down are triangles at its lower end. Failed ones are
+              crosses.
             - "narrowing": the bounds of each round on each coordinate that has an order,
               all candidates side by side as they were drawn, and the best one so far.
             - "parallel": a line a candidate through all coordinates to its score, which
@@ -211,11 +180,11 @@ class SearchDisplay:
               as in "scores". Candidates with the same entry of a list are drawn apart.
             - "importance": how much of the score each coordinate decides; see Notes.
             - "learning_curves": a line a candidate against the epoch, the mean over splits,
-              for a search with ``resource="epochs"``. Those trained to the end are coloured
-              by round; those left behind are grey and end on the rung where they were, above
-              which stands how many went on. The axis reaches at most three times as far from
-              the best value as the median of all lies; where a line ends beyond there is a
-              triangle.
+              for a search with ``resource="epochs"``. Candidates trained to the end are
+              coloured by round; the others are grey and end on the rung where they were left
+              behind, above which stands how many went on. The axis reaches at most three
+              times as far from the best value as the median of all lies; where a line ends
+              beyond there is a triangle.
 
         n_cols : int, default=3
             Most panels side by side.
@@ -242,151 +211,28 @@ class SearchDisplay:
         For "importance" a random forest learns the rank of the score from the
         coordinates, on three quarters of the candidates. On the others one coordinate
         is shuffled, and half the increase of the mean squared error, over the variance
-        of the ranks, is the share of it that goes with this coordinate, alone or
+        of the ranks, is the share of the variance that goes with this coordinate, alone or
         together with others (its total Sobol index, if the forest were exact). Bars
         are means over 10 random splits, lines their standard deviations. A coordinate
         that does nothing comes out near zero, above or below. The label says how much
         the forest explains: where that is little, the bars mean little.
 
-        Only candidates drawn over the whole space count. Those drawn near the best ones
-        lie close together on all coordinates at once, so that any coordinate, even one
+        Only candidates drawn over the whole space count. Candidates drawn near the best
+        ones lie close together on all coordinates at once, so that any coordinate, even one
         that does nothing, could stand for the others.
         """
         require_matplotlib()
-        _check_choice("kind", kind, KINDS)
-        ordered = [i for i, c in enumerate(self.coordinates) if c.axis.ordered]
+        check_choice("kind", kind, KINDS)
         if kind == "scores":
-            drawing.draw_scores(self, self._place(several(ax, len(self.coordinates), n_cols)))
+            places = draw_scores(self, ax, n_cols)
         elif kind == "narrowing":
-            if not ordered:
-                raise ValueError("kind='narrowing' needs a parameter whose values have an order")
-            places = self._place(several(ax, len(ordered), n_cols))
-            drawing.draw_narrowing(self, ordered, places)
+            places = draw_narrowing(self, ax, n_cols)
         elif kind == "parallel":
-            places = self._place(single(ax, (3.4 + 0.57 * len(self.coordinates), 4.2)))
-            drawing.draw_parallel(self, places.ax)
+            places = draw_parallel(self, ax)
         elif kind == "learning_curves":
-            curve = _curve(self.curves, curve)
-            places = self._place(single(ax, (6.4, 4.2)))
-            drawing.draw_learning_curves(self, curve, places)
+            places = draw_learning_curves(self, ax, curve)
         else:
-            self.importances_, explained = _importances(self)
-            places = self._place(single(ax, (6.4, 1 + 0.32 * len(self.coordinates))))
-            drawing.draw_importance(self.importances_, explained, places.ax)
-        return self
-
-    def _place(self, places: Places) -> Places:
+            self.importances_, explained = importances(self)
+            places = draw_importance(self.importances_, explained, ax)
         self.ax_, self.axes_, self.figure_ = places.ax, places.panels, places.panels[0].figure
-        return places
-
-
-def _check_choice(name: str, value: Any, valid: Sequence[str]) -> None:
-    if value not in valid:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, valid))}; got {value!r}")
-
-
-def _read(search: Any, metric: str | None) -> dict[str, Any]:
-    """Read what is to be drawn out of a fitted search."""
-    if not hasattr(search, "param_distributions"):
-        raise TypeError(
-            "search must have param_distributions, as CoarseToFineSearchCV has and "
-            f"RandomizedSearchCV; got {type(search).__name__}"
-        )
-    space, results = Space(search.param_distributions), search.cv_results_
-    if not space.coordinates:
-        raise ValueError(f"nothing to draw: each parameter of {space} has one value only")
-    metric = _metric(search, metric)
-    scores = np.asarray(results[f"mean_test_{metric}"], dtype=float)
-    if not np.isfinite(scores).any():
-        raise ValueError(f"nothing to draw: no candidate has a finite {metric}")
-    units = np.array([space.encode(params) for params in results["params"]])
-    rounds = np.asarray(results.get("round", np.zeros(len(scores))), dtype=int)
-    return {
-        "coordinates": space.coordinates,
-        "units": np.where([space.active(unit) for unit in units], units, np.nan),
-        "scores": np.where(np.isfinite(scores), scores, np.nan),
-        "rounds": rounds,
-        "draws": np.asarray(results.get("draw", ["global"] * len(scores)), dtype=str),
-        "bounds": _bounds(space, getattr(search, "bounds_history_", [{}] * (rounds.max() + 1))),
-        "score_name": search.scoring
-        if metric == "score" and isinstance(search.scoring, str)
-        else metric,
-        **_read_curves(search, metric),
-    }
-
-
-def _read_curves(search: Any, metric: str) -> dict[str, Any]:
-    """Read the learning curves, if there are any, and who was trained to the end."""
-    if not hasattr(search, "learning_curves_"):
-        return {}
-    results, curves = search.cv_results_, search.learning_curves_
-    n_epochs, ranks = results["n_epochs"], results[f"rank_test_{metric}"]
-    # A rung that not all splits reached, because the search was interrupted, is left out.
-    curves = curves[curves["epoch"].to_numpy() <= n_epochs[curves["candidate"]]]
-    # Others may have ended on a rung by themselves: those that rank as if they had.
-    finite = np.isfinite(results[f"mean_test_{metric}"])
-    surely = ~np.isin(n_epochs, drawing.rungs(curves)) | (n_epochs == n_epochs[finite].max())
-    return {"curves": curves, "ended": ranks <= ranks[finite & surely].max()}
-
-
-def _curve(curves: pd.DataFrame | None, curve: str | None) -> str:
-    """Name of the learning curve to draw."""
-    if curves is None:
-        raise ValueError(
-            "kind='learning_curves' needs the learning curves of a search: use "
-            "CoarseToFineSearchCV(..., resource='epochs')"
-        )
-    known = [
-        name
-        for name in curves.columns.drop(["candidate", "split", "epoch"])
-        if np.isfinite(curves[name]).any()
-    ]
-    if curve is None:
-        return "validation_accuracy" if "validation_accuracy" in known else "score"
-    _check_choice("curve", curve, known)
-    return curve
-
-
-def _metric(search: Any, metric: str | None) -> str:
-    """Name of the score to draw, as the results have it behind ``mean_test_``."""
-    start = "mean_test_"
-    known = [name.removeprefix(start) for name in search.cv_results_ if name.startswith(start)]
-    if metric is None:
-        return search.refit if search.refit in known else known[0]
-    _check_choice("metric", metric, known)
-    return metric
-
-
-def _bounds(space: Space, history: Sequence[dict[str, tuple[Any, Any]]]) -> NDArray[np.float64]:
-    """Bounds of each round as coordinates; without any, the whole space."""
-    labels = [c.label for c in space.coordinates]
-    bounds = np.full((len(history), len(labels), 2), np.nan)
-    bounds[:, [c.axis.ordered for c in space.coordinates]] = 0, 1
-    for number, by_label in enumerate(history):
-        for label, ends in by_label.items():
-            bounds[number, labels.index(label)] = [space.position(label, end) for end in ends]
-    return bounds
-
-
-def _importances(display: SearchDisplay) -> tuple[pd.DataFrame, float]:
-    """Importance of each coordinate, and the share of the variance that is explained."""
-    used = np.isfinite(display.scores) & (display.draws == "global")
-    if used.sum() < FEWEST:
-        raise ValueError(
-            f"kind='importance' needs at least {FEWEST} candidates that were drawn over the "
-            f"whole space and did not fail, got {used.sum()}: raise the number of candidates"
-        )
-    X = np.nan_to_num(display.units[used], nan=0.5)
-    y = scale(rankdata(display.scores[used]))
-    rng, increases, errors = check_random_state(0), [], []
-    for train, test in ShuffleSplit(N_SPLITS, test_size=0.25, random_state=0).split(X):
-        forest = RandomForestRegressor(30, random_state=rng).fit(X[train], y[train])
-        shuffled = permutation_importance(
-            forest, X[test], y[test], scoring="neg_mean_squared_error", random_state=rng
-        )
-        increases.append(shuffled.importances_mean)
-        errors.append(np.mean((forest.predict(X[test]) - y[test]) ** 2))
-    shares = np.array(increases) / 2
-    labels = short_labels(display.coordinates)
-    table = pd.DataFrame({"mean": shares.mean(axis=0), "std": shares.std(axis=0)}, index=labels)
-    return table.sort_values("mean", ascending=False), float(1 - np.mean(errors))
+        return self

@@ -604,7 +604,7 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch):
             draw()
 
 
-@pytest.mark.parametrize("name", ["search_display", "pictures", "axes"])
+@pytest.mark.parametrize("name", ["record", "pictures", "axes", "search_display"])
 def test_matplotlib_is_imported_inside_functions_only(name):
     tree = ast.parse((Path(skbn.__file__).parent / "display" / f"{name}.py").read_text())
     imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
