@@ -1,0 +1,50 @@
+"""What cannot be drawn is refused, and matplotlib is needed for drawing only."""
+
+import ast
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_searches import DICT, as_fitted
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import RandomizedSearchCV
+
+import skbn
+from skbn.display import SearchDisplay
+
+
+def test_what_cannot_be_drawn():
+    with pytest.raises(NotFittedError):
+        SearchDisplay.from_search(RandomizedSearchCV(DummyClassifier(), DICT))
+    search = as_fitted(DICT)
+    kinds = "'scores', 'narrowing', 'parallel', 'importance', 'learning_curves'"
+    with pytest.raises(ValueError, match=f"kind must be one of {kinds}; got 'pie'"):
+        SearchDisplay.from_search(search, kind="pie")
+    with pytest.raises(ValueError, match=f"kind must be one of {kinds}; got 'pie'"):
+        SearchDisplay.from_search(search).plot(kind="pie")
+    search.cv_results_["mean_test_score"][:] = np.nan
+    with pytest.raises(ValueError, match="nothing to draw: no candidate has a finite score"):
+        SearchDisplay.from_search(search)
+    fixed = as_fitted({"a": [1]}, score=lambda params: 1)
+    with pytest.raises(ValueError, match=r"nothing to draw: each parameter .* has one value only"):
+        SearchDisplay.from_search(fixed)
+    unordered = as_fitted({"a": ["x", "y", "z"]}, score=lambda params: 1)
+    with pytest.raises(ValueError, match="needs a parameter whose values have an order"):
+        SearchDisplay.from_search(unordered, kind="narrowing")
+
+
+def test_without_matplotlib_it_says_what_to_install(monkeypatch):
+    display = SearchDisplay.from_search(as_fitted(DICT))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for draw in (display.plot, lambda: SearchDisplay.from_search(None)):
+        with pytest.raises(ImportError, match=r'pip install "skbn\[plot\]"'):
+            draw()
+
+
+@pytest.mark.parametrize("name", ["record", "pictures", "axes", "search_display"])
+def test_matplotlib_is_imported_inside_functions_only(name):
+    tree = ast.parse((Path(skbn.__file__).parent / "display" / f"{name}.py").read_text())
+    imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert not [node for node in imports if "matplotlib" in ast.unparse(node).split()[1]]
