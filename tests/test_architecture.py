@@ -8,23 +8,27 @@ from source_files import ROOT, file_of, files_in, imports_of
 
 STOREYS = {  # from the bottom up, as are the files of each: a file imports only what stands before
     "_version": [],
+    "classifier": [],  # this one and the next are for pickles of skbn 0.1
+    "_table": [],
     "_compat": [],
     "network": [
         *("parameters", "mapped", "activations", "initializers", "losses", "optimizers"),
-        *("schedules", "batches", "layers", "architecture", "network", "inference", "state"),
-        "epochs",
+        *("schedules", "batches", "layers", "noise", "architecture", "network", "inference"),
+        *("state", "epochs"),
     ],
     "training": ["threads", "holdout", "ensemble", "run", "lockstep"],
     "checks": [],
     "preprocessing": [],
-    "estimators": ["fitting", "classifier", "population"],
+    "estimators": [
+        *("constraints", "arrays", "checked_table", "fitting", "classifier", "population"),
+    ],
     "tables": ["columns", "pipeline"],
     "search": [
         *("interruption", "fingerprints", "progress", "distributions", "space", "study"),
-        *("surrogate", "zoom", "journal", "jobs", "splits", "networks", "halving", "cache"),
-        *("schedule", "evaluation", "coarse_to_fine"),
+        *("surrogate", "zoom", "journal", "splits", "halving", "jobs", "judging", "networks"),
+        *("partial_fits", "cache", "schedule", "evaluation", "coarse_to_fine"),
     ],
-    "display": ["axes", "record", "pictures"],
+    "display": ["record", "axes", "pictures", "search_display"],
     "__main__": [],
 }
 STRANGERS = [  # the first does not import the second, though it stands above

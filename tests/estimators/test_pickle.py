@@ -53,6 +53,12 @@ def test_a_pickle_holds_the_parameters_and_the_state_of_the_solver(
     assert len(pickle.dumps(model)) < n_vectors * n_bytes + 10_000
 
 
+@pytest.mark.parametrize("name", ["classifier\nBNSoftmaxClassifier", "_table\ntidy"])
+def test_a_pickle_of_the_version_before_says_which_loads_it(name):
+    with pytest.raises(ImportError, match=r"saved with skbn 0\.1.*pip install .skbn<0\.2"):
+        pickle.loads(f"cskbn.{name}\n.".encode())
+
+
 def test_a_pickle_carries_the_version(iris, quick, monkeypatch, caught_warnings):
     model = quick().fit(*iris)
     same = pickle.dumps(model)
