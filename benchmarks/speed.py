@@ -37,11 +37,11 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from skbn import BNSoftmaxClassifier
+from skbn.network.architecture import Architecture
 from skbn.network.batches import batch_edges
-from skbn.network.network import Architecture
+from skbn.network.epochs import PER_MEMBER, Data, Settings, train
+from skbn.network.epochs import stack_hyperparameters as stack
 from skbn.network.state import initial_state
-from skbn.network.training import PER_MEMBER, Data, Settings, train
-from skbn.network.training import stack_hyperparameters as stack
 
 torch, skorch_package = optional("torch"), optional("skorch")
 nn = torch and torch.nn

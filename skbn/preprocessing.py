@@ -1,4 +1,4 @@
-"""What prepares numeric columns for a network."""
+"""Preparation of numeric columns for a network."""
 
 from __future__ import annotations
 

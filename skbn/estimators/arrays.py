@@ -1,4 +1,4 @@
-"""What an estimator has learned, as lists of arrays."""
+"""Learned parameters of an estimator, as lists of arrays."""
 
 from __future__ import annotations
 

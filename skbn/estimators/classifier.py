@@ -83,8 +83,8 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
     alpha : float, default=0.01
         Strength of the L2 penalty ``alpha / 2 * sum of squared weights``, added to
         the mean loss. Unlike in MLPClassifier, which divides its own by the rows
-        of a mini-batch, it means the same at every batch size. It leaves
-        ``gamma``, ``beta`` and biases alone.
+        of a mini-batch, the strength is the same at every batch size. ``gamma``, ``beta``
+        and biases are not penalised.
 
     batch_size : int or "auto", default="auto"
         Rows of a mini-batch. "auto" is a twentieth of the rows, but at least 32 and
@@ -443,7 +443,7 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
         return self
 
     def _fitted_attributes(self, table: CheckedTable, outcome: Outcome) -> dict[str, Any]:
-        """All attributes there are after taking over what was trained on a table."""
+        """Give all attributes of the classifier with the outcome of a fit on a table."""
         kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
         features = {
             name: getattr(table.checker, name)

@@ -1,4 +1,4 @@
-"""What the parameters of the classifier may be."""
+"""Valid values of the parameters of the classifier."""
 
 from __future__ import annotations
 

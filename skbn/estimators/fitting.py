@@ -1,4 +1,4 @@
-"""From parameters and a checked table to the runs of an estimator, and to what they came to."""
+"""From parameters and a checked table to the runs of an estimator, and to their outcome."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Starts = dict[Any, Progress]
 
 
 class Outcome(NamedTuple):
-    """What the runs of an estimator came to."""
+    """A finished fit: an ensemble to predict with, and progress to go on from."""
 
     ensemble: Ensemble
     progress: list[Progress]
@@ -59,12 +59,12 @@ class Fit:
         return next((run.error for run in self.runs if run.error is not None), None)
 
     def tasks(self, dataset: Dataset, until: int | None = None) -> list[Task]:
-        """What is left to train, to the end or until an earlier epoch."""
+        """Give the runs as tasks, to the end or until an earlier epoch."""
         until = self.until if until is None else min(until, self.until)
         return [Task(run, dataset, until) for run in self.runs]
 
     def outcome(self, dataset: Dataset) -> Outcome:
-        """Calibrate, and give what the runs came to; raise the error of a run that failed."""
+        """Calibrate, and give the outcome; raise the error of a run that failed."""
         if self.error is not None:
             raise self.error
         progress, held_out = [run.result() for run in self.runs], []
@@ -179,9 +179,9 @@ def begin_networks(
     progress: Sequence[Progress] = (),
     starts: Starts | None = None,
 ) -> list[Progress]:
-    """Give networks to train: copies of what is there, and new ones.
+    """Give networks to train: copies of those that were trained, and new ones.
 
-    Those of one seed are drawn once, and kept in ``starts``.
+    Networks of one seed are drawn once, and kept in ``starts``.
     """
     architecture = architecture_of(estimator, table)
     networks = [_continued(estimator, architecture, each) for each in progress[:n_networks]]

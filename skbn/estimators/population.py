@@ -61,8 +61,8 @@ def fit_population(
 ) -> list[Any]:
     """Fit several classifiers, on the same or on different rows, in much less time.
 
-    Those whose networks have the same shapes, and as many rows and mini-batches, take
-    their training steps together, in the same matrix products. Each comes out as
+    Networks of the same shapes, with as many rows and mini-batches, take their training
+    steps together, in the same matrix products. Each classifier comes out as
     ``classifier.fit(X[rows[k]], y[rows[k]], ...)`` would leave it, to the last bit.
     Small networks gain most.
 
@@ -182,7 +182,7 @@ class _Planned(NamedTuple):
 
 @dataclass
 class _Plans:
-    """What classifiers share of the same rows.
+    """Tables and first networks that classifiers share.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ def _elu_derivative(x: Array, y: Array) -> Array:
     return np.minimum(y, 0) + 1
 
 
-# They give the layers' fixed point of mean zero and variance one.
+# Klambauer et al.'s constants: layers have a fixed point of mean zero and variance one.
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 

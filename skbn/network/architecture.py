@@ -22,7 +22,7 @@ NOISE = ("input_noise", "input_dropout", "noise", "dropout")
 
 @dataclass(frozen=True)
 class Architecture:
-    """What decides the shapes of a network, and what it computes.
+    """Shapes and functions of a network.
 
     Parameters
     ----------

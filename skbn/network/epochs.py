@@ -67,7 +67,7 @@ def stack_hyperparameters(members: Sequence[Mapping[str, Any]]) -> dict[str, Arr
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the sequence of steps, and so is shared by a population.
+    """The sequence of steps, which the members of a population share.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What happened in one epoch, member by member.
+    """The outcome of one epoch, member by member.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ STEPS_AHEAD = 256
 
 
 class _Plan(NamedTuple):
-    """What the T steps of an epoch take that does not depend on what they meet.
+    """Numbers of the T steps of an epoch that do not depend on the rows.
 
     The first learning rate is (K,); learning rates and the optimiser's scalars are each
     (T, K, 1), in the dtype of theta; the sums of the averages' weights after the epoch
@@ -191,7 +191,7 @@ class _Pass:
         self.encode = architecture.loss_function.encoder(self.edges, n_members)
         self.losses = np.empty((n_members, n_rows), dtype)
 
-        # What is too large for float32 becomes infinite, and training reports it.
+        # A number too large for float32 becomes infinite, and training reports it.
         with np.errstate(over="ignore"):
             working = {name: value.astype(dtype) for name, value in hyper.items()}
         self.limit = working["max_grad_norm"] if np.isfinite(hyper["max_grad_norm"]).any() else None
@@ -288,7 +288,7 @@ class _Pass:
         """Make one pass over the rows."""
         before = np.setbufsize(BUFFER_SIZE)
         try:
-            # What overflows is reported by Epoch.finite.
+            # Epoch.finite reports an overflow.
             with np.errstate(all="ignore"):
                 return self._run_epoch()
         finally:

@@ -18,7 +18,7 @@ from skbn.network.parameters import CACHED_BYTES, Array, Indices
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """What predicts: the parameters of networks with their batch-norm statistics.
+    """Networks that predict: their parameters and batch-norm statistics.
 
     Parameters
     ----------

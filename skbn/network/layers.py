@@ -28,7 +28,7 @@ NOTHING: Shapes = {}
 
 
 class Batch:
-    """What layers are given to train on mini-batches of one size.
+    """Parameters, gradients and memory of layers in training, for mini-batches of one size.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class Pass(Protocol):
 
 
 class Layer(Protocol):
-    """What an architecture asks of a layer."""
+    """A layer as an architecture declares it."""
 
     @property
     def decayed(self) -> Shapes:

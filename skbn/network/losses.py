@@ -1,4 +1,4 @@
-"""Losses: what is taught, how it is judged, and what the outputs of a network mean.
+"""Losses: gradients at the outputs, measures of a validation set, probabilities.
 
 To add one, write what `Loss` lists and enter it in ``LOSSES``. A network, its training and
 its judging know nothing else of it.
@@ -27,7 +27,7 @@ class BatchLoss(Protocol):
 
 @dataclass(frozen=True)
 class Loss:
-    """What a network is trained to make small.
+    """A loss: its gradient, its measures, its probabilities.
 
     Parameters
     ----------

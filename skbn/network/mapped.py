@@ -18,7 +18,7 @@ class Pages:
     """The pages of a large memory map under an array, if there is one.
 
     What is read from a map stays resident as long as there is memory to spare, and
-    counts as the process's own. It is in the system's cache all the same, from which
+    counts as the process's own. The system's cache holds it all the same, from which
     it comes back at the next touch.
 
     Parameters

@@ -124,7 +124,7 @@ class GaussianNoisePass:
     Parameters
     ----------
     deviation : ndarray of shape (K, 1, 1)
-        Standard deviation of each member's. It comes from the member's own stream.
+        Standard deviation of each member's noise, which comes from the member's own stream.
     streams : sequence of numpy.random.Generator
         One stream a member.
     shape : tuple of int

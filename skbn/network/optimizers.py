@@ -160,7 +160,7 @@ OPTIMIZERS = {
 }
 
 NESTEROV = Optimizer(1, _nesterov, _rate_only, n_squares=0)
-"""What ``solver="sgd"`` becomes with ``nesterovs_momentum=True``."""
+"""``solver="sgd"`` with ``nesterovs_momentum=True``."""
 
 BLOCK = 2**16
 """Elements of a block: its vectors stay in the second-level cache through a step."""

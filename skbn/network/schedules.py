@@ -2,7 +2,7 @@
 
 To add one, write (progress, epoch, decay) -> multiplier of the peak rate and enter
 it in ``SCHEDULES``. Progress runs from 0 at the end of the warm-up to 1 at
-``max_iter`` epochs; ``epoch`` counts whole epochs done. All three are arrays.
+``max_iter`` epochs; ``epoch`` counts whole epochs done. The three arguments are arrays.
 """
 
 from __future__ import annotations

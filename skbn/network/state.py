@@ -22,7 +22,7 @@ Snapshot = tuple[int, list[Array], list[Any]]
 
 @dataclass
 class State:
-    """All that a population needs to go on training, and nothing else.
+    """A population in training: arrays and random streams, and nothing else.
 
     Parameters
     ----------

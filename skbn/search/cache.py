@@ -1,4 +1,4 @@
-"""What fits go on from, from rung to rung, as far as memory reaches."""
+"""States of fits between rungs, as far as memory reaches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StateCache:
 
     @property
     def states(self) -> dict[tuple[int, int], Any]:
-        """All states that are there."""
+        """The states by candidate and split."""
         return {key: kept.state for key, kept in self._kept.items()}
 
     def forget_others(self, keys: Container[tuple[int, int]]) -> None:

@@ -33,7 +33,7 @@ WORTH_SENDING = 0.02
 
 @dataclass
 class Evaluation:
-    """What all fits of a search have in common, and what goes on from rung to rung.
+    """The fits of a search, which share data, options and memory.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ class Evaluation:
             calls.append((os.getpid(), *where, *rows, self.options, self.rules))
         seconds = 0.0
         while calls and seconds < WORTH_SENDING:
-            # What takes less than to send it to another process is done here.
+            # Work that takes less time than to send it to another process is done here.
             started = perf_counter()
             self.prepared.update([prepare(*calls.pop())])
             seconds = perf_counter() - started

@@ -1,4 +1,4 @@
-"""What is to be fitted, by what, and what came of it."""
+"""Fits to make, the estimators that make them, and their results."""
 
 from __future__ import annotations
 

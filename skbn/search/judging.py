@@ -1,4 +1,4 @@
-"""What came of a fit, as scikit-learn's fit-and-score would tell it."""
+"""Results of fits, in the form of scikit-learn's fit-and-score."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from skbn.search.splits import Rules, Split
 from skbn.training.lockstep import cached_parts, run_together
 
 CURVES = ("loss", "validation_loss", "validation_accuracy")
-"""What is told of the networks after each epoch."""
+"""Names of the learning curves of networks."""
 
 
 def n_bytes_of_fit(fit: Fit) -> int:
@@ -35,7 +35,7 @@ def n_bytes_of_fit(fit: Fit) -> int:
 
 @dataclass
 class _Attempt:
-    """What becomes of an assignment: a fit and its outcome, or an error."""
+    """An assignment on its way: a fit and its outcome, or an error."""
 
     assignment: Assignment
     split: Split

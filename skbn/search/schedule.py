@@ -19,13 +19,13 @@ MIN_SHARED = 16
 """Networks that train together, at least, where there are as many: with more of the smallest
 a network takes little less time (``benchmarks/speed.py --only population``)."""
 SECONDS_OF_A_STEP = 4e-5
-"""What a step takes in any case, whatever it computes (``benchmarks/speed.py``, size F)."""
+"""Time of a step that computes next to nothing (``benchmarks/speed.py``, size F)."""
 SECONDS_OF_A_PRODUCT = 6e-11
-"""What a parameter takes for a row: forward, back and to the weights (size E)."""
+"""Time of a parameter and a row: forward, back, and the gradient (size E)."""
 
 
 class Group(NamedTuple):
-    """What assignments have in common that can train together."""
+    """Properties that assignments must share to train together."""
 
     key: Any
     size: int  # the most that should
@@ -34,7 +34,7 @@ class Group(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What a worker trains in one go."""
+    """Assignments that a worker trains in one go."""
 
     seconds: float
     key: str | None  # of the transformers; None is not to be put together with others

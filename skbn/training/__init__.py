@@ -1,1 +1,1 @@
-"""What a training is: runs, how they are judged, and how they train together."""
+"""Runs: the training of networks, alone or together, and their judging."""

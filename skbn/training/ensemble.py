@@ -21,7 +21,7 @@ LIMITS = -6.0, 6.0
 
 @dataclass(frozen=True)
 class Ensemble:
-    """What an estimator predicts with: networks, and the temperature of their logits.
+    """Networks that predict together, and the temperature of their logits.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Ensemble:
 
     @property
     def loss(self) -> Loss:
-        """What the networks were trained for."""
+        """The loss that the networks were trained for."""
         return self.networks[0].architecture.loss_function
 
     def logits(self, x: Any) -> Array:

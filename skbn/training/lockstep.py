@@ -25,11 +25,11 @@ from skbn.training.threads import suitable_threads, worth_sharing
 
 T = TypeVar("T")
 POPULATION_BYTES = 2 * CACHED_BYTES
-"""What a population works on in a step: networks of 64 units are trained fastest some 30
+"""Bytes that a population works on in a step: networks of 64 units train fastest some 30
 at a time, networks of 256 one or two at a time (``benchmarks/speed.py --only population``)."""
 
 OnEpoch = Callable[[Run, Entry], object]
-"""Hears of each epoch of each run; what is true stops the run."""
+"""Takes a run and the entry of its last epoch; a true answer stops the run."""
 
 
 class Task(NamedTuple):
@@ -53,8 +53,8 @@ def run_together(
         Their runs are changed in place.
     on_epoch : callable, optional
         ``on_epoch(run, entry)`` is called after every epoch of every run that did not fail
-        in it, with what was measured. The run's progress is that of the whole epoch. What
-        is true stops the run.
+        in it, with the measurements. The run's progress is that of the whole epoch. A true
+        answer stops the run.
     memory_budget : float
         Bytes that a population may take.
     """
@@ -78,7 +78,7 @@ def run_together(
 
 
 def lockstep_key(task: Task) -> tuple[Any, ...]:
-    """What runs have in common that can take their steps together."""
+    """Properties that runs must share to take their steps together."""
     run, dataset, _ = task
     state = run.progress.state
     shared = in_common(
@@ -98,7 +98,7 @@ def in_common(
     n_epochs: int,
     dtype: npt.DTypeLike,
 ) -> tuple[Any, ...]:
-    """What decides the sequence of steps.
+    """Properties that decide the sequence of steps.
 
     Parameters
     ----------
@@ -209,14 +209,14 @@ class _Population:
         return dict(scores)
 
     def judged_together(self) -> Iterator[tuple[Sequence[int], Holdout, Dataset]]:
-        """Give those that share a validation set, some at a time."""
+        """Give members that share a validation set, some at a time."""
         groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         for k, (run, dataset, _) in enumerate(self.tasks):
             if run.error is None:
                 groups[id(run.validation), id(dataset)].append(k)
         for group in groups.values():
             run, dataset, _ = self.tasks[group[0]]
-            assert run.validation is not None  # as of all in company of one that has it
+            assert run.validation is not None  # as the lockstep key has it
             n_numbers = len(run.validation.labels(dataset)) * self.architecture.n_outputs
             for members in cached_parts(group, n_numbers):
                 yield members, run.validation, dataset

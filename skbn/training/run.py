@@ -16,7 +16,7 @@ from skbn.network.state import Snapshot, State, initial_state
 from skbn.training.holdout import BestState, Dataset, Holdout
 
 Entry = dict[str, float]
-"""What was measured in an epoch: a line of the history."""
+"""Measurements of an epoch: a line of the history."""
 
 
 @dataclass
@@ -62,13 +62,13 @@ class Progress:
         return cls(architecture, solver, state, split_seed)
 
     def copy(self) -> Progress:
-        """Give what can go on without changing this; training copies the state by itself."""
+        """Give a copy that can go on; the state is shared, for training copies it."""
         history = {name: values.copy() for name, values in self.history.items()}
         return replace(self, history=history)
 
     @property
     def network(self) -> TrainedNetwork:
-        """What predicts, as it stands."""
+        """The network as it stands, to predict with."""
         return TrainedNetwork(self.architecture, self.state.theta, self.bn_epsilon)
 
     def column(self, name: str) -> list[float]:
@@ -76,7 +76,7 @@ class Progress:
         return self.history.setdefault(name, [float("nan")] * self.state.n_epochs)
 
     def with_theta(self, theta: Array, epoch: int) -> Progress:
-        """Give this with the parameters of one of its epochs."""
+        """Give the progress with the parameters of one of its epochs."""
         return replace(self, state=replace(self.state, theta=theta), kept_epoch=epoch)
 
     def go_back(self, snapshot: Snapshot) -> None:
@@ -135,7 +135,7 @@ class Run:
         return len(dataset.labels) if self.rows is None else len(self.rows)
 
     def result(self) -> Progress:
-        """Give what to keep: the best on the validation set, or the last without one."""
+        """Give the progress to keep: the best on the validation set, or the last without one."""
         best = self.best
         if best is None or best.theta is None:
             return self.progress
