@@ -9,7 +9,7 @@ import warnings
 from math import ceil
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 import joblib
 import pandas as pd
@@ -95,13 +95,13 @@ def main(argv: list[str] | None = None) -> int:
 class Parser(argparse.ArgumentParser):
     """Reports wrong arguments in one line, like all other errors."""
 
-    def error(self, message: str) -> Any:
+    def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and exiting."""
         raise InputError(f"{message}; see python -m skbn --help")
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    """Parse the arguments, and check what can be checked without the table."""
+def make_parser() -> Parser:
+    """Name the arguments, with their defaults."""
     parser = Parser(
         prog="python -m skbn",
         description=DESCRIPTION,
@@ -119,7 +119,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--jobs", metavar="N", type=int, default=1, help="processes (%(default)s); -1: all cores")
     add("--seed", metavar="N", type=int, default=0, help="of all that is random (%(default)s)")
     add("--version", action="version", version=f"skbn {__version__}")
-    args = parser.parse_args(argv)
+    return parser
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """Parse the arguments, and check what can be checked without the table."""
+    args = make_parser().parse_args(argv)
     for valid, expected in (
         (args.candidates >= 1, "--candidates must be at least 1"),
         (args.folds >= 2, "--folds must be at least 2"),
@@ -191,18 +196,18 @@ def run(args: argparse.Namespace) -> None:
 def load(args: argparse.Namespace) -> tuple[pd.DataFrame, Any, Columns]:
     """Features, labels and the columns by kind, after a line on each."""
     if args.table is None:
-        name, frame, args.target = "Digits", load_digits(as_frame=True).frame, "target"
+        name, frame, target = "Digits", load_digits(as_frame=True).frame, "target"
     else:
-        name, frame = args.table.name, read_table(args.table)
-    if args.target is None:
+        name, frame, target = args.table.name, read_table(args.table), args.target
+    if target is None:
         raise InputError(f"--target is missing; the columns are: {listing(frame.columns)}")
-    features, labels = split_target(frame, args.target)
-    check_classes(labels, args)
+    features, labels = split_target(frame, target)
+    check_classes(labels, target, args)
     columns, useless = sort_columns(features)
     kinds = [f"{len(names)} {kind.removesuffix('s')}" for kind, names in columns.items() if names]
     left_out = [f"columns {reason}: {listing(names)}" for reason, names in useless.items()]
-    if missing := len(frame) - len(labels):
-        left_out.append(f"{missing:,} rows without a label")
+    if n_unlabelled := len(frame) - len(labels):
+        left_out.append(f"{n_unlabelled:,} rows without a label")
     if not kinds:
         raise InputError(f"no columns to learn from; left out: {'; '.join(left_out) or 'none'}")
     print(f"{name}: {len(labels):,} rows, {len(set(labels))} classes; {', '.join(kinds)} columns")
@@ -211,19 +216,19 @@ def load(args: argparse.Namespace) -> tuple[pd.DataFrame, Any, Columns]:
     return features, labels, columns
 
 
-def check_classes(labels: Any, args: argparse.Namespace) -> None:
+def check_classes(labels: Any, target: str, args: argparse.Namespace) -> None:
     """Make sure that every fold and the rows held out have rows of every class."""
     counts = pd.Series(labels, dtype=object).value_counts()
     if len(counts) < 2:
         found = f"only {counts.index[0]!r}" if len(counts) else "no label"
-        raise InputError(f"column {args.target!r} holds {found}; two classes are the least")
+        raise InputError(f"column {target!r} holds {found}; two classes are the least")
     n_test = ceil(len(labels) * args.test_size)
     needed = ceil(args.folds * len(labels) / max(len(labels) - n_test, 1))
     rare = counts[counts < needed]
     why = f"{args.folds} folds and the rows held out need {needed} rows of each class"
     if len(rare) > len(counts) / 2:
         raise InputError(
-            f"{why}, but column {args.target!r} holds {len(counts)} values in {len(labels)} "
+            f"{why}, but column {target!r} holds {len(counts)} values in {len(labels)} "
             f"rows, {len(rare)} of them in fewer; is it a quantity or a name, not a class?"
         )
     if len(rare):
