@@ -1,13 +1,28 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from network_oracles import WEIGHT_PATTERNS, assert_gradients, make_weights, slow_loss
+from network_oracles import (
+    WEIGHT_PATTERNS,
+    assert_gradients,
+    make_data,
+    make_hyper,
+    make_settings,
+    make_state,
+    make_weights,
+    run,
+    slow_loss,
+)
 
-from skbn.network.losses import CrossEntropy, TargetIndices, log_softmax, softmax
+from skbn.network.architecture import Architecture
+from skbn.network.batches import batch_edges
+from skbn.network.inference import TrainedNetwork
+from skbn.network.losses import LOSSES, CrossEntropy, Loss, TargetIndices, log_softmax, softmax
+from skbn.training.holdout import Dataset, Holdout
 
 steady = settings(derandomize=True, deadline=None, max_examples=50)
 
@@ -119,3 +134,108 @@ def test_huge_logits_give_finite_loss_and_gradient(dtype):
     assert np.isfinite(loss).all()
     assert np.isfinite(gradient).all()
     assert loss[0] > 1e5
+
+
+# Every entry of the registry.
+
+each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+
+
+def losses_of(loss, logits, labels, weights=None, **hyper):
+    """The rows' losses as in training, and the gradient."""
+    n_members, n_rows, n_outputs = logits.shape
+    hyper = {"label_smoothing": np.zeros((n_members, 1), logits.dtype), **hyper}
+    batch = loss.in_training(n_members, n_rows, n_outputs, hyper)
+    batch.logits[...] = logits
+    losses = batch(loss.encoder([0, n_rows], n_members)(labels), weights)
+    return losses, batch.logits.copy()
+
+
+def assert_training_lowers_what_is_measured(loss, n_rows):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.standard_normal((2, n_rows, 4)), rng.integers(4, size=n_rows)
+    losses, gradient = losses_of(loss, logits.copy(), np.stack([labels] * 2))
+    np.testing.assert_allclose(losses, loss.measures["loss"](logits, labels), rtol=1e-12)
+    assert_gradients(
+        lambda: loss.measures["loss"](logits, labels).mean(axis=1), [logits], [gradient]
+    )
+
+
+@each_loss
+@pytest.mark.parametrize("n_rows", [3, 40])
+def test_training_lowers_what_is_measured(loss, n_rows):
+    assert_training_lowers_what_is_measured(loss, n_rows)
+
+
+@each_loss
+def test_weights_multiply_the_losses_and_the_gradients_of_rows(loss):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.standard_normal((2, 6, 4)), rng.integers(4, size=(2, 6))
+    weights = make_weights("random", 2, 6)
+    plain, weighted = losses_of(loss, logits, labels), losses_of(loss, logits, labels, weights)
+    np.testing.assert_allclose(weighted[0], plain[0] * weights, rtol=1e-12)
+    np.testing.assert_allclose(weighted[1], plain[1] * weights[..., None], rtol=1e-12)
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_epoch_is_encoded_at_once_as_batch_by_batch(loss, dtype):
+    rng, edges = np.random.default_rng(0), batch_edges(50, 7, normalised=False)
+    logits, labels = rng.standard_normal((2, 50, 3)).astype(dtype), rng.integers(3, size=(2, 50))
+    targets = loss.encoder(edges, 2)(labels)
+    hyper = {"label_smoothing": np.zeros((2, 1), dtype)}
+    for start, end in pairwise(edges):
+        batch = loss.in_training(2, end - start, 3, hyper)
+        batch.logits[...] = logits[:, start:end]
+        together = batch(targets[:, start:end], None)
+        alone, gradient = losses_of(loss, logits[:, start:end], labels[:, start:end])
+        np.testing.assert_array_equal(together, alone)
+        np.testing.assert_array_equal(batch.logits, gradient)
+        assert together.dtype == dtype
+
+
+@each_loss
+def test_logarithms_of_probabilities(loss):
+    logits = 5 * np.random.default_rng(0).standard_normal((3, 4, 5))
+    probabilities = loss.probabilities(logits)
+    np.testing.assert_allclose(np.exp(loss.log_probabilities(logits)), probabilities, rtol=1e-12)
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, rtol=1e-12)
+
+
+# An entry of one's own.
+
+
+def brier(logits, labels):
+    """Squared distance of the probabilities from the label's."""
+    distance = softmax(logits) - (labels[..., None] == np.arange(logits.shape[-1]))
+    return (distance**2).sum(axis=-1)
+
+
+class BrierScore:
+    """The same in training."""
+
+    def __init__(self, n_members, n_rows, n_outputs, hyper):
+        self.logits = np.empty((n_members, n_rows, n_outputs), hyper["label_smoothing"].dtype)
+
+    def __call__(self, targets, weights):
+        losses, p = brier(self.logits, targets), softmax(self.logits)
+        slope = 2 * (p - (targets[..., None] == np.arange(p.shape[-1])))
+        d = p * (slope - (p * slope).sum(axis=-1, keepdims=True)) / p.shape[1]
+        self.logits[...] = d if weights is None else d * weights[..., None]
+        return losses if weights is None else losses * weights
+
+
+@pytest.mark.parametrize("pattern", WEIGHT_PATTERNS)
+def test_a_new_entry_is_all_that_another_loss_takes(monkeypatch, pattern):
+    score = Loss(BrierScore, lambda edges, K: lambda labels: labels, {"loss": brier}, softmax, None)
+    monkeypatch.setitem(LOSSES, "brier", score)
+    assert_training_lowers_what_is_measured(score, 10)
+    data = make_data(120, weights=make_weights(pattern, 1, 120))
+    architecture = Architecture(5, (8,), 3, loss="brier")
+    state, hyper = make_state(architecture), make_hyper({"learning_rate_init": 0.3})
+    epochs = run(10, architecture, make_settings(), hyper, state, data)
+    assert epochs[-1].loss[0] < 0.9 * epochs[0].loss[0]
+    network = TrainedNetwork(architecture, state.theta, hyper["bn_epsilon"])
+    holdout = Holdout(np.arange(40)).score(Dataset(data.x, data.labels), network)
+    expected = brier(network.logits(data.x[:40])[0], data.labels[:40]).mean()
+    assert holdout == {"loss": pytest.approx(expected, rel=1e-12)}

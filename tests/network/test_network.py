@@ -1,3 +1,6 @@
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +25,7 @@ from sklearn.neural_network import MLPClassifier
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.architecture import Architecture
 from skbn.network.inference import TrainedNetwork
+from skbn.network.layers import Affine, Elementwise, WithoutParameters
 from skbn.network.losses import softmax
 
 steady = settings(derandomize=True, deadline=None, max_examples=25)
@@ -274,3 +278,73 @@ def test_prediction_reads_only_and_keeps_the_dtype_of_the_rows(batch_norm, hidde
     double = predict(architecture, theta, x)
     assert (single.dtype, double.dtype) == (np.float32, np.float64)
     np.testing.assert_allclose(single, double, rtol=1e-4, atol=1e-5)
+
+
+# A layer of one's own.
+
+
+@dataclass(frozen=True)
+class Shift(WithoutParameters):
+    """Add a learned number to each unit."""
+
+    number: int
+    n_units: int
+
+    @property
+    def undecayed(self):
+        return {("shift", self.number): (1, self.n_units)}
+
+    def in_training(self, batch, output):
+        return ShiftPass(batch.values["shift", self.number], batch.gradients["shift", self.number])
+
+    def fold(self, steps, values, bn_epsilon):
+        # Before the activation that follows.
+        last = steps[-1]
+        return [*steps[:-1], Affine(last.weights, last.bias + values["shift", self.number])]
+
+
+class ShiftPass:
+    def __init__(self, shift, gradient):
+        self._shift, self._gradient = shift, gradient
+
+    def forward(self, x, row_weights):
+        x += self._shift
+        return x
+
+    def backward(self, d):
+        self._gradient[...] = d.sum(axis=1, keepdims=True)
+        return d
+
+
+class Shifted(Architecture):
+    """Hidden layers are shifted before their activation."""
+
+    @cached_property
+    def layers(self):
+        layers = []
+        for layer in Architecture.layers.func(self):
+            if isinstance(layer, Elementwise):
+                layers.append(Shift(len(layers), layer.n_units))
+            layers.append(layer)
+        return tuple(layers)
+
+
+@with_and_without_batch_norm
+def test_an_architecture_is_all_that_another_layer_takes(batch_norm):
+    architecture = Shifted(4, (5, 3), 3, "tanh", batch_norm)
+    theta, (x, labels) = make_theta(architecture, 2), make_batch(architecture, 2)
+    loss, gradient = held_loss(architecture, theta, hyper_with_noise(2), M, labels, None)
+    loss(x)
+    trained = slice(0, architecture.layout.n_trained)
+    assert_gradients(lambda: loss(x), [theta[:, trained]], [gradient[:, trained]])
+    without = Architecture(4, (5, 3), 3, "tanh", batch_norm)
+    plain = np.zeros((2, without.layout.size))
+    for key, view in without.layout.views(plain).items():
+        view[...] = architecture.layout.views(theta)[key]
+    affine = "beta" if batch_norm else "bias"
+    shifts = [key for key in architecture.layout.views(theta) if key[0] == "shift"]
+    for number, key in enumerate(shifts):  # a shift is as good as another bias
+        without.layout.views(plain)[affine, number][...] += architecture.layout.views(theta)[key]
+    np.testing.assert_allclose(
+        predict(architecture, theta, x[0]), predict(without, plain, x[0]), rtol=1e-12
+    )
