@@ -16,17 +16,16 @@ from scipy.stats import loguniform
 from sklearn.utils import check_random_state
 
 Units = NDArray[np.float64]
-OPEN = 2.0**-32  # what stands for 0, and 1 less it for 1, where these quantiles are infinite
 
 
 class Axis(NamedTuple):
-    """One coordinate of a distribution, for those who move along it or draw it."""
+    """One coordinate of a distribution, for the zoom and the pictures."""
 
     label: str  # such as "units"; "" where a distribution has one coordinate only
     ordered: bool  # whether values that are near each other have coordinates near each other
     levels: int  # how many values there are; 0 where they are a continuum
-    ticks: list[tuple[float, str]]  # coordinates, and how to write the values there
-    value: Callable[[Units], Any]  # what a coordinate, as an array of one, stands for
+    ticks: list[tuple[float, str]]  # coordinates, and the values there as text
+    value: Callable[[Units], Any]  # from a coordinate, as an array of one, to a value
     unit: Callable[[Any], Units]  # the way back
 
 
@@ -41,7 +40,7 @@ class Distribution(ABC):
     @property
     @abstractmethod
     def axes(self) -> tuple[Axis, ...]:
-        """What each coordinate stands for; a `functools.cached_property`, it is asked often."""
+        """Meaning of each coordinate; a `functools.cached_property`, since it is read often."""
 
     @abstractmethod
     def from_unit(self, unit: Units) -> Any:
@@ -139,7 +138,7 @@ class one_minus_loguniform(Distribution):
         powers = range(floor(-np.log10(1 - self.low)), 1 + ceil(-np.log10(1 - self.high)))
         values = [1 - 10.0**-power for power in powers]
         values = [value for value in values if self.low <= value <= self.high]
-        ticks = _ticks(self, values if len(values) > 1 else [self.low, self.high])
+        ticks = ticks_at(self, values if len(values) > 1 else [self.low, self.high])
         return (Axis("", True, 0, ticks, self.from_unit, self.to_unit),)
 
     def from_unit(self, unit: Units) -> float:
@@ -200,7 +199,7 @@ class log_randint(Distribution):
                 "",
                 True,
                 self.high - self.low + 1,
-                _ticks(self, values),
+                ticks_at(self, values),
                 self.from_unit,
                 self.to_unit,
             ),
@@ -348,7 +347,7 @@ class Listed(Distribution):
         n = len(self.values)
         if n == 1:
             return ()
-        ticks = [((i + 0.5) / n, _write(value)) for i, value in enumerate(self.values)]
+        ticks = [((i + 0.5) / n, write(value)) for i, value in enumerate(self.values)]
         numbers = all(isinstance(v, Real) and not isinstance(v, bool) for v in self.values)
         ordered = numbers and bool(abs(np.sign(np.diff(self.values)).sum()) == n - 1)
         return (Axis("", ordered, n, ticks, self.from_unit, self.to_unit),)
@@ -366,66 +365,6 @@ class Listed(Distribution):
             if own is value or (type(own) is type(value) and repr(own) == repr(value)):
                 return np.array([(i + 0.5) / n] if n > 1 else [])
         raise ValueError(f"{value!r} is not one of {self}")
-
-
-class Frozen(Distribution):
-    """A distribution of `scipy.stats` with its parameters."""
-
-    def __init__(self, frozen: Any) -> None:
-        self.frozen = frozen
-        self.discrete = not hasattr(frozen, "pdf") and hasattr(frozen, "pmf")
-        if not np.all(np.isfinite(frozen.ppf([0.25, 0.75]))):
-            raise ValueError(
-                f"{self}: no such distribution; are the bounds the wrong way round, or below "
-                "zero on a log scale?"
-            )
-
-    def __repr__(self) -> str:
-        pieces = [str(value) for value in self.frozen.args]
-        pieces += [f"{name}={value}" for name, value in self.frozen.kwds.items()]
-        return f"{self.frozen.dist.name}({', '.join(pieces)})"
-
-    @cached_property
-    def axes(self) -> tuple[Axis, ...]:
-        """One coordinate, the cumulative probability."""
-        low, high = self.frozen.support()
-        levels = int(min(high - low + 1, 2**53)) if self.discrete else 0
-        if self.frozen.dist.name in ("loguniform", "reciprocal"):
-            powers = np.arange(ceil(np.log10(low) - 1e-9), 1 + floor(np.log10(high) + 1e-9))
-            values = list(10.0**powers) if len(powers) > 1 else [low, np.sqrt(low * high), high]
-        elif self.frozen.dist.name == "uniform":
-            values = list(np.linspace(low, high, 5))
-        elif levels and levels <= 10:
-            values = list(range(int(low), int(high) + 1))
-        else:
-            values = [self.from_unit(np.array([u])) for u in (0.1, 0.3, 0.5, 0.7, 0.9)]
-        return (Axis("", True, levels, _ticks(self, values), self.from_unit, self.to_unit),)
-
-    def from_unit(self, unit: Units) -> int | float:
-        """Quantile."""
-        value = self.frozen.ppf(unit[0])
-        if not np.isfinite(value):
-            value = self.frozen.ppf(min(max(unit[0], OPEN), 1 - OPEN))
-        return int(value) if self.discrete else float(value)
-
-    def to_unit(self, value: float) -> Units:
-        """Cumulative probability; of a whole number, the middle of its step."""
-        top = self.frozen.cdf(value)
-        return np.array([(top + self.frozen.cdf(value - 1)) / 2 if self.discrete else top])
-
-
-def as_distribution(value: Any) -> Distribution:
-    """Take a distribution of this module or of `scipy.stats`, or a list of values, as one."""
-    if isinstance(value, Distribution):
-        return value
-    if isinstance(value, (list, tuple, range, np.ndarray)):
-        return Listed(value)
-    if all(hasattr(value, name) for name in ("ppf", "cdf", "support", "dist")):
-        return Frozen(value)
-    raise ValueError(
-        f"{value!r} is no distribution: give a list of values, a distribution of skbn.search "
-        "such as log_randint(16, 512), or one of scipy.stats such as loguniform(1e-4, 1)"
-    )
 
 
 def default_space(prefix: str = "") -> dict[str, Any]:
@@ -497,9 +436,11 @@ def _layer_sizes(depth: int, width: int, shape: str) -> tuple[int, ...]:
     return (width,) * depth
 
 
-def _ticks(distribution: Distribution, values: Sequence[Any]) -> list[tuple[float, str]]:
-    return [(float(distribution.to_unit(value)[0]), _write(value)) for value in values]
+def ticks_at(distribution: Distribution, values: Sequence[Any]) -> list[tuple[float, str]]:
+    """Ticks at these values of a distribution of one coordinate."""
+    return [(float(distribution.to_unit(value)[0]), write(value)) for value in values]
 
 
-def _write(value: Any) -> str:
+def write(value: Any) -> str:
+    """Text of a value at a tick."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

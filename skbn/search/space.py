@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from math import isclose
 from numbers import Real
@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.base import BaseEstimator, clone
 
-from skbn.search.distributions import Axis, Distribution, Listed, Units, as_distribution
+from skbn.search.adapters import as_distribution
+from skbn.search.distributions import Axis, Distribution, Listed, Units
 from skbn.search.fingerprints import without_addresses
 
-END = 0.02  # share of a scale that counts as its end
+BOUNDARY_WIDTH = 0.02
+"""Part of a scale, at either end, in which a value counts as at the bound."""
+MIN_LEVELS = 8
+"""Values that a scale must have for a best one at its end to be reported: of fewer, one is
+often best by chance."""
 
 
 class Coordinate(NamedTuple):
@@ -40,7 +45,7 @@ class Space:
     Attributes
     ----------
     coordinates : list of Coordinate
-        What each coordinate of the cube stands for. With several dicts the first
+        The meaning of each coordinate of the cube. With several dicts the first
         one chooses among them, and each dict has coordinates of its own.
     """
 
@@ -53,7 +58,7 @@ class Space:
                 f"parameter, or a list of such dicts; got {param_distributions!r}"
             )
         self.parts = [_distributions(d) for d in dicts]
-        # Quantiles of scipy.stats are slow, and points are asked for again and again.
+        # A cache: quantiles of scipy.stats are slow, and points are decoded again and again.
         self._decoded: dict[bytes, dict[str, Any]] = {}
         choice = Listed(range(len(dicts)))
         self.coordinates = [Coordinate("dict", -1, a._replace(ordered=False)) for a in choice.axes]
@@ -69,24 +74,24 @@ class Space:
         return without_addresses(repr(self.parts[0] if len(self.parts) == 1 else self.parts))
 
     def active(self, unit: Units) -> NDArray[np.bool_]:
-        """Which coordinates have a say at a point: those of the dict that is chosen there."""
+        """Which coordinates are active at a point: those of the dict that is chosen there."""
         chosen = self._part(unit)
         return np.array([c.part in (-1, chosen) for c in self.coordinates], dtype=bool)
 
     def decode(self, unit: Units) -> dict[str, Any]:
         """Parameters at a point of the cube."""
-        which = unit.tobytes()
-        if which not in self._decoded:
+        key = unit.tobytes()
+        if key not in self._decoded:
             params, chosen = {}, self._part(unit)
             own = iter(unit[[c.part == chosen for c in self.coordinates]])
             for name, distribution in self.parts[chosen].items():
                 here = np.array([next(own) for _ in distribution.axes])
                 params[name] = distribution.from_unit(here)
-            self._decoded[which] = params
-        return dict(self._decoded[which])
+            self._decoded[key] = params
+        return dict(self._decoded[key])
 
     def encode(self, params: Mapping[str, Any]) -> Units:
-        """Point that stands for parameters; coordinates without a say are 0.5."""
+        """Point that stands for parameters; inactive coordinates are 0.5."""
         found = []
         for index, part in enumerate(self.parts):
             if set(part) != set(params):
@@ -139,8 +144,8 @@ class Space:
         if len(units) < 3 or np.ptp(scores) == 0:
             return found
         for i, (c, active) in enumerate(zip(self.coordinates, self.active(best), strict=True)):
-            width = max(END, 1 / c.axis.levels if c.axis.levels else 0)
-            if not c.axis.ordered or not active or width > 1 / 8:
+            width = max(BOUNDARY_WIDTH, 1 / c.axis.levels if c.axis.levels else 0)
+            if not c.axis.ordered or not active or width > 1 / MIN_LEVELS:
                 continue
             for side, distance in ("greater", 1 - best[i]), ("less", best[i]):
                 if distance <= width:
@@ -155,9 +160,9 @@ class Space:
         Returns
         -------
         shift : DataFrame
-            A row a coordinate that has a say at both points, with the columns "before"
-            and "after", the values, and "distance", from 0 to 1: on a scale that of the
-            coordinates, else 1 for another value.
+            A row for each coordinate that is active at both points, with the columns
+            "before" and "after", the values, and "distance", from 0 to 1: on a scale that of
+            the coordinates, else 1 for another value.
         """
         both = self.active(before) & self.active(after)
         used = [(i, c) for i, c in enumerate(self.coordinates) if both[i]]
@@ -182,19 +187,24 @@ class Space:
             try:
                 clone(estimator).set_params(**clone(middle, safe=False))
             except ValueError as error:
-                known = estimator.get_params()
-                strange = [name for name in part if name not in known]
-                if not strange:
+                valid = estimator.get_params()
+                unknown = [name for name in part if name not in valid]
+                if not unknown:
                     raise
-                near = get_close_matches(strange[0], known, n=1, cutoff=0.5)
-                same = [name for name in known if name.endswith(f"__{strange[0]}")]
-                hint = f"; did you mean {(same + near)[0]!r}?" if same + near else ""
                 raise ValueError(
-                    f"{strange[0]!r} is no parameter of {type(estimator).__name__}{hint}"
+                    f"{unknown[0]!r} is no parameter of {type(estimator).__name__}"
+                    f"{_suggestion(unknown[0], valid)}"
                 ) from error
 
     def _part(self, unit: Units) -> int:
         return min(int(unit[0] * len(self.parts)), len(self.parts) - 1) if self.parts[1:] else 0
+
+
+def _suggestion(name: str, valid: Iterable[str]) -> str:
+    """A parameter that may be meant: of this name in a Pipeline, or else of a similar one."""
+    nested = [other for other in valid if other.endswith(f"__{name}")]
+    similar = get_close_matches(name, valid, n=1, cutoff=0.5)
+    return f"; did you mean {(nested + similar)[0]!r}?" if nested + similar else ""
 
 
 def _are_same(params: Mapping[str, Any], others: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import HalvingRandomSearchCV, RandomizedSearchCV
 
 from skbn.search import default_space, hidden_layers, log_randint, one_minus_loguniform
-from skbn.search.distributions import as_distribution
+from skbn.search.adapters import as_distribution
 
 OWN = [
     one_minus_loguniform(0.9, 0.999),
