@@ -11,8 +11,8 @@ import numpy as np
 from skbn.search.distributions import Axis, Distribution, Listed, Units, ticks_at
 
 MIN_PROBABILITY = 2.0**-32
-"""Probability that stands for 0, as 1 less it stands for 1, where the quantile is infinite. It is
-below 2**-30, the least distance between the points of a Sobol sequence."""
+"""Probability that stands for 0, as 1 less it stands for 1, where the quantile is infinite.
+A Sobol sequence has steps of 2**-30."""
 
 
 class Frozen(Distribution):

@@ -19,7 +19,7 @@ def _raise(*_: object) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Make Ctrl-C raise `Interrupted`, where Python's own or this handler was in place.
+    """Make Ctrl-C raise `Interrupted`, where Python's own handler or this one was in place.
 
     `fit` ends its training at a KeyboardInterrupt and keeps the model, so that the
     search around it would take a model that is half trained for a whole one.

@@ -37,8 +37,8 @@ class Journal:
         The file; made if there is none.
 
     identity : mapping of str to str
-        What the search depends on, each by a name for messages: the data, the space,
-        the splits. A file that holds a search with other values is refused.
+        Of the search, as `fingerprints.of_search` makes it. A file that holds a search
+        with other values is refused.
 
     Raises
     ------
@@ -55,14 +55,14 @@ class Journal:
             raise ValueError(f"journal {self.path!r} cannot be opened: {error}") from error
         try:
             self._check(identity)
-            self._hold(identity)
+            self._lock(identity)
         except sqlite3.OperationalError as error:
             self._db.close()
             if "locked" in str(error):
-                why = "is held by another process; wait for it, or give another file"
+                reason = "is held by another process; wait for it, or give another file"
             else:
-                why = f"cannot be written: {error}"
-            raise ValueError(f"journal {self.path!r} {why}") from error
+                reason = f"cannot be written: {error}"
+            raise ValueError(f"journal {self.path!r} {reason}") from error
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ValueError(
@@ -79,24 +79,27 @@ class Journal:
         self._db.close()
 
     def _check(self, identity: Mapping[str, str]) -> None:
-        """Refuse what is no journal of this search, before anything is written."""
+        """Refuse another file than a journal of this search, before anything is written."""
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
         if not tables:
             return
-        known = dict(self._db.execute("SELECT name, value FROM about")) if "about" in tables else {}
-        if known.get("format") != FORMAT:
+        kept = dict(self._db.execute("SELECT name, value FROM about")) if "about" in tables else {}
+        if kept.get("format") != FORMAT:
             raise ValueError(f"{self.path!r} is a database, but no journal of a search")
         for name, value in identity.items():
-            if known.get(name) != value:
-                shown = f": {known.get(name)} there, {value} here" if len(value) < 200 else ""
+            if kept.get(name) != value:
+                shown = f": {kept.get(name)} there, {value} here" if len(value) < 200 else ""
                 raise ValueError(
                     f"journal {self.path!r} belongs to a search with another {name}{shown}. "
                     "Go on with what it was made for (cv needs a random_state if it shuffles), "
                     "or give another file"
                 )
 
-    def _hold(self, identity: Mapping[str, str]) -> None:
-        """Take the lock, which is kept until the process ends, however it ends."""
+    def _lock(self, identity: Mapping[str, str]) -> None:
+        """Take the lock, which is kept until the process ends, however it ends.
+
+        The tables are made if there are none.
+        """
         # With a write-ahead log a commit survives the process without waiting for the disk;
         # only a failure of power may cost the last ones.
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -111,7 +114,7 @@ class Journal:
                 self._db.executemany("INSERT INTO about VALUES (?, ?)", rows)
 
     def load(self, study: Study) -> bool:
-        """Make a study what it was when it was last committed, if it ever was.
+        """Restore the state of a study at the last commit, if there was any.
 
         Failed fits are left out, so that they are made again: their cause, a library that was
         missing or a machine without memory, may be gone.
@@ -135,7 +138,7 @@ class Journal:
         return True
 
     def start(self, study: Study, params: list[dict[str, Any]]) -> None:
-        """Commit a study, with the parameters of its trials: all that is known, or but a seed."""
+        """Commit a study, whether it is new or has results, with the parameters of its trials."""
         with self._db:
             self._db.execute("INSERT INTO about VALUES ('seed', ?)", (str(study.seed),))
             self._add_rounds(study, params)
@@ -145,12 +148,12 @@ class Journal:
                         self._add_result(candidate, rung, split, result)
 
     def add_rounds(self, study: Study, params: list[dict[str, Any]]) -> None:
-        """Commit the rounds that are new, and their candidates with these parameters."""
+        """Commit the new rounds, and their candidates with these parameters."""
         with self._db:
             self._add_rounds(study, params)
 
     def add_results(self, results: Iterable[tuple[int, int, int, dict[str, Any]]]) -> None:
-        """Commit what fits gave: candidate, rung, split and result of each."""
+        """Commit results of fits, each with its candidate, rung and split."""
         with self._db:
             for each in results:
                 self._add_result(*each)
@@ -174,7 +177,7 @@ class Journal:
 
 
 def _to_json(value: Any) -> Any:
-    """Numbers as Python's own, and those that JSON has not as text."""
+    """Numbers as Python's own, and infinities and NaN, which JSON has not, as text."""
     if isinstance(value, dict):
         return {name: _to_json(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -197,7 +200,7 @@ def _from_json(result: dict[str, Any]) -> dict[str, Any]:
 
 
 class NoJournal:
-    """Does nothing, where no journal is wanted."""
+    """A journal that keeps nothing, for a search without one."""
 
     def __enter__(self) -> NoJournal:
         return self
@@ -206,7 +209,7 @@ class NoJournal:
         pass
 
     def load(self, study: Study) -> bool:
-        """Nothing is known."""
+        """Find nothing."""
         return False
 
     def start(self, study: Study, params: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""A line on how far long work has come: rich's bar on a terminal, or else plain lines."""
+"""A line on the progress of long work: rich's bar on a terminal, or else plain lines."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from time import perf_counter
 
 SECONDS_BETWEEN_LINES = 5.0
+"""A log of an hour has some 700 lines."""
 
 Show = Callable[[int, Callable[[], str]], None]
-"""Takes the fits done, and what makes a text to show beside them if it is shown."""
+"""Takes the number of fits done, and a function for a text beside it, called if it is shown."""
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def _description(total: int) -> Callable[[int, str], str]:
 
     def describe(done: int, text: str) -> str:
         nonlocal first
-        # What a journal knew already took no time.
+        # The fits that a journal had already took no time.
         first = done - 1 if first is None else first
         left = (perf_counter() - started) / (done - first) * (total - done)
         return f"{done}/{total} fits, {text}, {_duration(left)} left"
