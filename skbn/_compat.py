@@ -1,4 +1,22 @@
-"""The private names of scikit-learn that this package cannot do without."""
+"""The private names of scikit-learn that this package cannot do without.
+
+`skbn.search.CoarseToFineSearchCV` inherits from `BaseSearchCV`, and calls these of its methods.
+scikit-learn has no public way to what they do:
+
+``_get_scorers``
+    Makes scorers of ``scoring``, as all searches of scikit-learn understand it.
+``_get_routed_params_for_fit``
+    Tells which arguments of `fit` are for the estimator, the scorer and the splitter, with
+    metadata routing and without.
+``_format_results``
+    Makes ``cv_results_``, whose columns, masks and dtypes follow scikit-learn's release.
+``_check_refit_for_multimetric``
+    Refuses a ``refit`` that names none of several scores.
+``_select_best_index``
+    Chooses the best candidate, by a callable ``refit`` too.
+
+Its class attribute ``_parameter_constraints`` is what scikit-learn checks parameters against.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +55,7 @@ except ImportError:
 
 
 __all__ = [
+    "SEARCH_CONSTRAINTS",
     "BaseSearchCV",
     "Interval",
     "StrOptions",
@@ -51,10 +70,14 @@ __all__ = [
     "safe_indexing",
     "safe_split",
     "score",
+    "scorers_by_name",
     "validate_parameters",
     "warn_or_raise_about_fit_failures",
     "with_callbacks",
 ]
+
+SEARCH_CONSTRAINTS: dict[str, Any] = BaseSearchCV._parameter_constraints
+"""Constraints of the parameters that all searches of scikit-learn have."""
 
 check_feature_names_in = _check_feature_names_in
 check_method_params = _check_method_params
@@ -65,6 +88,11 @@ safe_indexing = _safe_indexing
 safe_split = _safe_split
 score = _score
 warn_or_raise_about_fit_failures = _warn_or_raise_about_fit_failures
+
+
+def scorers_by_name(scorer: Any) -> Any:
+    """The scorers by name that make several scores, or the one scorer itself."""
+    return scorer._scorers if isinstance(scorer, _MultimetricScorer) else scorer
 
 
 def names_of_scores(scorer: Any) -> list[str] | None:

@@ -4,47 +4,40 @@ from __future__ import annotations
 
 import os
 import warnings
-from contextlib import ExitStack
 from copy import deepcopy
-from math import ceil
 from numbers import Integral, Real
-from time import perf_counter
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skbn._compat import (
+    SEARCH_CONSTRAINTS,
     BaseSearchCV,
     Interval,
     StrOptions,
     callback_task,
     insert_error_scores,
+    scorers_by_name,
     validate_parameters,
     warn_or_raise_about_fit_failures,
     with_callbacks,
 )
 from skbn.estimators.population import MEMORY_BUDGET
-from skbn.search import fingerprints
-from skbn.search.evaluation import Evaluation
-from skbn.search.halving import (
-    learning_curves,
-    longest,
-    rank_by_progress,
-    rung_epochs,
-    rung_sizes,
-)
-from skbn.search.interruption import Interrupted, interruptible
-from skbn.search.jobs import Job
+from skbn.search import fingerprints, results
+from skbn.search.halving import plan_rungs
 from skbn.search.journal import Journal, NoJournal
-from skbn.search.progress import progress
+from skbn.search.rounds import (
+    Rounds,
+    evaluation_of,
+    explore,
+    new_study,
+    refitted,
+    sizes_of_rounds,
+)
 from skbn.search.space import Space
-from skbn.search.splits import last_step
 from skbn.search.study import Study, n_best
-from skbn.search.zoom import draw_round, round_sizes
 
 
 class CoarseToFineSearchCV(BaseSearchCV):
@@ -53,7 +46,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
     The first round spreads candidates evenly over the whole space (a scrambled Sobol
     sequence [1]_). Every later one draws around the best candidates so far, each
     parameter on its own scale, and less widely than the round before; a tenth is still
-    drawn over the whole space. It is used like `RandomizedSearchCV`, with any estimator.
+    drawn over the whole space. Its use is that of `RandomizedSearchCV`, with any estimator.
 
     Where the estimator is `BNSoftmaxClassifier`, alone or the last step of a Pipeline,
     candidates and folds are trained as populations: networks of the same shapes take
@@ -198,7 +191,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
     Ctrl-C ends the search with a warning; what was found is refitted and published as
     if the search had been planned so, and `extend` goes on with it. If no candidate was
     trained to the end by then, or when the time is over, the best is one of those that
-    came furthest. What populations had not finished is trained again.
+    came furthest. Populations that had not finished are trained again.
 
     References
     ----------
@@ -231,7 +224,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
     _parameter_constraints: dict[str, list[Any]] = {
         **{
             name: constraint
-            for name, constraint in BaseSearchCV._parameter_constraints.items()
+            for name, constraint in SEARCH_CONSTRAINTS.items()
             if name not in ("pre_dispatch", "return_train_score")
         },
         "param_distributions": [dict, list],
@@ -246,6 +239,11 @@ class CoarseToFineSearchCV(BaseSearchCV):
         "memory_budget": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
     }
+
+    # State from which `extend` and `retune` start; set by `_fit`.
+    _study: Study
+    _journal: Any
+    _identity: dict[str, str]
 
     def __init__(
         self,
@@ -315,7 +313,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
             and for a journal that is not this search's or cannot be written; later,
             if all fits of the first round fail.
         """
-        self._report(self._fit(X, y, params, journal=self.journal))
+        self._warn(self._fit(X, y, params, path=self.journal))
         return self
 
     def extend(self, X, y=None, *, n_rounds=1, **params):
@@ -326,10 +324,10 @@ class CoarseToFineSearchCV(BaseSearchCV):
         X, y : array-like
             The data of `fit`.
         n_rounds : int, default=1
-            Rounds to complete, one that was begun included. Those beyond the rounds of
+            Rounds to complete, one that was begun included. Rounds beyond those of
             `fit` are as large as its last.
         **params : dict of str to object
-            Those of `fit`.
+            As for `fit`.
 
         Returns
         -------
@@ -338,9 +336,8 @@ class CoarseToFineSearchCV(BaseSearchCV):
         check_is_fitted(self, "cv_results_")
         if not isinstance(n_rounds, Integral) or n_rounds < 1:
             raise ValueError(f"n_rounds must be a positive integer, got {n_rounds!r}")
-        self._report(
-            self._fit(X, y, params, journal=self._journal, begun=self._study, n_more=n_rounds)
-        )
+        begun = {"path": self._journal, "former": self._study}
+        self._warn(self._fit(X, y, params, **begun, n_more_rounds=n_rounds))
         return self
 
     def retune(self, X, y=None, *, journal=None, **params):
@@ -366,12 +363,43 @@ class CoarseToFineSearchCV(BaseSearchCV):
         check_is_fitted(self, "cv_results_")
         ranked = self._study.ranked()
         best = [trial.unit for _, trial in ranked[: n_best(len(ranked))]]
-        known = np.array(best) if best else None
-        self._report(self._fit(X, y, params, journal=journal, known=known))
+        points = np.array(best) if best else None
+        self._warn(self._fit(X, y, params, path=journal, initial_points=points))
         return self
 
     @with_callbacks
-    def _fit(self, X, y, params, *, journal, begun=None, known=None, n_more=0):
+    def _fit(self, X, y, params, *, path, former=None, initial_points=None, n_more_rounds=0):
+        """Search, or go on with a former study; publish, and say whether Ctrl-C ended it.
+
+        An error leaves the search as it was.
+        """
+        space, rungs = self._checked()
+        X, y = indexable(X, y)
+        scorers, _ = self._get_scorers()
+        evaluation = evaluation_of(self, X, y, scorers, self._get_routed_params_for_fit(params))
+        splits = evaluation.splits
+        points = former.initial_points if former else initial_points
+        identity = fingerprints.of_search(self, space, X, y, params, splits, points)
+        if former:
+            fingerprints.check_same_search(identity, self._identity)
+        with NoJournal() if path is None else Journal(path, identity) as journal:
+            study = deepcopy(former) or new_study(self, len(splits), len(rungs), points)
+            if not journal.load(study):
+                journal.start(study, [space.decode(trial.unit) for trial in study.trials])
+            n_rounds = study.n_complete_rounds() + n_more_rounds if former else self.n_rounds
+            sizes = sizes_of_rounds(self.n_candidates, self.n_rounds, n_rounds)
+            rounds = Rounds(sizes, rungs, space, evaluation, journal)
+            with callback_task(self, "fit", n_rounds * len(rungs) + bool(self.refit)) as task:
+                was_interrupted = explore(study, rounds, task)
+                fitted = self._summary(study, space)
+                if self.refit:
+                    fitted |= refitted(evaluation, fitted["best_params_"], task)
+        self._publish(fitted)
+        self._study, self._journal, self._identity = study, path, identity
+        return was_interrupted
+
+    def _checked(self):
+        """Check parameters; make the space and the epochs on each rung (None is all of them)."""
         validate_parameters(self)
         space = Space(self.param_distributions)
         space.check(self.estimator)
@@ -380,289 +408,65 @@ class CoarseToFineSearchCV(BaseSearchCV):
                 f"n_candidates={self.n_candidates} is too few for n_rounds={self.n_rounds}: each "
                 "round needs a candidate at least"
             )
-        rungs = self._rungs(space)
-        X, y = indexable(X, y)
-        evaluation = self._evaluation(X, y, params)
-        known = begun.known if begun else known
-        about = self._about(space, evaluation, params, known)
-        if begun:
-            check_same_search(about, self._searched)
-        with Journal(journal, about) if journal is not None else NoJournal() as book:
-            study = deepcopy(begun) or self._study_to_begin(
-                len(evaluation.splits), len(rungs), known
-            )
-            if not book.load(study):
-                book.start(study, [space.decode(trial.unit) for trial in study.trials])
-            n_rounds = study.n_complete_rounds() + n_more if begun else self.n_rounds
-            n_tasks = n_rounds * len(rungs) + bool(self.refit)
-            with callback_task(self, "fit", n_tasks) as task:
-                was_interrupted = self._explore(
-                    study, n_rounds, rungs, book, evaluation, space, task
-                )
-                fitted = self._summary(study, space)
-                if self.refit:
-                    fitted |= self._refit(X, y, fitted["best_params_"], evaluation, task)
-        for name in [name for name in self.__dict__ if name.endswith("_") and name[0] != "_"]:
-            delattr(self, name)
-        self.__dict__.update(fitted, _study=study, _journal=journal, _searched=about)
-        return was_interrupted
-
-    def _evaluation(self, X, y, params):
-        scorers, _ = self._get_scorers()
-        routed = self._get_routed_params_for_fit(params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        options = {
-            "scorer": scorers,
-            "fit_params": routed.estimator.fit,
-            "score_params": routed.scorer.score,
-            "return_n_test_samples": True,
-            "return_times": True,
-            "error_score": self.error_score,
-            "verbose": max(int(self.verbose) - 1, 0),
-        }
-        splits = list(cv.split(X, y, **routed.splitter.split))
-        return Evaluation(
-            self,
-            clone(self.estimator),
-            X,
-            y,
-            splits,
-            options,
-            self.n_jobs,
-            self.resource is not None,
-            self.memory_budget,
-            self._leader(),
-        )
-
-    def _leader(self):
-        return self.refit if isinstance(self.refit, str) else None
-
-    def _rungs(self, space):
-        """Epochs to have done on each rung of a round; None is all that a candidate has."""
         if self.resource is None:
-            return [None]
-        last = last_step(self.estimator)
-        if not hasattr(last, "partial_fit"):
-            raise ValueError(
-                "resource='epochs' trains candidates further and further, for which the last step "
-                f"of the estimator needs partial_fit; {type(last).__name__} has none. "
-                "Use resource=None"
-            )
-        horizon = self.max_epochs or longest(self.estimator, space)
-        if horizon is None:
-            raise ValueError(
-                f"resource='epochs' must know when a training has come to its end, and "
-                f"{type(last).__name__} has no max_iter; give max_epochs"
-            )
-        first = self.min_epochs or ceil(horizon / self.eta)
-        if first > horizon:
-            raise ValueError(f"min_epochs={first} is above the {horizon} epochs of a training")
-        return rung_epochs(first, horizon, self.eta)
-
-    def _about(self, space, evaluation, params, known):
-        """What decides the outcome: two searches that agree in it are the same search."""
-        return {
-            "estimator": fingerprints.of_estimator(self.estimator),
-            "param_distributions": repr(space),
-            "scoring": fingerprints.without_addresses(
-                f"{self.scoring}, refit={self.refit}, error_score={self.error_score}"
-            ),
-            "n_candidates and n_rounds": f"{self.n_candidates} and {self.n_rounds}",
-            "resource": f"{self.resource}, min_epochs={self.min_epochs}, "
-            f"max_epochs={self.max_epochs}, eta={self.eta}",
-            "random_state": str(self.random_state) if self._has_seed() else "not fixed",
-            "data": fingerprints.of_data(evaluation.X, evaluation.y, params),
-            "splits": fingerprints.of_data(
-                *(rows for split in evaluation.splits for rows in split)
-            ),
-            "start": "" if known is None else fingerprints.of_data(known),
-        }
-
-    def _has_seed(self):
-        return isinstance(self.random_state, Integral)
-
-    def _study_to_begin(self, n_splits, n_rungs, known):
-        if self._has_seed():
-            seed = int(self.random_state)
-        else:
-            seed = int(check_random_state(self.random_state).randint(2**31))
-        return Study(seed, n_splits, self._leader(), n_rungs, self.eta, known=known)
-
-    def _explore(self, study, n_rounds, rungs, book, evaluation, space, task):
-        """Draw and evaluate rounds until there are enough, time is over or Ctrl-C was pressed."""
-        started, chosen = perf_counter(), None
-
-        def is_over(candidate=None):
-            nonlocal chosen
-            budget = np.inf if self.time_budget is None else self.time_budget
-            if perf_counter() - started <= budget:
-                return False
-            # One candidate is completed in any case: the one that was nearest to it.
-            chosen = chosen or max(study.trials, key=lambda t: len(t.on(0)), default=None)
-            return bool(study.complete()) or (
-                candidate is not None and study.trials[candidate] is not chosen
-            )
-
-        sizes = round_sizes(self.n_candidates, self.n_rounds)
-        sizes = (sizes + sizes[-1:] * n_rounds)[:n_rounds]
-        n_fits = study.n_splits * sum(sum(rung_sizes(n, len(rungs), self.eta)) for n in sizes)
-        try:
-            with interruptible(), progress(n_fits, self.verbose) as show:
-                for number in range(n_rounds):
-                    if number == len(study.bounds):
-                        if is_over():
-                            break
-                        self._draw(study, sizes[number], book, space)
-                    for rung, until in enumerate(rungs):
-                        jobs = self._jobs(study, number, rung, until, len(rungs), space)
-                        for several in self._run(jobs, is_over, evaluation, task):
-                            book.add_results(done[:4] for done in several)
-                            for candidate, *where, result, _ in several:
-                                study.trials[candidate].add(*where, result)
-                            show(len(study.results), lambda: self._best_so_far(study))
-                        if number == rung == 0:
-                            self._check_failures(study)
-                        if is_over():
-                            break
-        except (Interrupted, KeyboardInterrupt):
-            if not study.ranked():
-                raise KeyboardInterrupt from None
-            return True
-        return False
-
-    def _run(self, jobs, is_over, evaluation, task):
-        """Make the fits of a rung, and tell callbacks."""
-        options = {"parent": task, "sequential_subtasks": False}
-        with callback_task(self, "round", len(jobs), **options) as round_task:
-            yield from evaluation.run(jobs, is_over, round_task)
-
-    def _jobs(self, study, number, rung, until, n_rungs, space):
-        """Fits of a rung that are left to make."""
-        index = {id(trial): i for i, trial in enumerate(study.trials)}
-        params = {}
-        jobs = []
-        for trial, split in study.missing(number, rung):
-            if id(trial) not in params:
-                params[id(trial)] = space.decode(trial.unit)
-            is_last = rung == n_rungs - 1
-            jobs.append(Job(index[id(trial)], rung, split, params[id(trial)], until, is_last))
-        return jobs
-
-    def _draw(self, study, n_candidates, book, space):
-        """Draw the next round from what is known, and commit it."""
-        n_before = len(study.trials)
-        draw_round(space, study, n_candidates)
-        if len(study.trials) - n_before < n_candidates:
-            warnings.warn(
-                f"round {len(study.bounds) - 1} has {len(study.trials) - n_before} candidates "
-                f"instead of {n_candidates}: few others are left in param_distributions",
-                UserWarning,
-                stacklevel=5,
-            )
-        book.add_rounds(study, [space.decode(trial.unit) for trial in study.trials[n_before:]])
-
-    def _best_so_far(self, study):
-        """The best score of those that came furthest, in words."""
-        scores = [t.score(study.leader, study.height(t) - 1) for t in study.at_the_top()]
-        if not np.isfinite(scores).any():
-            return "no score yet"
-        score = np.nanmax(scores)
-        name = study.metric or (self.scoring if isinstance(self.scoring, str) else "score")
-        if name.startswith("neg_"):
-            name, score = name.removeprefix("neg_"), -score
-        return f"best {name.replace('_', ' ')} {score:.4f}"
+            return space, [None]
+        return space, plan_rungs(self.estimator, space, self.min_epochs, self.max_epochs, self.eta)
 
     def _summary(self, study, space):
         """Fitted attributes that need no estimator."""
-        n_splits = study.n_splits
-        trials = study.complete()
-        out = [result for trial in trials for result in study.last_results(trial)]
-        warn_or_raise_about_fit_failures(out, self.error_score)
+        trials, n_splits = study.complete(), study.n_splits
+        outcomes = [result for trial in trials for result in study.last_results(trial)]
+        warn_or_raise_about_fit_failures(outcomes, self.error_score)
         if callable(self.scoring):
-            insert_error_scores(out, self.error_score)
-        columns = {"round": [t.round for t in trials], "draw": [t.draw for t in trials]}
-        if self.resource:
-            n_epochs = np.reshape([result["n_epochs"] for result in out], (-1, n_splits))
-            columns["n_epochs"] = n_epochs.max(axis=1).astype(int)
-        progress_of = np.array([study.progress(trial) for trial in trials])
+            insert_error_scores(outcomes, self.error_score)
         params = [space.decode(trial.unit) for trial in trials]
-        results = self._format_results(params, n_splits, out, columns)
+        columns = results.own_columns(trials, outcomes, n_splits)
+        table = self._format_results(params, n_splits, outcomes, columns)
         scorers, refit_metric = self._get_scorers()
+        is_multimetric = isinstance(outcomes[0]["test_scores"], dict)
         fitted = {
-            "cv_results_": results,
+            "cv_results_": table,
             "n_splits_": n_splits,
-            "multimetric_": isinstance(out[0]["test_scores"], dict),
-            "scorer_": getattr(scorers, "_scorers", scorers),
+            "multimetric_": is_multimetric,
+            "scorer_": scorers_by_name(scorers),
             "bounds_history_": [space.bounds(bounds) for bounds in study.bounds],
         }
         if self.resource:
-            rank_by_progress(results, progress_of)
-            fitted["learning_curves_"] = learning_curves(trials, study.leader)
-        if fitted["multimetric_"] and callable(self.scoring):
-            self._check_refit_for_multimetric(out[0]["test_scores"])
+            table |= results.ranks_by_progress(table, results.progress_of(study, trials))
+            fitted["learning_curves_"] = results.learning_curves(trials, study.leader)
+        if is_multimetric and callable(self.scoring):
+            self._check_refit_for_multimetric(outcomes[0]["test_scores"])
             refit_metric = self.refit
-        if self.refit or not fitted["multimetric_"]:
-            top = progress_of == progress_of.max()
-            choice = {n: column[top] for n, column in results.items() if n != "params"}
-            choice["params"] = [p for p, is_there in zip(params, top, strict=True) if is_there]
-            best = self._select_best_index(self.refit, refit_metric, choice)
-            best = int(np.flatnonzero(top)[best])
-            fitted |= {"best_index_": best, "best_params_": params[best]}
-            everywhere = [pair for pair in study.ranked() if pair[1].draw == "global"]
-            fitted["at_bounds_"] = space.at_bounds(
-                trials[best].unit,
-                np.array([trial.unit for _, trial in everywhere]),
-                [score for score, _ in everywhere],
-            )
-            if not callable(self.refit):
-                fitted["best_score_"] = results[f"mean_test_{refit_metric}"][best]
-            if study.known is not None:
-                fitted["optimum_shift_"] = space.shift(study.known[0], trials[best].unit)
+        if self.refit or not is_multimetric:
+            fitted |= self._best(study, space, table, refit_metric)
         return fitted
 
-    def _refit(self, X, y, params, evaluation, task):
-        """Fit the best candidate to all rows."""
-        best = clone(evaluation.estimator).set_params(**clone(params, safe=False))
-        targets = () if y is None else (y,)
-        started = perf_counter()
-        with callback_task(self, "refit", 0, parent=task) as refit_task, ExitStack() as stack:
-            if refit_task is not None:
-                stack.enter_context(refit_task.propagate_callback_context(best))
-            best.fit(X, *targets, **evaluation.options["fit_params"])
-        fitted = {"best_estimator_": best, "refit_time_": perf_counter() - started}
-        if hasattr(best, "feature_names_in_"):
-            fitted["feature_names_in_"] = best.feature_names_in_
+    def _best(self, study, space, table, refit_metric):
+        """Fitted attributes of the best candidate, one of those that were trained furthest."""
+        trials = study.complete()
+        progress_of_trials = results.progress_of(study, trials)
+        furthest = np.flatnonzero(progress_of_trials == progress_of_trials.max())
+        chosen = results.rows_of(table, furthest)
+        best = int(furthest[self._select_best_index(self.refit, refit_metric, chosen)])
+        fitted = {
+            "best_index_": best,
+            "best_params_": table["params"][best],
+            "at_bounds_": results.at_bounds(study, space, trials[best]),
+        }
+        if not callable(self.refit):
+            fitted["best_score_"] = table[f"mean_test_{refit_metric}"][best]
+        if study.initial_points is not None:
+            fitted["optimum_shift_"] = space.shift(study.initial_points[0], trials[best].unit)
         return fitted
 
-    def _check_failures(self, study):
-        """Stop after the first round if nothing in it could be fitted."""
-        if study.results and all(result["fit_error"] for result in study.results):
-            warn_or_raise_about_fit_failures(study.results, self.error_score)
+    def _publish(self, fitted):
+        """Set fitted attributes, and delete those of a former fit."""
+        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
+            delattr(self, name)
+        for name, value in fitted.items():
+            setattr(self, name, value)
 
-    def _report(self, was_interrupted):
+    def _warn(self, was_interrupted):
         """Warn of what the user should know, when all is published."""
-        if was_interrupted:
-            warnings.warn(
-                f"Ctrl-C: the search ended with {len(self.cv_results_['params'])} whole "
-                "candidates; extend goes on with it",
-                UserWarning,
-                stacklevel=3,
-            )
-        for name, value in getattr(self, "at_bounds_", {}).items():
-            warnings.warn(
-                f"the best {name}, {value:.6g}, lies at an end of its scale, towards which the "
-                "scores rise; a wider scale may hold a better one",
-                UserWarning,
-                stacklevel=3,
-            )
-
-
-def check_same_search(about, before):
-    """Refuse to extend a search by what belongs to another."""
-    for name in about:
-        if about[name] != before[name]:
-            raise ValueError(
-                f"extend goes on with the search that was fitted, but {name} changed since; "
-                "give the same (cv needs a random_state if it shuffles), or use fit, or retune "
-                "for new data"
-            )
+        for message in results.remarks(was_interrupted, vars(self)):
+            warnings.warn(message, UserWarning, stacklevel=3)

@@ -378,7 +378,7 @@ def default_space(prefix: str = "") -> dict[str, Any]:
     Parameters
     ----------
     prefix : str, default=""
-        What stands before the names in a Pipeline: ``"bnsoftmaxclassifier__"``.
+        Beginning of the names in a Pipeline: ``"bnsoftmaxclassifier__"``.
 
     Returns
     -------

@@ -74,7 +74,7 @@ class Space:
         return without_addresses(repr(self.parts[0] if len(self.parts) == 1 else self.parts))
 
     def active(self, unit: Units) -> NDArray[np.bool_]:
-        """Which coordinates are active at a point: those of the dict that is chosen there."""
+        """Mask of the coordinates that are active at a point: of the dict that is chosen there."""
         chosen = self._part(unit)
         return np.array([c.part in (-1, chosen) for c in self.coordinates], dtype=bool)
 

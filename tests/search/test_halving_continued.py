@@ -18,8 +18,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import SGDClassifier
 
-import skbn.search.coarse_to_fine as coarse_to_fine
 import skbn.search.evaluation as evaluation
+import skbn.search.rounds as rounds
 from skbn import BNSoftmaxClassifier
 from skbn.search import CoarseToFineSearchCV
 
@@ -208,14 +208,12 @@ def clock(monkeypatch):
         return train(parent, members, splits, rules)
 
     monkeypatch.setattr(evaluation, "train", train)
-    monkeypatch.setattr(coarse_to_fine, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(rounds, "perf_counter", lambda: now[0])
     return now
 
 
 @pytest.mark.parametrize("seconds", [0.5, 3.5, 9.5, 10.5, 12.5, 15.5, 24.5])
-def test_when_time_is_over_the_best_is_one_of_those_that_came_furthest(
-    halving, iris, halved, clock, seconds
-):
+def test_when_time_is_over_the_best_is_one_trained_furthest(halving, iris, halved, clock, seconds):
     search = halving(time_budget=seconds, memory_budget=1.0).fit(*iris)
     assert clock[0] == ceil(seconds) + (seconds < 5)  # one candidate is completed
     results = pd.DataFrame(search.cv_results_)

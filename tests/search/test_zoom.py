@@ -26,9 +26,9 @@ def play(score, space, seed=0, sizes=(30, 15, 15)):
     """Search for the best of a function of the unit cube."""
     study = Study(seed, n_splits=1)
     for size in sizes:
-        before = len(study.trials)
-        draw_round(space, study, size)
-        for trial in study.trials[before:]:
+        trials, bounds = draw_round(space, study, size)
+        study.add_round(trials, bounds)
+        for trial in trials:
             trial.add(0, 0, {"test_scores": score(trial.unit)})
     return study
 

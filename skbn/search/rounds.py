@@ -1,0 +1,258 @@
+"""The work of a search: rounds drawn, evaluated rung by rung, committed fit by fit; the refit."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state
+
+from skbn._compat import callback_task, warn_or_raise_about_fit_failures
+from skbn.search import fingerprints
+from skbn.search.evaluation import Evaluation
+from skbn.search.halving import rung_sizes
+from skbn.search.interruption import Interrupted, interruptible
+from skbn.search.jobs import Job
+from skbn.search.journal import Journal, NoJournal
+from skbn.search.progress import progress
+from skbn.search.results import best_so_far
+from skbn.search.space import Space
+from skbn.search.study import Study
+from skbn.search.zoom import draw_round, round_sizes
+
+TimeIsOver = Callable[..., bool]
+"""Says whether to begin nothing more, or no more fits of a candidate, if one is given."""
+
+
+class Rounds(NamedTuple):
+    """All that the rounds of a search need but its study."""
+
+    sizes: list[int]  # candidates of each round
+    rungs: list[int | None]  # epochs to have done on each rung; None is the whole training
+    space: Space
+    evaluation: Evaluation
+    journal: Journal | NoJournal
+
+
+def evaluation_of(search: Any, X: Any, y: Any, scorers: Any, routed: Any) -> Evaluation:
+    """All that the fits of a search have in common.
+
+    Parameters
+    ----------
+    search : CoarseToFineSearchCV
+    X, y : array-like
+    scorers : callable
+        One for all scores.
+    routed : Bunch
+        Further arguments of `fit`, by whom they are for.
+    """
+    cv = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
+    options = {
+        "scorer": scorers,
+        "fit_params": routed.estimator.fit,
+        "score_params": routed.scorer.score,
+        "return_n_test_samples": True,
+        "return_times": True,
+        "error_score": search.error_score,
+        "verbose": max(int(search.verbose) - 1, 0),
+    }
+    return Evaluation(
+        search,
+        clone(search.estimator),
+        X,
+        y,
+        list(cv.split(X, y, **routed.splitter.split)),
+        options,
+        search.n_jobs,
+        search.resource is not None,
+        search.memory_budget,
+        _leader(search),
+    )
+
+
+def new_study(search: Any, n_splits: int, n_rungs: int, initial_points: Any) -> Study:
+    """A study without trials, for a search with these parameters."""
+    if fingerprints.is_seed(search.random_state):
+        seed = int(search.random_state)
+    else:
+        seed = int(check_random_state(search.random_state).randint(2**31))
+    leader = _leader(search)
+    return Study(seed, n_splits, leader, n_rungs, search.eta, initial_points=initial_points)
+
+
+def _leader(search: Any) -> str | None:
+    return search.refit if isinstance(search.refit, str) else None
+
+
+def sizes_of_rounds(n_candidates: int, n_rounds: int, n_wanted: int) -> list[int]:
+    """Candidates of the first rounds; those beyond the planned ones are as large as the last."""
+    sizes = round_sizes(n_candidates, n_rounds)
+    return (sizes + sizes[-1:] * n_wanted)[:n_wanted]
+
+
+def n_fits(study: Study, rounds: Rounds) -> int:
+    """Fits of all rounds and rungs."""
+    on_rungs = [rung_sizes(size, len(rounds.rungs), study.eta) for size in rounds.sizes]
+    return study.n_splits * sum(map(sum, on_rungs))
+
+
+def time_limit(study: Study, seconds: float | None) -> TimeIsOver:
+    """Begin to take the time, and make the function that says whether it is over.
+
+    Parameters
+    ----------
+    study : Study
+        One of its candidates is completed in any case: the one that is nearest to it when
+        time is over.
+    seconds : float or None
+        None is without a limit.
+    """
+    started, to_complete = perf_counter(), None
+
+    def is_over(candidate: int | None = None) -> bool:
+        nonlocal to_complete
+        if seconds is None or perf_counter() - started <= seconds:
+            return False
+        to_complete = to_complete or max(study.trials, key=lambda t: len(t.on(0)), default=None)
+        return bool(study.complete()) or (
+            candidate is not None and study.trials[candidate] is not to_complete
+        )
+
+    return is_over
+
+
+def explore(study: Study, rounds: Rounds, task: Any) -> bool:
+    """Draw and evaluate rounds until all are complete, time is over or Ctrl-C is pressed.
+
+    Parameters
+    ----------
+    study : Study
+        New candidates and results are entered in it.
+    rounds : Rounds
+    task : CallbackContext or None
+        Of scikit-learn's callbacks.
+
+    Returns
+    -------
+    was_interrupted : bool
+        By Ctrl-C.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C is pressed before any candidate has a score.
+    """
+    search = rounds.evaluation.search
+    is_over = time_limit(study, search.time_budget)
+    try:
+        with interruptible(), progress(n_fits(study, rounds), search.verbose) as show:
+
+            def show_best() -> None:
+                show(len(study.results), lambda: best_so_far(study, search.scoring))
+
+            _explore(study, rounds, is_over, show_best, task)
+    except (Interrupted, KeyboardInterrupt):
+        if not study.ranked():
+            raise KeyboardInterrupt from None
+        return True
+    return False
+
+
+def _explore(
+    study: Study, rounds: Rounds, is_over: TimeIsOver, show: Callable[[], None], task: Any
+) -> None:
+    for number in range(len(rounds.sizes)):
+        if number == len(study.bounds):
+            if is_over():
+                break
+            _draw(study, rounds)
+        for rung in range(len(rounds.rungs)):
+            _evaluate(study, _jobs(study, rounds, number, rung), rounds, is_over, show, task)
+            if number == rung == 0:
+                _check_failures(study, rounds.evaluation.options["error_score"])
+            if is_over():
+                break
+
+
+def _draw(study: Study, rounds: Rounds) -> None:
+    """Draw the next round from the results so far, and commit it."""
+    number = len(study.bounds)
+    trials, bounds = draw_round(rounds.space, study, rounds.sizes[number])
+    study.add_round(trials, bounds)
+    if len(trials) < rounds.sizes[number]:
+        warnings.warn(
+            f"round {number} has {len(trials)} candidates instead of {rounds.sizes[number]}: "
+            "few others are left in param_distributions",
+            UserWarning,
+            stacklevel=6,
+        )
+    rounds.journal.add_rounds(study, [rounds.space.decode(trial.unit) for trial in trials])
+
+
+def _jobs(study: Study, rounds: Rounds, number: int, rung: int) -> list[Job]:
+    """Fits of a rung that are left to make."""
+    until, is_last = rounds.rungs[rung], rung == len(rounds.rungs) - 1
+    index = {id(trial): i for i, trial in enumerate(study.trials)}
+    missing = study.missing(number, rung)
+    # Decoded once for all splits, which then share the values.
+    params = {id(trial): rounds.space.decode(trial.unit) for trial, _ in missing}
+    return [
+        Job(index[id(trial)], rung, split, params[id(trial)], until, is_last)
+        for trial, split in missing
+    ]
+
+
+def _evaluate(
+    study: Study,
+    jobs: list[Job],
+    rounds: Rounds,
+    is_over: TimeIsOver,
+    show: Callable[[], None],
+    task: Any,
+) -> None:
+    """Make the fits of a rung, commit each when it is done, and tell callbacks."""
+    evaluation, options = rounds.evaluation, {"parent": task, "sequential_subtasks": False}
+    with callback_task(evaluation.search, "round", len(jobs), **options) as round_task:
+        for several in evaluation.run(jobs, is_over, round_task):
+            rounds.journal.add_results(
+                (done.candidate, done.rung, done.split, done.result) for done in several
+            )
+            for done in several:
+                study.trials[done.candidate].add(done.rung, done.split, done.result)
+            show()
+
+
+def _check_failures(study: Study, error_score: Any) -> None:
+    """Stop after the first round if nothing in it could be fitted."""
+    if study.results and all(result["fit_error"] for result in study.results):
+        warn_or_raise_about_fit_failures(study.results, error_score)
+
+
+def refitted(evaluation: Evaluation, params: dict[str, Any], task: Any) -> dict[str, Any]:
+    """Fit the best candidate to all rows; the fitted attributes of a search that come of it.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    params : dict of str to object
+        Of the best candidate.
+    task : CallbackContext or None
+        Of scikit-learn's callbacks.
+    """
+    best = clone(evaluation.estimator).set_params(**clone(params, safe=False))
+    targets = () if evaluation.y is None else (evaluation.y,)
+    started = perf_counter()
+    with ExitStack() as stack:
+        context = stack.enter_context(callback_task(evaluation.search, "refit", 0, parent=task))
+        if context is not None:
+            stack.enter_context(context.propagate_callback_context(best))
+        best.fit(evaluation.X, *targets, **evaluation.options["fit_params"])
+    fitted = {"best_estimator_": best, "refit_time_": perf_counter() - started}
+    if hasattr(best, "feature_names_in_"):
+        fitted["feature_names_in_"] = best.feature_names_in_
+    return fitted
