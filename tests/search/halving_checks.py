@@ -1,4 +1,4 @@
-"""What the tests of successive halving share: searches with rungs, and what they compare."""
+"""Shared by the tests of successive halving: searches with rungs, and comparisons of them."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""What the tests of searches share: comparisons, and a callback that records."""
+"""Shared by the tests of searches: comparisons, and a callback that records."""
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Recorder:
 
 
 def check_two_rounds(recorder):
-    """It was told of five candidates on two splits, in two rounds."""
+    """Assert that it heard of five candidates on two splits, in two rounds."""
     assert recorder.seen[:2] == ["setup", "fit"]
     assert recorder.seen[-2:] == ["end", "teardown"]
     assert recorder.seen.count("round") == 2

@@ -1,4 +1,4 @@
-"""What the tests of populations share: candidates, searches, and what they are compared with."""
+"""Shared by the tests of populations: candidates, searches, and scikit-learn's for comparison."""
 
 import numpy as np
 import pandas as pd

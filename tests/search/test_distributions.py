@@ -43,7 +43,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("distribution", [*OWN, *map(as_distribution, FOREIGN)], ids=repr)
 class TestEveryDistribution:
-    """What holds for all."""
+    """Checks of every distribution."""
 
     def test_every_point_has_a_value_that_leads_back_to_it(self, distribution):
         n_axes = len(distribution.axes)

@@ -96,7 +96,7 @@ def test_the_longest_of_several_spaces(quick, iris, prefix):
         search.set_params(min_epochs=7).fit(*iris)
 
 
-def test_those_trained_to_the_end_score_what_they_do_without_halving(halving, halved, iris, quick):
+def test_candidates_trained_to_the_end_score_as_without_halving(halving, halved, iris, quick):
     plain = listed(quick(max_iter=9), halved.cv_results_["params"], resource=None).fit(*iris)
     where = [plain.cv_results_["params"].index(p) for p in halved.cv_results_["params"]]
     ended = halved.cv_results_["n_epochs"] == 9
@@ -108,7 +108,7 @@ def test_those_trained_to_the_end_score_what_they_do_without_halving(halving, ha
         )
 
 
-def test_the_best_is_one_of_those_that_came_to_the_end(halved):
+def test_the_best_was_trained_to_the_end(halved):
     results = pd.DataFrame(halved.cv_results_)
     best = halved.best_index_
     assert results.loc[best, "n_epochs"] == 9
@@ -118,7 +118,7 @@ def test_the_best_is_one_of_those_that_came_to_the_end(halved):
     assert halved.best_estimator_.n_iter_ == 9
 
 
-def test_ranks_put_those_first_that_came_further(halved):
+def test_ranks_put_longer_training_first(halved):
     results = pd.DataFrame(halved.cv_results_)
     order = results.sort_values(["n_epochs", "mean_test_score"], ascending=False)[
         "rank_test_score"
@@ -134,7 +134,7 @@ def test_ranks_put_those_first_that_came_further(halved):
 
 @pytest.mark.parametrize("memory_budget", [1.0, 3e4, 1e5])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_what_memory_cannot_hold_is_trained_again(
+def test_networks_that_memory_cannot_hold_are_trained_again(
     halving, quick, iris, memory_budget, early_stopping
 ):
     model = quick(max_iter=9, early_stopping=early_stopping, n_iter_no_change=4)
@@ -214,7 +214,7 @@ def test_a_callable_that_gives_several_scores(halving, iris, halved):
     pd.testing.assert_frame_equal(search.learning_curves_, halved.learning_curves_)
 
 
-def test_a_callable_refit_chooses_among_those_that_came_to_the_end(halving, iris):
+def test_a_callable_refit_chooses_among_candidates_trained_to_the_end(halving, iris):
     seen = []
 
     def worst(results):

@@ -78,7 +78,7 @@ def test_early_stopping_goes_on_where_it_stood(quick, iris, scoring):
     assert plain.cv_results_["mean_test_score"][best] == search.best_score_
 
 
-def test_one_that_stopped_early_has_come_to_the_end(quick, iris):
+def test_a_candidate_that_stopped_early_has_come_to_the_end(quick, iris):
     model = quick(max_iter=27, early_stopping=True, n_iter_no_change=1, tol=10.0)
     candidates = [{"alpha": alpha} for alpha in (0.0, 0.1, 1.0, 10.0)]
     search = listed(model, candidates, min_epochs=3).fit(*iris)
@@ -91,7 +91,7 @@ def test_one_that_stopped_early_has_come_to_the_end(quick, iris):
 
 
 @pytest.mark.parametrize("max_epochs", [None, 9])
-def test_it_is_not_behind_those_that_trained_longer(quick, iris, max_epochs):
+def test_early_stopping_is_not_ranked_behind_longer_training(quick, iris, max_epochs):
     model = quick(max_iter=27, early_stopping=True, tol=0.0, n_iter_no_change=99)
     stops = {"n_iter_no_change": 1, "tol": 10.0, "learning_rate_init": 1e-4}
     candidates = [stops, *({"learning_rate_init": rate} for rate in (0.01, 0.02, 0.05))]

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import FitFailedWarning
 
 
-def test_those_that_diverge_do_not_go_on(quick, iris):
+def test_diverged_candidates_are_not_promoted(quick, iris):
     rates = [0.01, 0.05, DIVERGING, 2 * DIVERGING]
     search = listed(quick(max_iter=9), [{"learning_rate_init": rate} for rate in rates], eta=2)
     with pytest.warns(Warning, match=r"fits failed|non-finite") as caught:
@@ -73,7 +73,7 @@ class Late(RegressorMixin, BaseEstimator):
         return self.level if self.n_epochs_ <= self.until else np.nan
 
 
-def test_one_that_fails_on_a_higher_rung_is_not_the_best(iris):
+def test_a_candidate_that_fails_on_a_higher_rung_is_not_the_best(iris):
     candidates = [{"level": 2.0, "until": 2}, {"level": 1.0}, {"level": 0.5}]
     search = listed(Late(), candidates)
     with pytest.warns(UserWarning, match="non-finite"):

@@ -55,7 +55,7 @@ def test_a_second_fit_takes_all_from_the_journal(path, iris):
     )
 
 
-def test_what_is_missing_is_fitted_and_nothing_else(path, iris):
+def test_missing_results_are_fitted_and_nothing_else(path, iris):
     whole = scores(make(path).fit(*iris))
     with sqlite3.connect(path) as db:
         # As if the process had died in the second round, with 20 fits done.
@@ -145,7 +145,7 @@ def test_several_scores_failures_and_frames_survive(path, iris):
     pd.testing.assert_frame_equal(scores(first), scores(second))
 
 
-def test_it_reads_as_a_plain_database(path, iris):
+def test_a_journal_reads_as_a_plain_database(path, iris):
     search = make(path).fit(*iris)
     with sqlite3.connect(path) as db:
         rows = db.execute("SELECT params FROM candidates ORDER BY candidate").fetchall()

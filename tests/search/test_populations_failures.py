@@ -61,7 +61,7 @@ def test_test_rows_that_cannot_be_transformed_cost_the_score_only(mixed, wine, s
     assert_fails_as_in_scikit_learn(search, X, y, "unknown categories")
 
 
-def test_so_do_test_rows_with_missing_values(quick, scaled, iris):
+def test_test_rows_with_missing_values_cost_the_score_only(quick, scaled, iris):
     X, y = iris
     X = np.where(np.arange(150)[:, None] == 3, np.nan, X)
     cv = [(np.arange(50, 150), np.arange(50)), (np.arange(75, 150), np.arange(50, 75))]
@@ -100,7 +100,7 @@ def assert_fails_as_in_scikit_learn(search, X, y, why):
     ids=str,
 )
 @pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
-def test_one_that_fails_leaves_its_neighbours_alone(quick, scaled, iris, bad, scoring):
+def test_a_failing_candidate_leaves_its_neighbours_alone(quick, scaled, iris, bad, scoring):
     neighbours = prefixed(CANDIDATES[:2])
     search = search_of(scaled, [neighbours[0], *prefixed([bad]), neighbours[1]], scoring=scoring)
     mine, warned = failures(search, *iris)

@@ -48,7 +48,7 @@ def test_neither_memory_nor_jobs_change_results(make, iris, searched, options):
 
 
 @pytest.mark.parametrize("memory_budget", [1e4, 2**28])
-def test_nor_do_threads(make, iris, searched, memory_budget):
+def test_threads_change_no_results(make, iris, searched, memory_budget):
     with joblib.parallel_config("threading", n_jobs=3):
         same_results(make(memory_budget=memory_budget).fit(*iris), searched)
 

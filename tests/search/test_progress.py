@@ -28,7 +28,7 @@ def test_lines_come_every_few_seconds_and_at_the_end(capsys, clock):
     assert len(lines) == 4
 
 
-def test_what_a_journal_knew_does_not_count_as_done_in_no_time(capsys, clock):
+def test_results_of_a_journal_do_not_count_as_done_in_no_time(capsys, clock):
     with progress(1000) as show:
         clock[0] += 3
         show(901, lambda: "best 1")
