@@ -24,9 +24,10 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "tables": ["columns", "pipeline"],
     "search": [
-        *("interruption", "fingerprints", "progress", "distributions", "space", "study"),
-        *("surrogate", "zoom", "journal", "splits", "halving", "jobs", "judging", "networks"),
-        *("partial_fits", "cache", "schedule", "evaluation", "coarse_to_fine"),
+        *("interruption", "fingerprints", "progress", "distributions", "adapters", "space"),
+        *("study", "surrogate", "zoom", "journal", "splits", "halving", "results", "jobs"),
+        *("judging", "networks", "partial_fits", "cache", "schedule", "evaluation", "rounds"),
+        "coarse_to_fine",
     ],
     "display": ["record", "axes", "pictures", "search_display"],
     "__main__": [],
