@@ -22,8 +22,18 @@ from skbn.training.holdout import BestState, Dataset, Holdout, stratified_rows
 from skbn.training.lockstep import OnEpoch, Task, run_together
 from skbn.training.run import Entry, Progress, Run
 
-Starts = dict[Any, Progress]
-"""Networks before their first step, by all that decides them."""
+
+class Starts:
+    """Networks before their first step, drawn once for all estimators that begin alike."""
+
+    def __init__(self) -> None:
+        self._drawn: dict[Any, Progress] = {}
+
+    def draw(self, *which: Any) -> Progress:
+        """Give a network as `Progress.new` does; its state is shared until it trains."""
+        if which not in self._drawn:
+            self._drawn[which] = Progress.new(*which)
+        return self._drawn[which].copy()
 
 
 class Outcome(NamedTuple):
@@ -101,9 +111,8 @@ def plan_fit(
         Rows of the table to train on; all of them by default.
     progress : sequence of Progress, optional
         Networks to go on with.
-    starts : dict, optional
-        Networks before their first step that were drawn so far: estimators of one seed share
-        them.
+    starts : Starts, optional
+        Networks that were drawn so far: estimators of one seed share them.
 
     Returns
     -------
@@ -179,22 +188,17 @@ def begin_networks(
     progress: Sequence[Progress] = (),
     starts: Starts | None = None,
 ) -> list[Progress]:
-    """Give networks to train: copies of those that were trained, and new ones.
-
-    Networks of one seed are drawn once, and kept in ``starts``.
-    """
+    """Give networks to train: copies of those that were trained, and new ones."""
     architecture = architecture_of(estimator, table)
     networks = [_continued(estimator, architecture, each) for each in progress[:n_networks]]
     if len(networks) == n_networks:
         return networks
-    seed, starts = estimator.random_state, {} if starts is None else starts
+    seed, starts = estimator.random_state, starts or Starts()
     words = _words_of_seed(int(seed)) if isinstance(seed, Integral) else _words(seed)
     for number in range(len(networks), n_networks):
         entropy = (*words, number) if number else words
-        which = architecture, estimator.solver, estimator.initializer, estimator.dtype, entropy
-        if which not in starts:
-            starts[which] = Progress.new(*which)
-        networks.append(starts[which].copy())
+        how = estimator.solver, estimator.initializer, estimator.dtype
+        networks.append(starts.draw(architecture, *how, entropy))
     return networks
 
 

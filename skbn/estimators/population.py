@@ -196,7 +196,7 @@ class _Plans:
     params: dict[str, Any]
     tables: dict[str, CheckedTable] = field(default_factory=dict)
     gone_on: dict[str, CheckedTable] = field(default_factory=dict)
-    starts: Starts = field(default_factory=dict)
+    starts: Starts = field(default_factory=Starts)
 
     def plan(
         self, classifier: BNSoftmaxClassifier, rows: Indices | None

@@ -394,8 +394,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
                 fitted = self._summary(study, space)
                 if self.refit:
                     fitted |= refitted(evaluation, fitted["best_params_"], task)
-        self._publish(fitted)
-        self._study, self._journal, self._identity = study, path, identity
+        self._publish({**fitted, "_study": study, "_journal": path, "_identity": identity})
         return was_interrupted
 
     def _checked(self):
@@ -460,11 +459,11 @@ class CoarseToFineSearchCV(BaseSearchCV):
         return fitted
 
     def _publish(self, fitted):
-        """Set fitted attributes, and delete those of a former fit."""
-        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
-            delattr(self, name)
-        for name, value in fitted.items():
-            setattr(self, name, value)
+        """Set fitted attributes, and drop those of a former fit."""
+        is_former = {name: name.endswith("_") and name[0] != "_" for name in vars(self)}
+        kept = {name: value for name, value in vars(self).items() if not is_former[name]}
+        # At once, so that Ctrl-C leaves all of a fit or nothing of it.
+        self.__dict__ = kept | fitted
 
     def _warn(self, was_interrupted):
         """Warn of what the user should know, when all is published."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from time import perf_counter
@@ -225,7 +225,7 @@ class Evaluation:
 
 
 def train(
-    parent: int, assignments: Sequence[Assignment], splits: dict[int, Split], rules: Rules
+    parent: int, assignments: Sequence[Assignment], splits: Mapping[int, Split], rules: Rules
 ) -> list[Done]:
     """Train estimators as far as their jobs say, and judge them.
 
@@ -235,7 +235,7 @@ def train(
         Process of the search.
     assignments : sequence of Assignment
         All networks, or none.
-    splits : dict of int to Split
+    splits : mapping of int to Split
         Those of the jobs, by number.
     rules : Rules
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -15,14 +15,14 @@ from skbn.search.splits import Rules, Split
 
 
 def train_by_partial_fit(
-    assignments: Sequence[Assignment], splits: dict[int, Split], rules: Rules
+    assignments: Sequence[Assignment], splits: Mapping[int, Split], rules: Rules
 ) -> list[Done]:
     """Train estimators as far as their jobs say, and judge them.
 
     Parameters
     ----------
     assignments : sequence of Assignment
-    splits : dict of int to Split
+    splits : mapping of int to Split
         Those of the jobs, by number.
     rules : Rules
     """
