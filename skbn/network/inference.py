@@ -33,7 +33,9 @@ class TrainedNetwork:
 
     @classmethod
     def stacked(cls, networks: Sequence[TrainedNetwork]) -> TrainedNetwork:
-        """Give networks of one architecture side by side."""
+        """Give networks of one architecture side by side; one alone is given as it is."""
+        if len(networks) == 1:
+            return networks[0]
         theta = np.concatenate([network.theta for network in networks])
         bn_epsilon = np.concatenate([network.bn_epsilon for network in networks])
         return cls(networks[0].architecture, theta, bn_epsilon)

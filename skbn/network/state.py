@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +49,8 @@ class State:
             theta=copy(self.theta),
             vectors=[copy(vector) for vector in self.vectors],
             sums=self.sums.copy(),
-            shuffle_streams=deepcopy(self.shuffle_streams),
-            noise_streams=deepcopy(self.noise_streams),
+            shuffle_streams=copy_streams(self.shuffle_streams),
+            noise_streams=copy_streams(self.noise_streams),
             n_epochs=self.n_epochs,
         )
 
@@ -112,6 +111,17 @@ class State:
             np.copyto(mine, saved)
         for own, state in zip(self._bit_generators(), bits, strict=True):
             own.state = state
+
+
+def copy_streams(streams: Sequence[np.random.Generator]) -> list[np.random.Generator]:
+    """Copy random streams; one that several members share is shared by its copies."""
+    copies: dict[int, np.random.Generator] = {}
+    for stream in streams:
+        if id(stream) not in copies:
+            bits = type(stream.bit_generator)(0)  # a deep copy takes three times as long
+            bits.state = stream.bit_generator.state
+            copies[id(stream)] = np.random.Generator(bits)
+    return [copies[id(stream)] for stream in streams]
 
 
 def _rows(array: Array, index: Indices) -> Array:

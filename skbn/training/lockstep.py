@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
@@ -18,7 +17,7 @@ from skbn.network.batches import batch_edges
 from skbn.network.epochs import PER_MEMBER, Data, Epoch, Settings, train
 from skbn.network.inference import TrainedNetwork
 from skbn.network.parameters import CACHED_BYTES, Array
-from skbn.network.state import State
+from skbn.network.state import State, copy_streams
 from skbn.training.holdout import Dataset, Holdout
 from skbn.training.run import Entry, Run, divergence
 from skbn.training.threads import suitable_threads, worth_sharing
@@ -30,6 +29,9 @@ at a time, networks of 256 one or two at a time (``benchmarks/speed.py --only po
 
 OnEpoch = Callable[[Run, Entry], object]
 """Takes a run and the entry of its last epoch; a true answer stops the run."""
+
+Measured = dict[str, list[float]]
+"""Measurements of an epoch by name, a value a run."""
 
 
 class Task(NamedTuple):
@@ -154,9 +156,9 @@ class _Population:
         }
         self.state = State.stacked([run.progress.state for run in self.runs])
         # Runs that begin alike share their streams; each draws its noise from one of its own.
-        self.state.shuffle_streams = deepcopy(self.state.shuffle_streams)
+        self.state.shuffle_streams = copy_streams(self.state.shuffle_streams)
         if any(self.hyper[name].any() for name in NOISE):
-            self.state.noise_streams = [deepcopy(each) for each in self.state.noise_streams]
+            self.state.noise_streams = [copy_streams([s])[0] for s in self.state.noise_streams]
         self.enter()
 
     def enter(self) -> None:
@@ -175,38 +177,38 @@ class _Population:
                 epochs = train(self.architecture, settings, self.hyper, self.state, self.data)
                 self.close_ranks(self.train(epochs, on_epoch))
 
-    def train(self, epochs: Iterator[Epoch], on_epoch: OnEpoch | None) -> npt.NDArray[np.bool_]:
+    def train(self, epochs: Iterator[Epoch], on_epoch: OnEpoch | None) -> list[bool]:
         """Go on until some are to leave, and tell which."""
-        leaving = np.zeros(len(self.runs), bool)
-        while not leaving.any():
+        leaving = [False]
+        while not any(leaving):
             started = perf_counter()
             epoch = next(epochs)
-            for k in np.flatnonzero(~epoch.finite):
-                loss, rate = epoch.loss[k], epoch.learning_rate[k]
-                self.runs[k].fail(divergence(self.state.n_epochs, loss, rate))
             measured = {
-                "loss": epoch.loss,
-                "learning_rate": epoch.learning_rate,
-                "gradient_norm": epoch.gradient_norm,
+                "loss": epoch.loss.tolist(),
+                "learning_rate": epoch.learning_rate.tolist(),
+                "gradient_norm": epoch.gradient_norm.tolist(),
             }
+            for k, is_finite in enumerate(epoch.finite.tolist()):
+                if not is_finite:
+                    loss, rate = measured["loss"][k], measured["learning_rate"][k]
+                    self.runs[k].fail(divergence(self.state.n_epochs, loss, rate))
             if self.runs[0].validation is not None:
                 measured |= self.judge()
             seconds = (perf_counter() - started) / len(self.runs)
-            measured["seconds"] = np.full(len(self.runs), seconds)
+            measured["seconds"] = [seconds] * len(self.runs)
             self.record(measured)
-            leaving[:] = [self.ends(k, measured, on_epoch) for k in range(len(self.runs))]
+            leaving = [self.ends(k, measured, on_epoch) for k in range(len(self.runs))]
         return leaving
 
-    def judge(self) -> dict[str, Array]:
-        """Judge each on its validation set."""
-        scores: defaultdict[str, Array] = defaultdict(lambda: np.full(len(self.runs), np.nan))
+    def judge(self) -> Measured:
+        """Judge each on its validation set; NaN where it failed."""
+        names = [f"validation_{name}" for name in self.architecture.loss_function.measures]
+        scores = {name: np.full(len(self.runs), np.nan) for name in names}
         for members, holdout, dataset in self.judged_together():
             for each, found in self.scores(members, holdout, dataset):
                 for name, values in found.items():
                     scores[f"validation_{name}"][each] = values
-        for name in self.architecture.loss_function.measures:
-            scores[f"validation_{name}"]  # NaN where all have failed
-        return dict(scores)
+        return {name: values.tolist() for name, values in scores.items()}
 
     def judged_together(self) -> Iterator[tuple[Sequence[int], Holdout, Dataset]]:
         """Give members that share a validation set, some at a time."""
@@ -238,7 +240,7 @@ class _Population:
             for k in members:
                 yield from self.scores([k], holdout, dataset)
 
-    def record(self, measured: dict[str, Array]) -> None:
+    def record(self, measured: Measured) -> None:
         """Write an epoch into the history of each run."""
         if not self.columns:
             self.columns = [[run.progress.column(name) for run in self.runs] for name in measured]
@@ -247,33 +249,35 @@ class _Population:
                 values for each in histories for name, values in each if name not in measured
             ]
         for columns, values in zip(self.columns, measured.values(), strict=True):
-            for column, value in zip(columns, values.tolist(), strict=True):
+            for column, value in zip(columns, values, strict=True):
                 column.append(value)
         for column in self.unmeasured:
             column.append(float("nan"))
         for run in self.runs:
             run.progress.kept_epoch = run.progress.state.n_epochs = self.state.n_epochs
 
-    def ends(self, k: int, measured: dict[str, Array], on_epoch: OnEpoch | None) -> bool:
+    def ends(self, k: int, measured: Measured, on_epoch: OnEpoch | None) -> bool:
         """Report an epoch of a run, and tell whether the run is to leave."""
         run = self.runs[k]
         if run.error is None and on_epoch is not None:
-            run.is_over = bool(on_epoch(run, {n: float(v[k]) for n, v in measured.items()}))
+            run.is_over = bool(on_epoch(run, {n: values[k] for n, values in measured.items()}))
         if run.error is None and run.best is not None:
-            loss, theta = float(measured["validation_loss"][k]), self.state.theta[k : k + 1]
+            loss, theta = measured["validation_loss"][k], self.state.theta[k : k + 1]
             run.is_over |= run.best.update(loss, theta, self.state.n_epochs)
         return run.is_over or self.state.n_epochs >= self.tasks[k].until
 
-    def close_ranks(self, leaving: npt.NDArray[np.bool_]) -> None:
+    def close_ranks(self, leaving: Sequence[bool]) -> None:
         """Part with the runs that leave, and go on with the others."""
         if len(self.runs) > 1:
             streams = self.state.shuffle_streams
-            if not leaving.all():  # a shared one goes on with the runs that stay
-                streams = deepcopy(streams)
-            for k in np.flatnonzero(leaving):
-                own = self.runs[k].progress.state = self.state.members([int(k)])
+            if not all(leaving):  # a shared one goes on with the runs that stay
+                streams = copy_streams(streams)
+            for k in range(len(self.runs)):
+                if not leaving[k]:
+                    continue
+                own = self.runs[k].progress.state = self.state.members([k])
                 own.shuffle_streams = [streams[k]]
-        stay = np.flatnonzero(~leaving).tolist()
+        stay = [k for k in range(len(self.runs)) if not leaving[k]]
         self.tasks, self.runs = [self.tasks[k] for k in stay], [self.runs[k] for k in stay]
         if not stay:
             return
