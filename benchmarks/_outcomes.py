@@ -63,11 +63,11 @@ def rows_as(form, X, y):
 
 
 def weights_of(kind, n_rows):
-    """Weights of rows: different ones, some zero, one for all."""
+    """Weights of rows: different ones, some zero or next to it, one for all."""
     if kind == "one":
         return 2.0
-    weights = np.linspace(0.5, 2.0, n_rows)
-    return weights if kind == "ramp" else weights * (np.arange(n_rows) % 3 > 0)
+    factors = {"ramp": 1.0, "zeros": 0.0, "minute": 1e-60}
+    return np.linspace(0.5, 2.0, n_rows) * np.where(np.arange(n_rows) % 3, 1.0, factors[kind])
 
 
 def prepared(data, form="float64", weights=None, validation=None):
@@ -188,11 +188,13 @@ def fit(*sets, form="float64", weights=None, validation=None, **parameters):
     return facts
 
 
-def warm_start(data="wine", weights=None, validation=None, **parameters):
+def warm_start(data="wine", weights=None, validation=None, late=False, factor=1.0, **parameters):
+    """A fit in parts, each with its learning rate times a factor, some without validation."""
     X, y, params = prepared(data, weights=weights, validation=validation)
-    model, facts = network(warm_start=True, **parameters), {}
-    for n_epochs in (2, 3, 7):
-        model.set_params(max_iter=n_epochs).fit(X, y, **params)
+    model, facts, skipped = network(warm_start=True, **parameters), {}, (2, 7) if late else ()
+    for n_epochs in (2, 3, 7, 9):
+        model.set_params(max_iter=n_epochs).fit(X, y, **({} if n_epochs in skipped else params))
+        model.set_params(learning_rate_init=model.learning_rate_init * factor)
         facts |= under(f"after {n_epochs}:", of_model(model, X))
     return facts
 
@@ -213,11 +215,21 @@ def partial_fit(first="partial_fit", between=None, weights=None, lacking=False, 
         elif between == "set_params":
             model.set_params(learning_rate_init=0.01 / (call + 1), dropout=0.1 * call, alpha=1e-3)
             model.set_params(beta_1=0.8, noise=0.05, bn_momentum=0.8, batch_size=20 + call)
+        elif between == "n_members":
+            model.set_params(n_members=(2, 1, 3, 2)[call])
     return facts
 
 
 def population(
-    members, data="iris", rows=None, again=0, form="float64", weights=None, validation=None, **more
+    members,
+    data="iris",
+    rows=None,
+    again=0,
+    form="float64",
+    weights=None,
+    validation=None,
+    before=None,
+    **more,
 ):
     """Networks of given parameters, on all rows, on folds, or on rows without a class."""
     from skbn import fit_population
@@ -231,6 +243,8 @@ def population(
         rows = [np.flatnonzero(y != k % len(np.unique(y))) for k in count]
     elif rows == "masks":
         rows = [np.arange(len(y)) % 3 != k % 3 for k in count]
+    if before:  # fitted to other rows, which are to be forgotten
+        fit_population(classifiers, *rows_as(before, *table("wine")))
     fitted = fit_population(classifiers, X, y, rows=rows, **params, **more)
     if again:
         for classifier in fitted:
@@ -253,7 +267,9 @@ def space_of(kind, prefix=""):
     spaces = {
         "rates": rates,
         "shapes": rates | {"hidden_layer_sizes": hidden_layers((1, 2), (8, 32))},
-        "batches": rates | {"batch_size": [8, 16, 64], "solver": ["adam", "sgd", "rmsprop"]},
+        "batches": rates
+        | {"batch_size": [8, 16, 64], "solver": ["adam", "sgd", "rmsprop"]}
+        | {"dtype": ["float32", "float64"]},
         "scales": rates
         | {"beta_1": one_minus_loguniform(0.5, 0.99), "batch_size": log_randint(8, 64)}
         | {"dropout": [0.0, 0.1, 0.2], "n_members": [1, 2], "max_iter": [2, 4, 6]},
@@ -304,6 +320,11 @@ def search(
 def confidence(estimator, X, y):
     """A scorer of users' own, which may look at all of an estimator."""
     return float(estimator.predict_proba(X).max(axis=1).mean())
+
+
+def highest(results):
+    """A choice of users' own among the candidates."""
+    return int(np.argmax(results["mean_test_score"]))
 
 
 def journal(**options):

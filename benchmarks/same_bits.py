@@ -6,7 +6,7 @@ BASE and HEAD are folders that hold ``skbn/``. One process in each runs all conf
 with one BLAS thread, through the public interface alone, so that the inside may differ. Of
 every array, score and text that comes out a digest is kept, over dtype, shape and bytes.
 A line a configuration says whether all are the same, or which differ; the status is 1 if
-any does, or if a configuration fails. Times are not compared. It takes three minutes.
+any does, or if a configuration fails. Times are not compared. A run takes a minute.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from _outcomes import (
     encoder,
     errors,
     fit,
+    highest,
     interface,
     journal,
     others,
@@ -50,6 +51,8 @@ LIKE = [{"learning_rate_init": rate, "random_state": i} for i, rate in enumerate
 ALONE = [member | ONE for member in [*LIKE, {"alpha": 0.1}, {"dropout": 0.2}]]
 SHAPES = [{"hidden_layer_sizes": sizes} for sizes in (8, (8, 8), (), 8, (30, 5))]
 STOPPED = {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 30}
+HASTY = STOPPED | {"n_iter_no_change": 1, "n_members": 3}
+OVERFITTING = ONE | {"max_iter": 60, "alpha": 0.0}
 EPOCHS = {"resource": "epochs", "min_epochs": 1, "eta": 2}
 TWO = {"hidden_layer_sizes": 12}
 SCORES = ["accuracy", "neg_log_loss", "roc_auc_ovr"]
@@ -71,7 +74,7 @@ CONFIGURATIONS = {
         for solver in ("sgd", "adam")
     },
     **{f"initializer {i}": partial(fit, initializer=i) for i in ("auto", "he", "glorot", "lecun")},
-    **{f"weights {w}": partial(fit, weights=w) for w in ("ramp", "zeros", "one")},
+    **{f"weights {w}": partial(fit, weights=w) for w in ("ramp", "zeros", "minute", "one")},
     "weights, no batch norm": partial(fit, weights="ramp", batch_norm=False),
     "class_weight dict": partial(fit, class_weight={0: 0.5, 2: 3.0}),
     "class_weight balanced": partial(fit, class_weight="balanced"),
@@ -111,16 +114,20 @@ CONFIGURATIONS = {
     "deep": partial(fit, "made", hidden_layer_sizes=[16] * 5, activation="tanh"),
     "tiny": partial(fit, "tiny"),
     "tiny, early_stopping": partial(fit, "tiny", early_stopping=True),
+    "tiny, one class": partial(fit, "tiny", class_weight={1: 0, 2: 0}, validation_fraction=0.9),
     "stream": partial(fit, random_state="stream", n_members=3, dropout=0.1),
     "warm_start": warm_start,
     "warm_start, early_stopping": partial(warm_start, "made", early_stopping=True, weights="ramp"),
     "warm_start, X_val": partial(warm_start, "made", validation="ramp", n_iter_no_change=2),
+    "warm_start, too fast": partial(warm_start, "made", validation="ramp", factor=30.0),
+    "warm_start, X_val at times": partial(warm_start, validation="ramp", late=True),
     "partial_fit": partial(partial_fit, n_members=3, learning_rate="one_cycle"),
     "partial_fit, pickles": partial(partial_fit, between="pickle", dropout=0.1, weights="ramp"),
     "partial_fit, set_params": partial(partial_fit, between="set_params"),
     "partial_fit, lacking classes": partial(partial_fit, lacking=True, weights="zeros", **ONE),
     "fit, partial_fit": partial(partial_fit, "fit", max_iter=3),
     "fit, partial_fit, pickles": partial(partial_fit, "fit", "pickle", n_members=3, solver="sgd"),
+    "fit, partial_fit, n_members": partial(partial_fit, "fit", "n_members"),
     "population": partial(population, ALONE),
     "population of two members": partial(population, LIKE, "digits"),
     "population, shapes": partial(population, SHAPES),
@@ -135,6 +142,10 @@ CONFIGURATIONS = {
     "population, csr": partial(population, LIKE, "digits", "folds", form="csr"),
     "population, warm start": partial(population, LIKE, again=3),
     "population, warm start, folds": partial(population, LIKE, "made", "folds", 2, weights="ramp"),
+    "population, ends that differ": partial(
+        population, [{"max_iter": n, "noise": 0.1} for n in (2, 5, 2, 3)], again=3
+    ),
+    "population, fitted before": partial(population, LIKE, before="frame"),
     "population, diverging": partial(
         population, [*LIKE, DIVERGING, {"batch_size": 1}], return_exceptions=True
     ),
@@ -151,7 +162,7 @@ CONFIGURATIONS = {
     "search, no refit": partial(search, scoring=SCORES[:2], refit=False),
     "search, csr": partial(search, "shapes", "digits", "csr", pipeline=False, n_candidates=4),
     "search, extend": partial(search, "batches", then="extend"),
-    "search, retune": partial(search, "shapes", then="retune"),
+    "search, retune": partial(search, "shapes", then="retune", n_candidates=30),
     "search, steps": partial(search, "steps"),
     "search, mixed": partial(search, "mixed", scoring="neg_log_loss"),
     "search, two members": partial(search, "shapes", model=TWO, scoring="neg_log_loss"),
@@ -174,8 +185,17 @@ CONFIGURATIONS = {
     "epochs, mixed": partial(search, "mixed, partial_fit", **EPOCHS, max_epochs=5),
     "epochs, two members": partial(search, "shapes", model=TWO, **EPOCHS),
     "epochs, early_stopping": partial(search, model=TWO | STOPPED, **EPOCHS),
+    "epochs, early_stopping, 3 members": partial(
+        search, data="made", model=TWO | HASTY, resource="epochs", min_epochs=4, n_candidates=24
+    ),
+    "epochs, callable refit": partial(
+        search, data="made", model=OVERFITTING, **EPOCHS, scoring="neg_log_loss", refit=highest
+    ),
+    "epochs, overfitting": partial(
+        search, data="made", model=OVERFITTING, **EPOCHS, scoring="neg_log_loss"
+    ),
     "epochs, extend": partial(search, "batches", then="extend", **EPOCHS),
-    "epochs, retune": partial(search, "shapes", then="retune", **EPOCHS),
+    "epochs, retune": partial(search, "shapes", then="retune", **EPOCHS, n_candidates=30),
     "epochs, little memory": partial(search, "shapes", **EPOCHS, memory_budget=1e5),
     "epochs, journal": partial(journal, space="batches", **EPOCHS),
     "epochs, max_epochs": partial(search, resource="epochs", max_epochs=4, weights="ramp"),
