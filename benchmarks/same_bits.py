@@ -255,7 +255,9 @@ def results(checkout, only):
 
 def verdict(base, head):
     """In words, whether two results are the same."""
-    failures = [f"{n}: {r['failure']}" for n, r in (("BASE", base), ("HEAD", head)) if len(r) == 1]
+    failures = [
+        f"{n}: {r['failure']}" for n, r in (("BASE", base), ("HEAD", head)) if "failure" in r
+    ]
     if failures:
         return "fails in " + "\n".join(failures)
     names = [name for name in base | head if base.get(name) != head.get(name)]
