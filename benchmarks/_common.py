@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import platform
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,39 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 ONE = {"n_members": 1, "calibrate": False}
 """A single network, where a benchmark is of networks and not of what the default makes of two."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A problem: its rows and the network trained on them."""
+
+    rows: int
+    features: int
+    hidden: tuple[int, ...]
+    classes: int
+    batch: int
+    epochs: int
+
+    def data(self, rows=None):
+        """Normal features, and labels that depend on them."""
+        stream = np.random.default_rng(0)
+        X = stream.standard_normal((rows or self.rows, self.features), dtype=np.float32)
+        return X, (X @ stream.standard_normal((self.features, self.classes))).argmax(axis=1)
+
+    @property
+    def widths(self):
+        """Units of each layer, features and classes included."""
+        return (self.features, *self.hidden, self.classes)
+
+
+SIZES = {
+    "A": Size(1500, 64, (100,), 10, 32, 20),
+    "B": Size(1500, 64, (100,), 10, 200, 40),
+    "C": Size(20_000, 54, (256, 256, 256), 7, 256, 3),
+    "D": Size(10_000, 784, (100, 100, 100), 10, 60, 3),
+    "E": Size(10_000, 784, (512, 512), 10, 256, 3),
+    "F": Size(150, 4, (16,), 3, 32, 100),
+}
 
 
 def optional(name):

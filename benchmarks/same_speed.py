@@ -22,11 +22,10 @@ import sys
 import warnings
 from functools import partial
 from time import process_time
-from typing import NamedTuple
 
 import _checkouts
 import numpy as np
-from _common import ONE, machine, shipped
+from _common import ONE, SIZES, machine, shipped
 from scipy.stats import loguniform
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -37,38 +36,12 @@ TOLERANCE = 0.03
 AT_LEAST = 0.25  # seconds, about, for which an arm is repeated: less is too noisy
 
 
-class Size(NamedTuple):
-    """A problem as in ``speed.py``, which imports what is private in one checkout."""
+def network(size, **options):
+    """One network, not calibrated and without a penalty."""
+    from skbn import BNSoftmaxClassifier
 
-    rows: int
-    features: int
-    hidden: tuple[int, ...]
-    classes: int
-    batch: int
-    epochs: int
-
-    def data(self):
-        """Normal features, and labels that depend on them."""
-        stream = np.random.default_rng(0)
-        X = stream.standard_normal((self.rows, self.features), dtype=np.float32)
-        return X, (X @ stream.standard_normal((self.features, self.classes))).argmax(axis=1)
-
-    def network(self, **options):
-        """One network, not calibrated and without a penalty."""
-        from skbn import BNSoftmaxClassifier
-
-        options = {"batch_size": self.batch, "max_iter": self.epochs, "alpha": 0.0} | options
-        return BNSoftmaxClassifier(self.hidden, **ONE, **({"random_state": 0} | options))
-
-
-SIZES = {
-    "A": Size(1500, 64, (100,), 10, 32, 20),
-    "B": Size(1500, 64, (100,), 10, 200, 40),
-    "C": Size(20_000, 54, (256, 256, 256), 7, 256, 3),
-    "D": Size(10_000, 784, (100, 100, 100), 10, 60, 3),
-    "E": Size(10_000, 784, (512, 512), 10, 256, 3),
-    "F": Size(150, 4, (16,), 3, 32, 100),
-}
+    options = {"batch_size": size.batch, "max_iter": size.epochs, "alpha": 0.0} | options
+    return BNSoftmaxClassifier(size.hidden, **ONE, **({"random_state": 0} | options))
 
 
 # The arms: each prepares what it needs, and gives what is to be timed.
@@ -76,7 +49,7 @@ SIZES = {
 
 def fit(size):
     X, y = SIZES[size].data()
-    return partial(SIZES[size].network().fit, X, y)
+    return partial(network(SIZES[size]).fit, X, y)
 
 
 def default():
@@ -92,7 +65,7 @@ def partial_fit():
     classes = np.arange(SIZES["A"].classes)
 
     def run():
-        model = SIZES["A"].network()
+        model = network(SIZES["A"])
         for _ in range(50):
             model.partial_fit(X, y, classes=classes)
 
@@ -101,7 +74,7 @@ def partial_fit():
 
 def predict_proba(n_rows):
     X, y = SIZES["A"].data()
-    return partial(SIZES["A"].network().fit(X, y).predict_proba, X[:n_rows])
+    return partial(network(SIZES["A"]).fit(X, y).predict_proba, X[:n_rows])
 
 
 def population(size):
@@ -110,7 +83,7 @@ def population(size):
     rates = np.geomspace(1e-4, 1e-2, 16)
     X, y = SIZES[size].data()
     networks = [
-        SIZES[size].network(learning_rate_init=r, random_state=i) for i, r in enumerate(rates)
+        network(SIZES[size], learning_rate_init=r, random_state=i) for i, r in enumerate(rates)
     ]
     return partial(fit_population, networks, X, y)
 

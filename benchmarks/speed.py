@@ -24,14 +24,13 @@ be.
 import argparse
 import os
 import warnings
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from time import perf_counter, process_time
 
 import numpy as np
 import pandas as pd
-from _common import ONE, machine, optional, torch_network
+from _common import ONE, SIZES, machine, optional, torch_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
@@ -47,37 +46,6 @@ torch, skorch_package = optional("torch"), optional("skorch")
 nn = torch and torch.nn
 
 
-@dataclass(frozen=True)
-class Size:
-    """A problem: its rows and the network trained on them."""
-
-    rows: int
-    features: int
-    hidden: tuple[int, ...]
-    classes: int
-    batch: int
-    epochs: int
-
-    def data(self, rows=None):
-        """Normal features, and labels that depend on them."""
-        stream = np.random.default_rng(0)
-        X = stream.standard_normal((rows or self.rows, self.features), dtype=np.float32)
-        return X, (X @ stream.standard_normal((self.features, self.classes))).argmax(axis=1)
-
-    @property
-    def widths(self):
-        """Units of each layer, features and classes included."""
-        return (self.features, *self.hidden, self.classes)
-
-
-SIZES = {
-    "A": Size(1500, 64, (100,), 10, 32, 20),
-    "B": Size(1500, 64, (100,), 10, 200, 40),
-    "C": Size(20_000, 54, (256, 256, 256), 7, 256, 3),
-    "D": Size(10_000, 784, (100, 100, 100), 10, 60, 3),
-    "E": Size(10_000, 784, (512, 512), 10, 256, 3),
-    "F": Size(150, 4, (16,), 3, 32, 100),
-}
 MEMBERS = 16
 
 
