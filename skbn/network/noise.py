@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar
 
 import numpy as np
 
-from skbn.network.layers import Batch, Streams, WithoutParameters
+from skbn.network.layers import Batch, Pass, Streams, WithoutParameters
 from skbn.network.parameters import Array, empty
-
-RandomPass = TypeVar("RandomPass")
-
-
-def _random_pass(
-    kind: Callable[[Array, Streams, Sequence[int]], RandomPass],
-    strength: str,
-    batch: Batch,
-    n_units: int,
-) -> RandomPass | None:
-    """Give the pass of a random layer, or None where no member has a use for it."""
-    strengths = batch.hyper[strength]
-    if not strengths.any():
-        return None
-    shape = batch.n_members, batch.n_rows, n_units
-    return kind(strengths[..., None], batch.noise_streams, shape)
 
 
 def _draw(streams: Streams, strength: Array, out: Array) -> None:
@@ -40,28 +24,8 @@ def _draw(streams: Streams, strength: Array, out: Array) -> None:
             part.fill(0)
 
 
-@dataclass(frozen=True)
-class Dropout(WithoutParameters):
-    """Set each input to zero with probability p and divide the others by 1 - p.
-
-    Parameters
-    ----------
-    strength : str
-        Name of the hyperparameter that is p. If it is zero in all members
-        there is no pass.
-    n_units : int
-    """
-
-    strength: str
-    n_units: int
-
-    def in_training(self, batch: Batch, output: Array | None) -> DropoutPass | None:
-        """Give its pass."""
-        return _random_pass(DropoutPass, self.strength, batch, self.n_units)
-
-
 class DropoutPass:
-    """Dropout in training.
+    """Set each input to zero with probability p and divide the others by 1 - p.
 
     Parameters
     ----------
@@ -95,30 +59,10 @@ class DropoutPass:
         return d
 
 
-@dataclass(frozen=True)
-class GaussianNoise(WithoutParameters):
+class GaussianNoisePass:
     """Add normal noise of mean zero to each input.
 
-    Parameters
-    ----------
-    strength : str
-        Name of the hyperparameter that is its standard deviation. If it is zero in all members
-        there is no pass.
-    n_units : int
-    """
-
-    strength: str
-    n_units: int
-
-    def in_training(self, batch: Batch, output: Array | None) -> GaussianNoisePass | None:
-        """Give its pass."""
-        return _random_pass(GaussianNoisePass, self.strength, batch, self.n_units)
-
-
-class GaussianNoisePass:
-    """Normal noise in training.
-
-    It is drawn in single precision by the transform of Box and Muller, whose vectorised
+    The noise is drawn in single precision by the transform of Box and Muller, whose vectorised
     functions take a third of the time of the generator's own normal numbers.
 
     Parameters
@@ -165,3 +109,39 @@ class GaussianNoisePass:
     def backward(self, d: Array) -> Array:
         """Give ``d``."""
         return d
+
+
+@dataclass(frozen=True)
+class RandomLayer(WithoutParameters):
+    """A layer that disturbs its inputs by a strength that is a hyperparameter.
+
+    Parameters
+    ----------
+    strength : str
+        Name of the hyperparameter. If it is zero in all members there is no pass.
+    n_units : int
+    """
+
+    strength: str
+    n_units: int
+    passes: ClassVar[type[DropoutPass] | type[GaussianNoisePass]]
+
+    def in_training(self, batch: Batch, output: Array | None) -> Pass | None:
+        """Give its pass."""
+        strengths = batch.hyper[self.strength]
+        if not strengths.any():
+            return None
+        shape = batch.n_members, batch.n_rows, self.n_units
+        return self.passes(strengths[..., None], batch.noise_streams, shape)
+
+
+class Dropout(RandomLayer):
+    """Set each input to zero with a probability, and divide the others by the rest of it."""
+
+    passes = DropoutPass
+
+
+class GaussianNoise(RandomLayer):
+    """Add normal noise of mean zero and some standard deviation to each input."""
+
+    passes = GaussianNoisePass
