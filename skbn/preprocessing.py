@@ -20,11 +20,11 @@ from skbn._compat import (
 from skbn.checks import validate_numbers
 
 FLOATS = [np.float64, np.float32]
-ROWS_OF_A_LEAF = 8
+MIN_ROWS_PER_LEAF = 8
 """Fewest rows that a tree parts from the others."""
-ROWS_OF_A_BIN = 400
-MOST_BINS = 16
-MOST_CODES = 1000
+ROWS_PER_BIN = 400
+MAX_BINS = 16
+MAX_CODES = 1000
 """What "auto" keeps to."""
 
 
@@ -219,7 +219,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
 
 def _bins_that_pay(n_rows: int, n_columns: int) -> int:
-    return max(min(MOST_BINS, n_rows // ROWS_OF_A_BIN, MOST_CODES // max(n_columns, 1)), 1)
+    return max(min(MAX_BINS, n_rows // ROWS_PER_BIN, MAX_CODES // max(n_columns, 1)), 1)
 
 
 def _required(y: Any) -> Any:
@@ -249,6 +249,6 @@ def _splits_of_a_tree(column: Any, y: Any, n_bins: int) -> Any:
     if n_bins == 1:  # a tree has two leaves at least
         return np.empty(0)
     tree = DecisionTreeRegressor if type_of_target(y).startswith("cont") else DecisionTreeClassifier
-    tree = tree(max_leaf_nodes=n_bins, min_samples_leaf=ROWS_OF_A_LEAF, random_state=0)
+    tree = tree(max_leaf_nodes=n_bins, min_samples_leaf=MIN_ROWS_PER_LEAF, random_state=0)
     nodes = tree.fit(column[:, np.newaxis], y).tree_
     return nodes.threshold[nodes.feature >= 0]

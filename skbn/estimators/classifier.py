@@ -111,7 +111,7 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
         Decay per epoch of "inverse_time" and "exponential".
 
     warmup_fraction : float or None, default=None
-        Share of ``max_iter`` over which the learning rate rises linearly from 4 %
+        Fraction of ``max_iter`` over which the learning rate rises linearly from 4 %
         of its peak; in [0, 1). None is 0.3 for "one_cycle" and 0 for the others.
 
     max_iter : int, default=15
@@ -139,7 +139,7 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
         without the penalty; a longer one is scaled down to it. None is no limit.
 
     label_smoothing : float, default=0.0
-        Share of each label that is spread evenly over all classes; in [0, 1).
+        Fraction of each label that is spread evenly over all classes; in [0, 1).
 
     class_weight : dict, "balanced" or None, default=None
         Weight of each class, by which sample weights are multiplied. "balanced"
@@ -162,7 +162,7 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
         batch-norm averages. `fit` with ``X_val`` does so too, on those rows.
 
     validation_fraction : float, default=0.1
-        Share of the rows to set aside or to leave out, stratified by class; in (0, 1).
+        Fraction of the rows to set aside or to leave out, stratified by class; in (0, 1).
 
     n_iter_no_change : int, default=10
         Epochs without progress on the validation loss before training stops.

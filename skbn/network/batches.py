@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skbn.network.mapped import LARGE, WINDOW
+from skbn.network.mapped import LARGE_TABLE_BYTES, WINDOW_BYTES
 from skbn.network.parameters import Array, Indices
 
 
@@ -39,8 +39,8 @@ def shuffled_rows(stream: np.random.Generator, n_rows: int, n_bytes: int) -> Ind
     """Draw the order of an epoch.
 
     Rows far apart are slow to gather from data that does not fit in memory. Above
-    ``LARGE`` bytes, whatever the storage, blocks of neighbouring rows are shuffled
-    first and then the rows within each ``WINDOW`` of many such blocks.
+    ``LARGE_TABLE_BYTES`` bytes, whatever the storage, blocks of neighbouring rows are shuffled
+    first and then the rows within each ``WINDOW_BYTES`` of many such blocks.
 
     Parameters
     ----------
@@ -53,10 +53,10 @@ def shuffled_rows(stream: np.random.Generator, n_rows: int, n_bytes: int) -> Ind
     -------
     order : int ndarray of shape (n_rows,)
     """
-    if n_bytes <= LARGE:
+    if n_bytes <= LARGE_TABLE_BYTES:
         return stream.permutation(n_rows)
     block = max(1, n_rows * SHUFFLED_BLOCK // n_bytes)
-    window = max(block, n_rows * WINDOW // n_bytes)
+    window = max(block, n_rows * WINDOW_BYTES // n_bytes)
     starts = stream.permutation(np.arange(0, n_rows, block))
     order = (starts[:, None] + np.arange(block)).ravel()
     order = order[order < n_rows]

@@ -165,7 +165,7 @@ class _Plan(NamedTuple):
     sums: Array
 
 
-class _Pass:
+class _Trainer:
     """The arrays and layers that the epochs of one call of `train` share."""
 
     def __init__(
@@ -274,7 +274,7 @@ class _Pass:
         tiny, vectors = np.finfo(self.trained.dtype).tiny, self.state.vectors
         n_linear = len(vectors) - self.settings.optimizer.n_squares
         for array in (self.trained, *vectors[:n_linear]):
-            # A margin, for a weight's gradient may be no more than its penalty's share.
+            # A margin, for a weight's gradient may be no more than that of its penalty.
             array[np.abs(array) < 100 * tiny**0.5] = 0
         for array in vectors[n_linear:]:
             array[array < tiny] = 0
@@ -377,6 +377,6 @@ def train(
     epoch : Epoch
         After each pass over the rows. Between two of them the state is whole.
     """
-    run = _Pass(architecture, settings, hyper, state, data)
+    run = _Trainer(architecture, settings, hyper, state, data)
     while True:
         yield run.run_epoch()

@@ -24,7 +24,7 @@ from skbn.network.initializers import INITIALIZERS
 from skbn.network.parameters import Array, Key, Shapes, empty
 
 Streams = Sequence[np.random.Generator]
-NOTHING: Shapes = {}
+NO_PARAMETERS: Shapes = {}
 
 
 class Batch:
@@ -137,7 +137,7 @@ class Layer(Protocol):
 class WithoutParameters:
     """The declarations of a layer that has no parameters."""
 
-    decayed = undecayed = statistics = NOTHING
+    decayed = undecayed = statistics = NO_PARAMETERS
 
     def initialise(
         self, values: Mapping[Key, Array], initializers: Sequence[str], streams: Streams
@@ -170,7 +170,7 @@ class Dense:
     n_out: int
     has_bias: bool
     gain: float
-    statistics = NOTHING
+    statistics = NO_PARAMETERS
 
     @property
     def decayed(self) -> Shapes:
@@ -180,7 +180,7 @@ class Dense:
     @property
     def undecayed(self) -> Shapes:
         """b."""
-        return {("bias", self.number): (1, self.n_out)} if self.has_bias else NOTHING
+        return {("bias", self.number): (1, self.n_out)} if self.has_bias else NO_PARAMETERS
 
     def initialise(
         self, values: Mapping[Key, Array], initializers: Sequence[str], streams: Streams
@@ -272,7 +272,7 @@ class BatchNorm:
 
     number: int
     n_units: int
-    decayed = NOTHING
+    decayed = NO_PARAMETERS
 
     @property
     def undecayed(self) -> Shapes:
@@ -334,7 +334,7 @@ class BatchNormPass:
         dz_i  = gamma / sqrt(var + bn_epsilon) * (dzt_i - r_i (dbeta + zn_i dgamma))
 
     Sums over rows are matrix products, which are several times faster than
-    ``np.add.reduce`` and the same in any company.
+    ``np.add.reduce`` and the same for any number of members.
 
     Parameters
     ----------

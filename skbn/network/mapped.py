@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-LARGE = 2**30
+LARGE_TABLE_BYTES = 2**30
 """Bytes of X above which its rows are read in windows and its pages are given back."""
-WINDOW = 2**26
+WINDOW_BYTES = 2**26
 """Bytes that are read before their pages are given back. While rows of many blocks are
 read in turns, two or three times as much is resident: a touch brings in neighbours."""
 
@@ -32,7 +32,7 @@ class Pages:
     """
 
     def __init__(self, x: Any) -> None:
-        self._map = _map_under(x) if getattr(x, "nbytes", 0) > LARGE else None
+        self._map = _map_under(x) if getattr(x, "nbytes", 0) > LARGE_TABLE_BYTES else None
         self.mapped = self._map is not None
         self._read = 0
 
@@ -40,9 +40,9 @@ class Pages:
         """Take note that rows were read, and give all pages back from time to time."""
         if self._map is not None:
             self._read += n_bytes
-            if self._read >= WINDOW:
+            if self._read >= WINDOW_BYTES:
                 self._map.madvise(mmap.MADV_DONTNEED)
-                self._read -= WINDOW
+                self._read -= WINDOW_BYTES
 
 
 def _map_under(x: Any) -> mmap.mmap | None:

@@ -162,11 +162,11 @@ OPTIMIZERS = {
 NESTEROV = Optimizer(1, _nesterov, _rate_only, n_squares=0)
 """``solver="sgd"`` with ``nesterovs_momentum=True``."""
 
-BLOCK = 2**16
+BLOCK_SIZE = 2**16
 """Elements of a block: its vectors stay in the second-level cache through a step."""
-ROW = 2**13
+MIN_BLOCK_COLUMNS = 2**13
 """The fewest of them in a row: each row of a member starts its loops anew."""
-SHORT = 16
+SHORT_BUFFER_SIZE = 16
 """Elements of NumPy's buffer. In a longer one it would collect the rows of several members,
 which takes up to three times as long as to loop over each."""
 
@@ -197,7 +197,7 @@ class Stepper:
     ) -> None:
         self._optimizer, self._hyper = optimizer, hyper
         self._decays, self._alone = bool(hyper["alpha"].any()), len(theta) == 1
-        width = max(BLOCK // len(theta), ROW)
+        width = max(BLOCK_SIZE // len(theta), MIN_BLOCK_COLUMNS)
         scratch = empty((len(theta), width), theta.dtype)
         self._blocks = []
         for start in range(0, theta.shape[1], width):
@@ -221,7 +221,7 @@ class Stepper:
         if self._alone:
             self._step(rate, scalars)
             return
-        before = np.setbufsize(SHORT)
+        before = np.setbufsize(SHORT_BUFFER_SIZE)
         self._step(rate, scalars)
         np.setbufsize(before)
 

@@ -41,9 +41,9 @@ def zeros(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
 
 def copy(array: Array) -> Array:
     """Give a copy that begins at a cache line."""
-    twin = empty(array.shape, array.dtype)
-    np.copyto(twin, array)
-    return twin
+    duplicate = empty(array.shape, array.dtype)
+    np.copyto(duplicate, array)
+    return duplicate
 
 
 class Layout:

@@ -29,7 +29,7 @@ class Schedule:
     multiplier : callable
         (progress, epoch, decay) -> multiplier.
     warmup_fraction : float, default=0.0
-        The share of the epochs that the warm-up takes if the user names none.
+        Fraction of the epochs that the warm-up takes if the user names none.
     """
 
     multiplier: Callable[[Array, Array, Array], Array]
@@ -86,7 +86,7 @@ def multipliers(name: str, progress: Array, epoch: Array, decay: Array, warmup: 
     decay : ndarray
         ``learning_rate_decay``.
     warmup : ndarray
-        Share of ``max_iter`` in which the rate rises linearly from 4 % of its
+        Fraction of ``max_iter`` in which the rate rises linearly from 4 % of its
         peak; NaN stands for the schedule's own.
 
     Returns

@@ -166,7 +166,7 @@ def _accuracies_of(attempts: Sequence[_Attempt]) -> dict[tuple[int, int], Score]
 def _fractions_right(attempts: Sequence[_Attempt]) -> list[float]:
     split = attempts[0].split
     ensembles = [attempt.outcome.ensemble for attempt in attempts if attempt.outcome is not None]
-    together = TrainedNetwork.stacked([each for e in ensembles for each in e.networks])
-    logits, n = together.logits(split.x_test), len(ensembles[0].networks)
+    stacked = TrainedNetwork.stacked([each for e in ensembles for each in e.networks])
+    logits, n = stacked.logits(split.x_test), len(ensembles[0].networks)
     combined = [e.combine(logits[i * n : (i + 1) * n]) for i, e in enumerate(ensembles)]
     return [float(np.average(each.argmax(axis=1) == split.labels)) for each in combined]

@@ -14,7 +14,7 @@ from skbn.search.splits import Candidate, Rules, Split
 from skbn.training.lockstep import in_common, population_size
 
 MAX_SECONDS = 5.0
-"""Of a part that was put together from small ones: nothing of it is committed before its end."""
+"""Longest part that is put together from small ones: nothing of it is committed before its end."""
 MIN_SHARED = 16
 """Networks that train together, at least, where there are as many: with more of the smallest
 a network takes little less time (``benchmarks/speed.py --only population``)."""
@@ -118,12 +118,12 @@ def packed(parts: Sequence[Part], n_workers: int) -> list[Part]:
     The longest come first, so that all workers end at about the same time.
     """
     most = min(sum(part.seconds for part in parts) / (8 * n_workers), MAX_SECONDS)
-    together: list[Part] = []
+    made: list[Part] = []
     for part in sorted(parts, key=lambda part: -part.seconds):
-        last = together[-1] if together else part
-        if together and part.key == last.key is not None and last.seconds + part.seconds <= most:
+        last = made[-1] if made else part
+        if made and part.key == last.key is not None and last.seconds + part.seconds <= most:
             assignments = last.assignments + part.assignments
-            together[-1] = Part(last.seconds + part.seconds, part.key, assignments)
+            made[-1] = Part(last.seconds + part.seconds, part.key, assignments)
         else:
-            together.append(part)
-    return together
+            made.append(part)
+    return made

@@ -15,8 +15,8 @@ from skbn.network.parameters import Array, Indices
 
 PRIOR_DEVIATION = 0.5
 """Standard deviation of the temperature's logarithm, before any row is seen."""
-LIMITS = -6.0, 6.0
-"""Of that logarithm."""
+LOG_TEMPERATURE_BOUNDS = -6.0, 6.0
+"""Bounds of that logarithm."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
             total += float(np.sum(weights * (right - mean)))
         return float(scale * total + log_temperature / PRIOR_DEVIATION**2)
 
-    lowest, highest = LIMITS
+    lowest, highest = LOG_TEMPERATURE_BOUNDS
     if slope(lowest) >= 0:
         return float(np.exp(lowest))
     if slope(highest) <= 0:

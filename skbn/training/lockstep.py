@@ -47,7 +47,7 @@ def run_together(
 ) -> None:
     """Train each run for as long as it is to be, or until it stops or fails.
 
-    The outcome of a run does not depend on its company, to the last bit.
+    The outcome of a run does not depend on the other runs, to the last bit.
 
     Parameters
     ----------

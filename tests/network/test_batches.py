@@ -25,15 +25,15 @@ def test_batch_edges(n_rows, batch_size, normalised):
 
 
 def test_rows_of_little_data_are_shuffled_one_by_one():
-    order = shuffled_rows(np.random.default_rng(0), 1000, batches.LARGE)
+    order = shuffled_rows(np.random.default_rng(0), 1000, batches.LARGE_TABLE_BYTES)
     np.testing.assert_array_equal(order, np.random.default_rng(0).permutation(1000))
 
 
 @pytest.mark.parametrize(("n_rows", "row_bytes"), [(10_000, 10), (1037, 64), (50, 3000)])
 def test_rows_of_much_data_are_shuffled_in_blocks(monkeypatch, n_rows, row_bytes):
-    monkeypatch.setattr(batches, "LARGE", 1000)
+    monkeypatch.setattr(batches, "LARGE_TABLE_BYTES", 1000)
     monkeypatch.setattr(batches, "SHUFFLED_BLOCK", 640)
-    monkeypatch.setattr(batches, "WINDOW", 6400)
+    monkeypatch.setattr(batches, "WINDOW_BYTES", 6400)
     stream = np.random.default_rng(0)
     order = shuffled_rows(stream, n_rows, n_rows * row_bytes)
     np.testing.assert_array_equal(np.sort(order), np.arange(n_rows))
@@ -58,7 +58,7 @@ def test_the_order_is_drawn_by_size_and_not_by_storage(monkeypatch, tmp_path):
 
     whole = trained(data)
     assert_same_state(whole, trained(mapped))
-    monkeypatch.setattr(batches, "LARGE", 0)
+    monkeypatch.setattr(batches, "LARGE_TABLE_BYTES", 0)
     monkeypatch.setattr(batches, "SHUFFLED_BLOCK", 3 * data.x[0].nbytes)
     assert_same_state(trained(data), trained(mapped))
     assert not np.array_equal(trained(data).theta, whole.theta)

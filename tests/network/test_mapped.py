@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(
 def small_limits(monkeypatch):
     """A few kilobytes are large."""
     for module in (mapped, batches):
-        monkeypatch.setattr(module, "LARGE", 1000)
-        monkeypatch.setattr(module, "WINDOW", 2000)
+        monkeypatch.setattr(module, "LARGE_TABLE_BYTES", 1000)
+        monkeypatch.setattr(module, "WINDOW_BYTES", 2000)
     monkeypatch.setattr(batches, "SHUFFLED_BLOCK", 200)
 
 

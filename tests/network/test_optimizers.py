@@ -211,7 +211,7 @@ def test_blocks_do_not_show(monkeypatch, name, dtype, block):
         return [descent.given(gradients), *descent.vectors]
 
     whole = result()
-    monkeypatch.setattr(optimizers, "BLOCK", block)
+    monkeypatch.setattr(optimizers, "BLOCK_SIZE", block)
     for mine, expected in zip(result(), whole, strict=True):
         np.testing.assert_array_equal(mine, expected)
 

@@ -99,7 +99,7 @@ def assert_member_is_as_alone(population, member, solo):
 @both_dtypes
 @pytest.mark.parametrize("weighted", [True, False])
 def test_members_are_bit_for_bit_as_alone(monkeypatch, optimizer, dtype, weighted):
-    monkeypatch.setattr(optimizers, "BLOCK", 1000)  # Several blocks, of other widths alone.
+    monkeypatch.setattr(optimizers, "BLOCK_SIZE", 1000)  # Several blocks, of other widths alone.
     case = {"optimizer": optimizer, "dtype": dtype, "weighted": weighted}
     population = train_members([0, 1, 2, 3], **case)
     for member in range(4):
