@@ -25,7 +25,7 @@ MIN_ROWS_PER_LEAF = 8
 ROWS_PER_BIN = 400
 MAX_BINS = 16
 MAX_CODES = 1000
-"""What "auto" keeps to."""
+"""Limits of the number of bins by default; the developer guide has the measurements."""
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):

@@ -118,32 +118,41 @@ def plan_fit(
     -------
     fit : Fit
     """
-    labels = table.dataset.labels if rows is None else table.dataset.labels[rows]
-    weights, per_class = row_weights(estimator, table, labels, fit_params.get("sample_weight"))
+    weighted, per_class = _weigh(estimator, table, fit_params.get("sample_weight"), rows)
     validation = _validation_set(estimator, table, fit_params, per_class)
     n_averaged, calibrates = ensemble_of(estimator)
-    networks = begin_networks(
-        estimator, table, n_networks(estimator, validation is not None), progress, starts
-    )
+    n_trained = n_networks(estimator, validation is not None)
+    networks = _networks(estimator, table, n_trained, progress, starts)
     runs = [
-        _plan_run(estimator, table.dataset, network, labels, weights, rows, validation, leaves_out)
-        for network, leaves_out in zip(
-            networks, [False] + [calibrates] * (len(networks) - 1), strict=True
-        )
+        _plan_run(estimator, table.dataset, weighted, network, validation, calibrates and k > 0)
+        for k, network in enumerate(networks)
     ]
     return Fit(runs, n_averaged, calibrates, estimator.max_iter)
 
 
-def row_weights(
-    estimator: Any, table: CheckedTable, labels: Indices, sample_weight: Any
-) -> tuple[Array, Array]:
-    """Sample weights times class weights, zero where they vanish, and the latter."""
+class _WeightedRows(NamedTuple):
+    """Rows that an estimator may train on: labels, weights, and positions in a dataset."""
+
+    labels: Indices
+    weights: Array  # zero for rows to leave out
+    positions: Indices | None  # None is all rows, in order
+
+    def in_dataset(self, chosen: Indices) -> Indices:
+        """Give the positions in the dataset of some of the rows."""
+        return chosen if self.positions is None else self.positions[chosen]
+
+
+def _weigh(
+    estimator: Any, table: CheckedTable, sample_weight: Any, rows: Indices | None = None
+) -> tuple[_WeightedRows, Array]:
+    """Give rows with sample weights times class weights, and the latter."""
+    labels = table.dataset.labels if rows is None else table.dataset.labels[rows]
     weights = check_weights(sample_weight, len(labels))
     per_class = class_weights(estimator.class_weight, table.classes, labels, weights)
     weights = times_class_weights(weights, per_class, labels, "sample_weight")
     # A weight too small for the dtype of training would be no weight at all there.
     weights[weights < weights.max() * np.finfo(estimator.dtype).tiny] = 0
-    return weights, per_class
+    return _WeightedRows(labels, weights, rows), per_class
 
 
 def _validation_set(
@@ -181,21 +190,21 @@ def n_networks(estimator: Any, has_validation_set: bool = False) -> int:
     return max(2, n_averaged) if leaves_out else n_averaged  # the first learns from all rows
 
 
-def begin_networks(
+def _networks(
     estimator: Any,
     table: CheckedTable,
-    n_networks: int,
+    n_trained: int,
     progress: Sequence[Progress] = (),
     starts: Starts | None = None,
 ) -> list[Progress]:
     """Give networks to train: copies of those that were trained, and new ones."""
     architecture = architecture_of(estimator, table)
-    networks = [_continued(estimator, architecture, each) for each in progress[:n_networks]]
-    if len(networks) == n_networks:
+    networks = [_continued(estimator, architecture, each) for each in progress[:n_trained]]
+    if len(networks) == n_trained:
         return networks
     seed, starts = estimator.random_state, starts or Starts()
     words = _words_of_seed(int(seed)) if isinstance(seed, Integral) else _words(seed)
-    for number in range(len(networks), n_networks):
+    for number in range(len(networks), n_trained):
         entropy = (*words, number) if number else words
         how = estimator.solver, estimator.initializer, estimator.dtype
         networks.append(starts.draw(architecture, *how, entropy))
@@ -287,22 +296,21 @@ def plan_partial_fit(
     -------
     fit : Fit
     """
-    weights, _ = row_weights(estimator, table, table.dataset.labels, sample_weight)
+    weighted, _ = _weigh(estimator, table, sample_weight)
     # A new member would have as much of a say as those that are trained.
     n_averaged, _ = ensemble_of(estimator)
     n_trained = min(n_averaged, len(progress)) if progress else n_averaged
-    networks = begin_networks(estimator, table, n_trained, progress)
-    runs = [_run(estimator, each, weights, np.flatnonzero(weights)) for each in networks]
+    networks = _networks(estimator, table, n_trained, progress)
+    chosen = np.flatnonzero(weighted.weights)
+    runs = [_run(estimator, weighted, each, chosen) for each in networks]
     return Fit(runs, n_averaged, calibrates=False, until=runs[0].n_epochs + 1)
 
 
 def _plan_run(
     estimator: Any,
     dataset: Dataset,
+    rows: _WeightedRows,
     progress: Progress,
-    labels: Indices,
-    weights: Array,
-    rows: Indices | None,
     validation: Holdout | None,
     leaves_out: bool,
 ) -> Run:
@@ -313,11 +321,11 @@ def _plan_run(
             f"max_iter={max_iter} is below the n_iter_={done} epochs already trained; "
             "with warm_start=True it counts all epochs, so raise it to go on"
         )
-    chosen: Indices = np.flatnonzero(weights)
+    chosen: Indices = np.flatnonzero(rows.weights)
     calibration = None
     if validation is None and (estimator.early_stopping or leaves_out):
-        left, drawn = _split(estimator, labels, chosen, progress.split_seed)
-        holdout = Holdout(drawn if rows is None else rows[drawn], weights[drawn])
+        left, drawn = _split(estimator, rows.labels, chosen, progress.split_seed)
+        holdout = Holdout(rows.in_dataset(drawn), rows.weights[drawn])
         if estimator.early_stopping and not drawn.size:
             raise ValueError(
                 "early_stopping needs at least two rows in one of the classes to set a row "
@@ -327,7 +335,7 @@ def _plan_run(
             chosen, validation = left, holdout
         elif drawn.size and len(left) >= 2:  # enough for batch norm, unlike of three rows
             chosen, calibration = left, holdout
-    run = _run(estimator, progress, weights, chosen, rows)
+    run = _run(estimator, rows, progress, chosen)
     run.calibration, run.validation = calibration, validation
     if validation is not None:
         run.best = BestState(estimator.tol, estimator.n_iter_no_change)
@@ -346,14 +354,8 @@ def _split(
     return np.setdiff1d(chosen, drawn, assume_unique=True), drawn
 
 
-def _run(
-    estimator: Any,
-    progress: Progress,
-    weights: Array,
-    chosen: Indices,
-    rows: Indices | None = None,
-) -> Run:
-    """Give a run on the chosen of some rows, which have the positions ``rows`` in a dataset."""
+def _run(estimator: Any, rows: _WeightedRows, progress: Progress, chosen: Indices) -> Run:
+    """Give a run on the chosen ones of some rows."""
     architecture = progress.architecture
     if len(chosen) < 2 and architecture.normalised:
         raise ValueError(
@@ -362,14 +364,14 @@ def _run(
         )
     settings = settings_of(estimator, architecture, len(chosen))
     hyper = stack_hyperparameters([{name: getattr(estimator, name) for name in PER_MEMBER}])
-    everything, weights = len(chosen) == len(weights), weights[chosen]
-    positions = chosen if rows is None else rows[chosen]
+    weights = rows.weights[chosen]
+    is_everything = rows.positions is None and len(chosen) == len(rows.labels)
     is_equal = (weights == weights[0]).all()
     return Run(
         progress,
         settings,
         hyper,
-        None if everything and rows is None else positions,
+        None if is_everything else rows.in_dataset(chosen),
         None if is_equal else (weights / weights.mean()).astype(estimator.dtype),
     )
 
