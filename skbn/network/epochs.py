@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -286,15 +287,6 @@ class _Trainer:
 
     def run_epoch(self) -> Epoch:
         """Make one pass over the rows."""
-        before = np.setbufsize(BUFFER_SIZE)
-        try:
-            # Epoch.finite reports an overflow.
-            with np.errstate(all="ignore"):
-                return self._run_epoch()
-        finally:
-            np.setbufsize(before)
-
-    def _run_epoch(self) -> Epoch:
         state, dtype = self.state, self.state.theta.dtype
         rows, weights = self.order()
         targets = self.encode(self.data.labels[rows])
@@ -377,6 +369,19 @@ def train(
     epoch : Epoch
         After each pass over the rows. Between two of them the state is whole.
     """
-    run = _Trainer(architecture, settings, hyper, state, data)
+    trainer = _Trainer(architecture, settings, hyper, state, data)
     while True:
-        yield run.run_epoch()
+        with _quick_and_quiet():
+            epoch = trainer.run_epoch()
+        yield epoch
+
+
+@contextmanager
+def _quick_and_quiet() -> Iterator[None]:
+    """Let NumPy use the smaller buffer, and leave it to `Epoch.finite` to report an overflow."""
+    before = np.setbufsize(BUFFER_SIZE)
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        np.setbufsize(before)

@@ -41,8 +41,40 @@ class TrainedNetwork:
         return cls(networks[0].architecture, theta, bn_epsilon)
 
     def logits(self, x: Any, rows: Indices | None = None) -> Array:
-        """Logits (K, n, C) of all rows of a table, or of some, in its precision."""
-        return predict_logits(self.folded(x.dtype), x, rows)
+        """Logits, computed in blocks of rows and of members.
+
+        The logits of a member do not depend on the other members.
+
+        Parameters
+        ----------
+        x : ndarray or CSR matrix of shape (n, n_features)
+        rows : int ndarray of shape (n,), optional
+            Rows of ``x`` to predict instead of all of them.
+
+        Returns
+        -------
+        logits : ndarray of shape (K, n, C)
+            In the dtype of ``x``.
+        """
+        n_rows, n_members = x.shape[0] if rows is None else len(rows), len(self.theta)
+        widest = max(self.architecture.widths[1:])
+        if issparse(x):
+            widest = max(widest, x.shape[1])
+        # Rows in a block decide how products round, so that a block is that of a member alone.
+        block = max(16, CACHED_BYTES // (widest * x.dtype.itemsize))
+        at_once = max(1, CACHED_BYTES // (widest * min(block, n_rows) * x.dtype.itemsize))
+        logits = np.empty((n_members, n_rows, self.architecture.n_outputs), x.dtype)
+        steps, pages = self.folded(x.dtype), Pages(x)
+        for start in range(0, n_rows, block):
+            part = slice(start, start + block)
+            a = x[part if rows is None else rows[part]]
+            if issparse(a):
+                a = a.toarray()
+            pages.read(a.nbytes)
+            for first in range(0, n_members, at_once):
+                members = slice(first, first + at_once)
+                _apply(steps, a, members, logits[members, part])
+        return logits
 
     def arrays(self, kind: str, member: int = 0) -> dict[int, Array]:
         """Views of a member's parameters of one kind, by layer."""
@@ -73,46 +105,6 @@ class TrainedNetwork:
             )
             for step in steps
         ]
-
-
-def predict_logits(steps: Sequence[Affine], x: Any, rows: Indices | None = None) -> Array:
-    """Logits of every row, computed in blocks of rows and of members.
-
-    Those of a member do not depend on who is there beside it.
-
-    Parameters
-    ----------
-    steps : sequence of Affine
-        Of a folded network.
-    x : ndarray or CSR matrix of shape (n, n_features)
-        In the dtype of the steps.
-    rows : int ndarray of shape (n,), optional
-        Rows of ``x`` to predict instead of all of them.
-
-    Returns
-    -------
-    logits : ndarray of shape (K, n, C)
-    """
-    n_members = len(steps[0].weights)
-    n_rows = x.shape[0] if rows is None else len(rows)
-    widest = max(step.weights.shape[-1] for step in steps)
-    if issparse(x):
-        widest = max(widest, x.shape[1])
-    # Rows in a block decide how products round, so that a block is that of a member alone.
-    block = max(16, CACHED_BYTES // (widest * x.dtype.itemsize))
-    at_once = max(1, CACHED_BYTES // (widest * min(block, n_rows) * x.dtype.itemsize))
-    logits = np.empty((n_members, n_rows, steps[-1].weights.shape[-1]), x.dtype)
-    pages = Pages(x)
-    for start in range(0, n_rows, block):
-        part = slice(start, start + block)
-        a = x[part if rows is None else rows[part]]
-        if issparse(a):
-            a = a.toarray()
-        pages.read(a.nbytes)
-        for first in range(0, n_members, at_once):
-            members = slice(first, first + at_once)
-            _apply(steps, a, members, logits[members, part])
-    return logits
 
 
 def _apply(steps: Sequence[Affine], a: Array, members: slice, out: Array) -> None:

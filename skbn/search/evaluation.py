@@ -6,7 +6,7 @@ import os
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
 from typing import Any
@@ -17,7 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skbn._compat import fit_and_score
 from skbn.estimators.population import is_network
-from skbn.search.cache import StateCache
+from skbn.search.cache import SplitCache, SplitKey, StateCache
 from skbn.search.interruption import uninterrupted_worker
 from skbn.search.jobs import Assignment, Done, Job
 from skbn.search.networks import train_networks
@@ -68,10 +68,10 @@ class Evaluation:
     by_epochs: bool
     memory_budget: float
     leader: str | None = None
-    prepared: dict[Any, Split] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.cache = StateCache(self.memory_budget / 2, self.leader)
+        self.states = StateCache(self.memory_budget / 2, self.leader)
+        self.rows = SplitCache(self.memory_budget / 4)
 
     @property
     def rules(self) -> Rules:
@@ -104,7 +104,7 @@ class Evaluation:
         """
         # Made before anything runs: joblib pickles from other threads.
         tasks = {job[:3]: task.subcontext(TASK, i) for i, job in enumerate(jobs)} if task else {}
-        self.cache.forget_others({job.key for job in jobs})
+        self.states.forget_others({job.key for job in jobs})
         candidates = self._candidates(jobs)
         together = [job for job in jobs if job.candidate in candidates]
         calls = (
@@ -119,7 +119,7 @@ class Evaluation:
                 if context := tasks.get(done[:3]):
                     context.call_on_fit_task_begin(estimator=self.search)
                     context.call_on_fit_task_end(estimator=self.search)
-            yield [self.cache.keep(done) for done in several]
+            yield [self.states.keep(done) for done in several]
 
     def _candidates(self, jobs: list[Job]) -> dict[int, Candidate]:
         """Candidates that are not for scikit-learn's fit-and-score."""
@@ -135,66 +135,49 @@ class Evaluation:
     def _run_together(
         self, jobs: list[Job], candidates: dict[int, Candidate], is_over: IsOver
     ) -> Iterator[list[Done]]:
-        """Make fits as populations, of as many splits at a time as fit into memory."""
+        """Make fits that can be trained together, of as many splits as fit into memory."""
         by_split: defaultdict[Any, list[Job]] = defaultdict(list)
         for job in jobs:
             by_split[candidates[job.candidate].key, job.split].append(job)
-        left, most = list(by_split), self.memory_budget / 4
+
+        def make(keys: Sequence[SplitKey]) -> Iterator[tuple[SplitKey, Split]]:
+            return self._prepare({key: candidates[by_split[key][0].candidate] for key in keys})
+
+        left, n_workers = list(by_split), effective_n_jobs(self.n_jobs)
         while left := [k for k in left if not all(is_over(job.candidate) for job in by_split[k])]:
-            if not self.prepared:
-                # To see how large they are: transformers may widen the rows.
-                self._prepare(left[:1], by_split, candidates)
-            largest = max(1, *(split.n_bytes for split in self.prepared.values()))
-            n = max(1, int(most // largest))
-            keys, left = left[:n], left[n:]
-            if len({*self.prepared, *keys}) * largest > most:
-                self.prepared = {k: split for k, split in self.prepared.items() if k in keys}
-            self._prepare([key for key in keys if key not in self.prepared], by_split, candidates)
-            part = [(job, self.prepared[key]) for key in keys for job in by_split[key]]
-            yield from self._train(part, candidates, is_over)
+            splits = self.rows.hold(left, make)
+            left = left[len(splits) :]
+            part = [(job, split) for key, split in splits.items() for job in by_split[key]]
+            parts = parts_of(part, candidates, self.states.all, self.rules, n_workers)
+            yield from self._parallel(self._calls(parts, is_over))
 
     def _prepare(
-        self,
-        keys: list[Any],
-        by_split: dict[Any, list[Job]],
-        candidates: dict[int, Candidate],
-    ) -> None:
-        """Transform the rows of splits."""
+        self, candidates: Mapping[SplitKey, Candidate]
+    ) -> Iterator[tuple[SplitKey, Split]]:
+        """Transform the rows of splits, each for a candidate with these transformers."""
         calls = []
-        for key in keys:
-            job = by_split[key][0]
-            where = key, self.estimator, candidates[job.candidate]
-            rows = self.X, self.y, self.splits[job.split]
-            calls.append((os.getpid(), *where, *rows, self.options, self.rules))
+        for key, candidate in candidates.items():
+            rows = self.X, self.y, self.splits[key[1]]
+            where = os.getpid(), key, self.estimator, candidate
+            calls.append((*where, *rows, self.options, self.rules))
         seconds = 0.0
         while calls and seconds < WORTH_SENDING:
             # Work that takes less time than to send it to another process is done here.
             started = perf_counter()
-            self.prepared.update([prepare(*calls.pop())])
+            yield prepare(*calls.pop())
             seconds = perf_counter() - started
-        self.prepared.update(self._parallel(delayed(prepare)(*call) for call in calls))
+        yield from self._parallel(delayed(prepare)(*call) for call in calls)
 
-    def _train(
-        self,
-        jobs: list[tuple[Job, Split]],
-        candidates: dict[int, Candidate],
-        is_over: IsOver,
-    ) -> Iterator[list[Done]]:
-        """Train the fits that can be trained together."""
-        n_workers, rules = effective_n_jobs(self.n_jobs), self.rules
-        parts = parts_of(jobs, candidates, self.cache.states, rules, n_workers)
-        yield from self._parallel(self._calls(parts, rules, is_over))
-
-    def _calls(self, parts: Sequence[Part], rules: Rules, is_over: IsOver) -> Iterator[Any]:
+    def _calls(self, parts: Sequence[Part], is_over: IsOver) -> Iterator[Any]:
         for part in parts:
             assignments, splits = [], {}
             for assignment, split in part.assignments:
                 job = assignment.job
                 if not is_over(job.candidate):
-                    assignments.append(assignment._replace(state=self.cache.take(job.key)))
+                    assignments.append(assignment._replace(state=self.states.take(job.key)))
                     splits[job.split] = split
             if assignments:
-                yield delayed(train)(os.getpid(), assignments, splits, rules)
+                yield delayed(train)(os.getpid(), assignments, splits, self.rules)
 
     def _parallel(self, calls: Iterable[Any]) -> Iterator[Any]:
         """Run calls, and yield what each gives, in any order."""

@@ -76,7 +76,7 @@ def run_together(
         # Parts of the same size: ten in one and two in another take longer than six and six.
         n_parts = -(-len(group) // size)
         for part in range(n_parts):
-            _Population(group[part::n_parts]).run(on_epoch)
+            _Population(group[part::n_parts]).train(on_epoch)
 
 
 def lockstep_key(task: Task) -> tuple[Any, ...]:
@@ -169,36 +169,34 @@ class _Population:
         self.columns: list[list[list[float]]] = []
         self.unmeasured: list[list[float]] = []
 
-    def run(self, on_epoch: OnEpoch | None) -> None:
+    def train(self, on_epoch: OnEpoch | None) -> None:
         """Train until all have left."""
         settings = self.runs[0].settings
         with suitable_threads(self.architecture, settings.batch_size):
             while self.runs:
                 epochs = train(self.architecture, settings, self.hyper, self.state, self.data)
-                self.close_ranks(self.train(epochs, on_epoch))
+                leaving = [False]
+                while not any(leaving):
+                    started = perf_counter()
+                    measured = self.measure(next(epochs))
+                    seconds = (perf_counter() - started) / len(self.runs)
+                    measured["seconds"] = [seconds] * len(self.runs)
+                    self.record(measured)
+                    leaving = [self.ends(k, measured, on_epoch) for k in range(len(self.runs))]
+                self.close_ranks(leaving)
 
-    def train(self, epochs: Iterator[Epoch], on_epoch: OnEpoch | None) -> list[bool]:
-        """Go on until some are to leave, and tell which."""
-        leaving = [False]
-        while not any(leaving):
-            started = perf_counter()
-            epoch = next(epochs)
-            measured = {
-                "loss": epoch.loss.tolist(),
-                "learning_rate": epoch.learning_rate.tolist(),
-                "gradient_norm": epoch.gradient_norm.tolist(),
-            }
-            for k, is_finite in enumerate(epoch.finite.tolist()):
-                if not is_finite:
-                    loss, rate = measured["loss"][k], measured["learning_rate"][k]
-                    self.runs[k].fail(divergence(self.state.n_epochs, loss, rate))
-            if self.runs[0].validation is not None:
-                measured |= self.judge()
-            seconds = (perf_counter() - started) / len(self.runs)
-            measured["seconds"] = [seconds] * len(self.runs)
-            self.record(measured)
-            leaving = [self.ends(k, measured, on_epoch) for k in range(len(self.runs))]
-        return leaving
+    def measure(self, epoch: Epoch) -> Measured:
+        """Give the measurements of an epoch, and fail the runs that diverged."""
+        measured = {
+            "loss": epoch.loss.tolist(),
+            "learning_rate": epoch.learning_rate.tolist(),
+            "gradient_norm": epoch.gradient_norm.tolist(),
+        }
+        for k, is_finite in enumerate(epoch.finite.tolist()):
+            if not is_finite:
+                loss, rate = measured["loss"][k], measured["learning_rate"][k]
+                self.runs[k].fail(divergence(self.state.n_epochs, loss, rate))
+        return measured if self.runs[0].validation is None else measured | self.judge()
 
     def judge(self) -> Measured:
         """Judge each on its validation set; NaN where it failed."""

@@ -15,6 +15,7 @@ from split_checks import Counting, search_of
 
 import skbn.search.evaluation as evaluation
 from skbn.search import CoarseToFineSearchCV, hidden_layers
+from skbn.search.cache import SplitCache
 
 
 @pytest.fixture(scope="module")
@@ -126,11 +127,12 @@ class Wide(Counting):
 def test_transformed_rows_keep_to_the_memory(quick, iris, monkeypatch, transformer, memory_budget):
     held = []
 
-    def watch(self, *args, prepare=evaluation.Evaluation._prepare):
-        prepare(self, *args)
-        held.append(sum(split.n_bytes for split in self.prepared.values()))
+    def watch(self, *args, hold=SplitCache.hold):
+        splits = hold(self, *args)
+        held.append(self.n_bytes)
+        return splits
 
-    monkeypatch.setattr(evaluation.Evaluation, "_prepare", watch)
+    monkeypatch.setattr(SplitCache, "hold", watch)
     model = Pipeline([("first", transformer), ("net", quick(max_iter=1))])
     candidates = [{"first__factor": float(factor)} for factor in range(12)]
     search_of(model, candidates, memory_budget=memory_budget, refit=False).fit(*iris)
