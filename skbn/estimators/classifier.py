@@ -383,7 +383,7 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
         table = check_table(self, X, y, reset=not progress, classes=classes)
         fit = plan_fit(self, table, params, progress=progress)
         train_alone(fit, table.dataset, print_epoch(fit) if self.verbose else None)
-        self._have(self._fitted_attributes(table, fit.outcome(table.dataset)))
+        self._set_attributes(self._fitted_attributes(table, fit.outcome(table.dataset)))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -439,7 +439,7 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
         table = check_table(self, X, y, reset=not progress, classes=classes)
         fit = plan_partial_fit(self, table, sample_weight, progress)
         run_together(fit.tasks(table.dataset))
-        self._have(self._fitted_attributes(table, fit.outcome(table.dataset)))
+        self._set_attributes(self._fitted_attributes(table, fit.outcome(table.dataset)))
         return self
 
     def _fitted_attributes(self, table: CheckedTable, outcome: Outcome) -> dict[str, Any]:
@@ -465,7 +465,7 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
     def _attributes(self) -> dict[str, Any]:
         return self.__dict__
 
-    def _have(self, attributes: dict[str, Any]) -> None:
+    def _set_attributes(self, attributes: dict[str, Any]) -> None:
         # At once, so that Ctrl-C leaves all of a fit or nothing of it.
         self.__dict__ = attributes
 
@@ -558,12 +558,12 @@ def progress_to_go_on(classifier: BNSoftmaxClassifier) -> list[Progress]:
     return getattr(classifier, "_progress", []) if classifier.warm_start else []
 
 
-def published(
+def fitted_copy(
     classifier: BNSoftmaxClassifier, table: CheckedTable, outcome: Outcome
 ) -> BNSoftmaxClassifier:
     """Give a copy of a classifier that has taken over what was trained on a table."""
     fitted = copy(classifier)
-    fitted._have(classifier._fitted_attributes(table, outcome))
+    fitted._set_attributes(classifier._fitted_attributes(table, outcome))
     return fitted
 
 
@@ -572,8 +572,8 @@ def replace_by(fitted: Sequence[tuple[BNSoftmaxClassifier, BNSoftmaxClassifier]]
     before = [(classifier, classifier._attributes()) for classifier, _ in fitted]
     try:
         for classifier, other in fitted:
-            classifier._have(other._attributes())
+            classifier._set_attributes(other._attributes())
     except BaseException:
         for classifier, attributes in before:
-            classifier._have(attributes)
+            classifier._set_attributes(attributes)
         raise

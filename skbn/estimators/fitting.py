@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -203,38 +203,36 @@ def _networks(
     if len(networks) == n_trained:
         return networks
     seed, starts = estimator.random_state, starts or Starts()
-    words = _words_of_seed(int(seed)) if isinstance(seed, Integral) else _words(seed)
+    first = _entropy_of_seed(int(seed)) if isinstance(seed, Integral) else _entropy(seed)
     for number in range(len(networks), n_trained):
-        entropy = (*words, number) if number else words
+        entropy = (*first, number) if number else first
         how = estimator.solver, estimator.initializer, estimator.dtype
         networks.append(starts.draw(architecture, *how, entropy))
     return networks
 
 
-def _words(random_state: Any) -> tuple[int, ...]:
+def _entropy(random_state: Any) -> tuple[int, ...]:
     return tuple(check_random_state(random_state).randint(2**31, size=4).tolist())
 
 
 # The members of a population often have one seed, and to seed a RandomState takes 80 us.
-_words_of_seed = lru_cache(maxsize=128)(_words)
+_entropy_of_seed = lru_cache(maxsize=128)(_entropy)
 
 
 def _continued(estimator: Any, architecture: Architecture, progress: Progress) -> Progress:
     """Copy a network, after making sure that it is still of the shape asked for."""
-    before = progress.architecture
-    dtype = progress.state.theta.dtype.name
-    changes = {
-        "hidden_layer_sizes": (before.hidden_layer_sizes, architecture.hidden_layer_sizes),
-        "activation": (before.activation, architecture.activation),
-        "batch_norm": (before.batch_norm, architecture.batch_norm),
-        "solver": (progress.solver, estimator.solver),
-        "dtype": (dtype, estimator.dtype),
-    }
-    for name, (has, asked) in changes.items():
-        if asked != has:
+    # What the data decide was checked with them.
+    by_data = "n_features", "n_outputs"
+    names = [field.name for field in fields(Architecture) if field.name not in by_data]
+    has = {name: getattr(progress.architecture, name) for name in names}
+    has |= {"solver": progress.solver, "dtype": progress.state.theta.dtype.name}
+    asked = {name: getattr(architecture, name) for name in names}
+    asked |= {"solver": estimator.solver, "dtype": estimator.dtype}
+    for name in has:
+        if asked[name] != has[name]:
             raise ValueError(
-                f"{name} was changed from {has!r} to {asked!r}, with which the trained network "
-                "cannot go on; set it back, or fit anew with warm_start=False"
+                f"{name} was changed from {has[name]!r} to {asked[name]!r}, with which the "
+                "trained network cannot go on; set it back, or fit anew with warm_start=False"
             )
     return progress.copy()
 

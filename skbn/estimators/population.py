@@ -14,8 +14,8 @@ from skbn._compat import n_samples, safe_indexing, validate_parameters
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.classifier import (
     BNSoftmaxClassifier,
+    fitted_copy,
     progress_to_go_on,
-    published,
     replace_by,
 )
 from skbn.estimators.fitting import Fit, Starts, plan_fit
@@ -241,7 +241,7 @@ def _end(
         raise plan
     if isinstance(plan, _Planned):
         fit, table = plan
-        return published(classifier, table, fit.outcome(table.dataset))
+        return fitted_copy(classifier, table, fit.outcome(table.dataset))
     return plan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from skbn.network.activations import ACTIVATIONS
 from skbn.network.layers import BatchNorm, Dense, Elementwise, Layer
 from skbn.network.losses import LOSSES, Loss
 from skbn.network.noise import Dropout, GaussianNoise
-from skbn.network.parameters import Array, Layout, zeros
+from skbn.network.parameters import Array, Key, Layout, Shapes, zeros
 
 NOISE = ("input_noise", "input_dropout", "noise", "dropout")
 """Hyperparameters of random layers."""
@@ -81,14 +81,24 @@ class Architecture:
         """Where each parameter lies in theta."""
         layers, head = self.layers, self.layers[-1]
         return Layout(
-            {key: shape for layer in layers for key, shape in layer.decayed.items()},
-            {k: shape for layer in (head, *layers[:-1]) for k, shape in layer.undecayed.items()},
-            {key: shape for layer in layers for key, shape in layer.statistics.items()},
+            joined(layer.decayed for layer in layers),
+            joined(layer.undecayed for layer in (head, *layers[:-1])),
+            joined(layer.statistics for layer in layers),
         )
 
     def __getstate__(self) -> dict[str, Any]:
         # The fields decide all the rest.
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def joined(parts: Iterable[Shapes]) -> Shapes:
+    """Put the shapes of layers together; each array must have a name of its own."""
+    shapes: dict[Key, tuple[int, int]] = {}
+    for part in parts:
+        if twice := shapes.keys() & part:
+            raise ValueError(f"two layers have parameters of the same name: {sorted(twice)}")
+        shapes |= part
+    return shapes
 
 
 def initial_theta(

@@ -306,7 +306,7 @@ class _Trainer:
             x = self.inputs[m]
             take(self.data.x, rows[:, batch], x)
             if mapped:
-                self.pages.read(x.nbytes)
+                self.pages.note_read(x.nbytes)
             self.losses[:, batch] = self.networks[m].loss_and_gradient(
                 x, targets[:, batch], None if weights is None else weights[:, batch]
             )

@@ -70,7 +70,7 @@ class TrainedNetwork:
             a = x[part if rows is None else rows[part]]
             if issparse(a):
                 a = a.toarray()
-            pages.read(a.nbytes)
+            pages.note_read(a.nbytes)
             for first in range(0, n_members, at_once):
                 members = slice(first, first + at_once)
                 _apply(steps, a, members, logits[members, part])

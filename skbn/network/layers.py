@@ -4,17 +4,17 @@ A layer is declared by an `Architecture`: the shapes of its parameters, their in
 and what it becomes when the network is folded for prediction. For mini-batches of one size
 it makes its pass: an object with views of the parameters, views of where their gradients go,
 and buffers. ``forward(x, row_weights)`` takes activations (K, m, n_in) and each row's weight
-in a mean over the batch, (K, 1, m) with sum one, or None where all rows have 1 / m.
-``backward(d)`` takes the gradient at the layer's output, writes the gradients of its
-parameters and returns the gradient at its input. Both may overwrite what they are given;
-layers are passed back in the opposite order, so a layer's output is free once it is passed.
+in a mean over the batch, (K, 1, m) with sum one, or None where all rows have 1 / m. The input
+may be overwritten after a dense or a batch-norm layer; an activation still reads its own
+output. ``backward(d)`` takes the gradient at the layer's output, writes the gradients of its
+parameters and returns the gradient at its input, in place of ``d`` where it likes. Layers are
+passed back in the opposite order, so a layer's output is free once it is passed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Protocol
 
 import numpy as np
@@ -27,7 +27,7 @@ Streams = Sequence[np.random.Generator]
 NO_PARAMETERS: Shapes = {}
 
 
-class Batch:
+class Workspace:
     """Parameters, gradients and memory of layers in training, for mini-batches of one size.
 
     Parameters
@@ -39,8 +39,11 @@ class Batch:
         Rows of a mini-batch, m.
     hyper : mapping of str to ndarray of shape (K, 1)
     noise_streams : sequence of numpy.random.Generator, one a member
-    widest : int
-        Units of the widest hidden layer.
+
+    Attributes
+    ----------
+    trains_below : bool
+        Whether a layer before the one that is being made has parameters.
     """
 
     def __init__(
@@ -50,7 +53,6 @@ class Batch:
         n_rows: int,
         hyper: Mapping[str, Array],
         noise_streams: Streams,
-        widest: int,
     ) -> None:
         self.values, self.gradients, self.hyper = values, gradients, hyper
         self.noise_streams = noise_streams
@@ -58,9 +60,8 @@ class Batch:
         self.n_members, self.n_rows, self.dtype = len(weights), n_rows, weights.dtype
         # Two arrays pass the gradient back from layer to layer, in turns. The fewer
         # buffers there are, the more of a step stays in the cache.
-        memory = [empty((self.n_members * n_rows * widest,), self.dtype) for _ in range(2)]
-        self._gradient_memory = cycle(memory)
-        self._is_first = True
+        self._shared = [empty((0,), self.dtype) for _ in range(2)]
+        self.trains_below = False
 
     def buffer(self, n_units: int) -> Array:
         """Give an array (K, m, n_units) that nobody else has."""
@@ -69,13 +70,14 @@ class Batch:
     def input_gradient(self, n_units: int) -> Array | None:
         """Give an array for the gradient at a layer's input, shared with other layers.
 
-        The first layer that asks is given None: nothing before its parameters is trained.
+        None where no layer before has parameters: the gradient would be of no use.
         """
-        if self._is_first:
-            self._is_first = False
+        if not self.trains_below:
             return None
-        memory = next(self._gradient_memory)[: self.n_members * self.n_rows * n_units]
-        return memory.reshape(self.n_members, self.n_rows, n_units)
+        size = self.n_members * self.n_rows * n_units
+        last, memory = self._shared
+        self._shared = [memory if memory.size >= size else empty((size,), self.dtype), last]
+        return self._shared[0][:size].reshape(self.n_members, self.n_rows, n_units)
 
 
 @dataclass
@@ -93,6 +95,23 @@ class Affine:
     weights: Array
     bias: Array | None
     activation: Callable[[Array, Array], object] | None = None
+
+    def scaled(self, scale: Array, shift: Array) -> Affine:
+        """Give ``scale * (x W + b) + shift`` as one step."""
+        self._check_is_open()
+        bias = shift if self.bias is None else self.bias * scale + shift
+        return Affine(self.weights * scale, bias)
+
+    def activated(self, activation: Callable[[Array, Array], object]) -> Affine:
+        """Give the step with an activation after it."""
+        self._check_is_open()
+        return Affine(self.weights, self.bias, activation)
+
+    def _check_is_open(self) -> None:
+        if self.activation is not None:
+            raise NotImplementedError(
+                "a layer after an activation cannot be folded into the step before it; add a step"
+            )
 
 
 class Pass(Protocol):
@@ -125,7 +144,7 @@ class Layer(Protocol):
     ) -> None:
         """Write its initial parameters over zeros, each member's from its own stream."""
 
-    def in_training(self, batch: Batch, output: Array | None) -> Pass | None:
+    def in_training(self, space: Workspace, output: Array | None) -> Pass | None:
         """Give its pass, which writes to ``output`` if that is given; None if it does nothing."""
 
     def fold(
@@ -192,16 +211,16 @@ class Dense:
             scale = INITIALIZERS[initializer](*shape, self.gain)
             weights[...] = scale * stream.standard_normal(shape)
 
-    def in_training(self, batch: Batch, output: Array | None) -> DensePass:
+    def in_training(self, space: Workspace, output: Array | None) -> DensePass:
         """Give its pass."""
         weights, bias = ("weights", self.number), ("bias", self.number)
         return DensePass(
-            batch.values[weights],
-            batch.gradients[weights],
-            batch.values.get(bias),
-            batch.gradients.get(bias),
-            batch.buffer(self.n_out) if output is None else output,
-            batch.input_gradient(self.n_in),
+            space.values[weights],
+            space.gradients[weights],
+            space.values.get(bias),
+            space.gradients.get(bias),
+            space.buffer(self.n_out) if output is None else output,
+            space.input_gradient(self.n_in),
         )
 
     def fold(
@@ -291,9 +310,9 @@ class BatchNorm:
         for kind in ("gamma", "var"):
             values[kind, self.number][...] = 1
 
-    def in_training(self, batch: Batch, output: Array | None) -> BatchNormPass:
+    def in_training(self, space: Workspace, output: Array | None) -> BatchNormPass:
         """Give its pass."""
-        values, gradients = batch.values, batch.gradients
+        values, gradients = space.values, space.gradients
         return BatchNormPass(
             values["gamma", self.number],
             values["beta", self.number],
@@ -301,8 +320,8 @@ class BatchNorm:
             gradients["beta", self.number],
             gradients["mean", self.number],
             gradients["var", self.number],
-            batch.hyper["bn_epsilon"][..., None],
-            batch.buffer(self.n_units) if output is None else output,
+            space.hyper["bn_epsilon"][..., None],
+            space.buffer(self.n_units) if output is None else output,
         )
 
     def fold(
@@ -318,11 +337,11 @@ class BatchNorm:
             values[kind, self.number] for kind in ("gamma", "beta", "mean", "var")
         )
         scale = gamma / np.sqrt(var + bn_epsilon)
-        return [*steps[:-1], Affine(steps[-1].weights * scale, beta - mean * scale)]
+        return [*steps[:-1], steps[-1].scaled(scale, beta - mean * scale)]
 
 
 class BatchNormPass:
-    """Batch norm in training.
+    """Workspace norm in training.
 
     With r_i each row's weight in the mean (Ioffe & Szegedy 2015, arXiv:1502.03167)::
 
@@ -423,19 +442,18 @@ class Elementwise(WithoutParameters):
     activation: str
     n_units: int
 
-    def in_training(self, batch: Batch, output: Array | None) -> ElementwisePass:
+    def in_training(self, space: Workspace, output: Array | None) -> ElementwisePass:
         """Give its pass."""
         activation = ACTIVATIONS[self.activation]
         if output is None and activation.needs_input:
-            output = batch.buffer(self.n_units)
+            output = space.buffer(self.n_units)
         return ElementwisePass(activation, output)
 
     def fold(
         self, steps: list[Affine], values: Mapping[Key, Array], bn_epsilon: Array
     ) -> list[Affine]:
         """Put the activation into the step before it."""
-        last = steps[-1]
-        return [*steps[:-1], Affine(last.weights, last.bias, ACTIVATIONS[self.activation].forward)]
+        return [*steps[:-1], steps[-1].activated(ACTIVATIONS[self.activation].forward)]
 
 
 class ElementwisePass:

@@ -42,6 +42,8 @@ class Loss:
         float64 and labels (n,). "loss" decides when to stop.
     probabilities, log_probabilities : callable
         From logits (..., C) to probabilities.
+    combine : callable
+        From the logits (K, n, C) of several networks to those (n, C) of all together.
     """
 
     in_training: Callable[[int, int, int, Mapping[str, Array]], BatchLoss]
@@ -49,6 +51,7 @@ class Loss:
     measures: Mapping[str, Callable[[Array, Indices], Any]]
     probabilities: Callable[[Array], Array]
     log_probabilities: Callable[[Array], Array]
+    combine: Callable[[Array], Array]
 
 
 def log_softmax(logits: Array) -> Array:
@@ -197,6 +200,28 @@ def is_correct(logits: Array, labels: Indices) -> Any:
     return logits.argmax(axis=2) == labels
 
 
+def log_mean_probabilities(logits: Array) -> Array:
+    """Logarithm of the mean over members of their probabilities; of one, its logits.
+
+    Parameters
+    ----------
+    logits : float64 ndarray of shape (K, n, C)
+
+    Returns
+    -------
+    combined : ndarray of shape (n, C)
+        Logits of the mean probabilities.
+    """
+    if len(logits) == 1:
+        single: Array = logits[0]
+        return single
+    each = log_softmax(logits)
+    highest = each.max(axis=0)
+    with np.errstate(under="ignore"):
+        combined: Array = highest + np.log(np.exp(each - highest).mean(axis=0))
+    return combined
+
+
 LOSSES = {
     "cross_entropy": Loss(
         in_training=CrossEntropy,
@@ -204,5 +229,6 @@ LOSSES = {
         measures={"loss": cross_entropy, "accuracy": is_correct},
         probabilities=softmax,
         log_probabilities=log_softmax,
+        combine=log_mean_probabilities,
     )
 }

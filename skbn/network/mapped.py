@@ -36,7 +36,7 @@ class Pages:
         self.mapped = self._map is not None
         self._read = 0
 
-    def read(self, n_bytes: int) -> None:
+    def note_read(self, n_bytes: int) -> None:
         """Take note that rows were read, and give all pages back from time to time."""
         if self._map is not None:
             self._read += n_bytes

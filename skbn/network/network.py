@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from skbn.network.architecture import Architecture
-from skbn.network.layers import Batch, Layer, Pass, Streams
+from skbn.network.layers import Layer, Pass, Streams, Workspace
 from skbn.network.parameters import Array, Indices
 
 
@@ -39,19 +39,19 @@ class Network:
         self._loss = architecture.loss_function.in_training(
             len(theta), n_rows, architecture.n_outputs, hyper
         )
-        layout, widest = architecture.layout, max(architecture.hidden_layer_sizes, default=0)
-        values, gradients = layout.views(theta), layout.views(gradient)
-        batch = Batch(values, gradients, n_rows, hyper, noise_streams, widest)
+        values, gradients = (architecture.layout.views(each) for each in (theta, gradient))
+        space = Workspace(values, gradients, n_rows, hyper, noise_streams)
         self._forward: list[Pass] = []
         self._backward: list[Pass] = []
         for layer in architecture.layers:
             output = self._loss.logits if layer is architecture.layers[-1] else None
-            made = layer.in_training(batch, output)
+            made = layer.in_training(space, output)
             if made is None:
                 continue
             self._forward.append(made)
             # Nothing before the first parameters is trained.
-            if self._backward or _has_parameters(layer):
+            space.trains_below |= _has_parameters(layer)
+            if space.trains_below:
                 self._backward.insert(0, made)
 
     def loss_and_gradient(self, x: Array, targets: Indices, weights: Array | None = None) -> Array:

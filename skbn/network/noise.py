@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from skbn.network.layers import Batch, Pass, Streams, WithoutParameters
+from skbn.network.layers import Pass, Streams, WithoutParameters, Workspace
 from skbn.network.parameters import Array, empty
 
 
@@ -34,7 +34,7 @@ class DropoutPass:
     streams : sequence of numpy.random.Generator
         One stream a member.
     shape : tuple of int
-        (K, m, n) of the mini-batch.
+        (K, m, n) of the mini-space.
 
     References
     ----------
@@ -72,7 +72,7 @@ class GaussianNoisePass:
     streams : sequence of numpy.random.Generator
         One stream a member.
     shape : tuple of int
-        (K, m, n) of the mini-batch.
+        (K, m, n) of the mini-space.
 
     References
     ----------
@@ -126,13 +126,13 @@ class RandomLayer(WithoutParameters):
     n_units: int
     passes: ClassVar[type[DropoutPass] | type[GaussianNoisePass]]
 
-    def in_training(self, batch: Batch, output: Array | None) -> Pass | None:
+    def in_training(self, space: Workspace, output: Array | None) -> Pass | None:
         """Give its pass."""
-        strengths = batch.hyper[self.strength]
+        strengths = space.hyper[self.strength]
         if not strengths.any():
             return None
-        shape = batch.n_members, batch.n_rows, self.n_units
-        return self.passes(strengths[..., None], batch.noise_streams, shape)
+        shape = space.n_members, space.n_rows, self.n_units
+        return self.passes(strengths[..., None], space.noise_streams, shape)
 
 
 class Dropout(RandomLayer):

@@ -30,9 +30,9 @@ class Optimizer:
     step : callable
         ``step(w, g, vectors, scalars, hyper)`` on blocks (K, n) of the vectors.
     scalars : callable
-        ``scalars(rates, sum_1, sum_2, hyper)`` gives the ``scalars`` of T steps, each
-        (T, K, 1), from the learning rates and from `RunningSums` with ``beta_1`` and
-        ``beta_2``, of the same shape.
+        ``scalars(rates, sum_1, sum_2, hyper)`` gives the ``scalars`` of many steps at once,
+        each (..., K, 1), from the learning rates and from `RunningSums` with ``beta_1`` and
+        ``beta_2``, of the same shape: steps by epochs, whose axes it leaves alone.
     n_squares : int
         How many of the vectors, the last ones, are of squares of gradients.
     decoupled : bool, default=False

@@ -177,7 +177,7 @@ class Evaluation:
                     assignments.append(assignment._replace(state=self.states.take(job.key)))
                     splits[job.split] = split
             if assignments:
-                yield delayed(train)(os.getpid(), assignments, splits, self.rules)
+                yield delayed(train_assignments)(os.getpid(), assignments, splits, self.rules)
 
     def _parallel(self, calls: Iterable[Any]) -> Iterator[Any]:
         """Run calls, and yield what each gives, in any order."""
@@ -207,7 +207,7 @@ class Evaluation:
         return {"estimator": clone(self.estimator), **arguments, **self.options}
 
 
-def train(
+def train_assignments(
     parent: int, assignments: Sequence[Assignment], splits: Mapping[int, Split], rules: Rules
 ) -> list[Done]:
     """Train estimators as far as their jobs say, and judge them.

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skbn._compat import validate_parameters
-from skbn.estimators.classifier import published
+from skbn.estimators.classifier import fitted_copy
 from skbn.estimators.fitting import Fit, Outcome, Starts, plan_fit
 from skbn.network.inference import TrainedNetwork
 from skbn.search.jobs import Assignment, Done
@@ -105,7 +105,7 @@ class _Attempt:
         try:
             self.outcome = self.fit.outcome(self.split.dataset)
             if not _is_counted(self.split, self.rules):
-                self.fitted = published(self.assignment.estimator, self.split.table, self.outcome)
+                self.fitted = fitted_copy(self.assignment.estimator, self.split.table, self.outcome)
         except Exception as error:
             self.error = failure(self.rules, error)
 

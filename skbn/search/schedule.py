@@ -11,7 +11,7 @@ import numpy as np
 from skbn.estimators.fitting import architecture_of, n_networks, settings_of
 from skbn.search.jobs import Assignment, Job
 from skbn.search.splits import Candidate, Rules, Split
-from skbn.training.lockstep import in_common, population_size
+from skbn.training.lockstep import population_size, step_sequence
 
 MAX_SECONDS = 5.0
 """Longest part that is put together from small ones: nothing of it is committed before its end."""
@@ -62,7 +62,7 @@ def group_of(assignment: Assignment, split: Split, memory_budget: float) -> Grou
     n_steps = (min(job.until or np.inf, estimator.max_iter) - n_done) * -(-n_rows // batch_size)
     product = SECONDS_OF_A_PRODUCT * batch_size * architecture.layout.size
     seconds = n_networks(estimator) * n_steps * (SECONDS_OF_A_STEP / size + product)
-    return Group(in_common(architecture, settings, n_rows, n_done, dtype), size, seconds, True)
+    return Group(step_sequence(architecture, settings, n_rows, n_done, dtype), size, seconds, True)
 
 
 def parts_of(

@@ -1,4 +1,4 @@
-"""Several networks as one: the temperature of their logits, the mean of their probabilities."""
+"""Several networks as one, and the temperature of their logits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from skbn.network.inference import TrainedNetwork
-from skbn.network.losses import Loss, log_softmax, softmax
+from skbn.network.losses import Loss, softmax
 from skbn.network.parameters import Array, Indices
 
 PRIOR_DEVIATION = 0.5
@@ -39,13 +39,13 @@ class Ensemble:
         return self.networks[0].architecture.loss_function
 
     def logits(self, x: Any) -> Array:
-        """Logits (n, C) in float64 of the mean probabilities of rows."""
+        """Logits (n, C) in float64 of rows, those of the networks combined."""
         return self.combine(TrainedNetwork.stacked(self.networks).logits(x))
 
     def combine(self, logits: Array) -> Array:
         """Give the same from the logits (K, n, C) of the networks."""
         scaled = logits.astype(np.float64, copy=False) / self.temperature
-        return log_mean_probabilities(scaled)
+        return self.loss.combine(scaled)
 
 
 def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
@@ -89,25 +89,3 @@ def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
     if slope(highest) <= 0:
         return float(np.exp(highest))
     return float(np.exp(brentq(slope, lowest, highest, xtol=1e-3)))
-
-
-def log_mean_probabilities(logits: Array) -> Array:
-    """Logarithm of the mean over members of their probabilities; of one, its logits.
-
-    Parameters
-    ----------
-    logits : float64 ndarray of shape (K, n, C)
-
-    Returns
-    -------
-    combined : ndarray of shape (n, C)
-        Logits of the mean probabilities.
-    """
-    if len(logits) == 1:
-        single: Array = logits[0]
-        return single
-    each = log_softmax(logits)
-    highest = each.max(axis=0)
-    with np.errstate(under="ignore"):
-        combined: Array = highest + np.log(np.exp(each - highest).mean(axis=0))
-    return combined

@@ -20,7 +20,7 @@ from skbn.network.parameters import CACHED_BYTES, Array
 from skbn.network.state import State, copy_streams
 from skbn.training.holdout import Dataset, Holdout
 from skbn.training.run import Entry, Run, divergence
-from skbn.training.threads import suitable_threads, worth_sharing
+from skbn.training.threads import is_worth_threads, suitable_threads
 
 T = TypeVar("T")
 POPULATION_BYTES = 2 * CACHED_BYTES
@@ -83,7 +83,7 @@ def lockstep_key(task: Task) -> tuple[Any, ...]:
     """Properties that runs must share to take their steps together."""
     run, dataset, _ = task
     state = run.progress.state
-    shared = in_common(
+    shared = step_sequence(
         run.progress.architecture,
         run.settings,
         run.n_rows(dataset),
@@ -93,7 +93,7 @@ def lockstep_key(task: Task) -> tuple[Any, ...]:
     return (*shared, run.weights is None, issparse(dataset.x), run.validation is None)
 
 
-def in_common(
+def step_sequence(
     architecture: Architecture,
     settings: Settings,
     n_rows: int,
@@ -111,10 +111,11 @@ def in_common(
         Rows of an epoch, and epochs done.
     dtype : numpy dtype
     """
-    edges = batch_edges(n_rows, settings.batch_size, architecture.normalised)
-    has_threads = worth_sharing(architecture, settings.batch_size)
-    settings = replace(settings, batch_size=len(edges) - 1)
-    return architecture, settings, n_rows, n_epochs, np.dtype(dtype).name, has_threads
+    n_batches = len(batch_edges(n_rows, settings.batch_size, architecture.normalised)) - 1
+    how = settings.solver, settings.nesterovs_momentum, settings.learning_rate, settings.shuffle
+    has_threads = is_worth_threads(architecture, settings.batch_size)
+    rows = n_rows, n_batches, n_epochs
+    return (architecture, *how, *rows, np.dtype(dtype).name, has_threads)
 
 
 def population_size(
@@ -182,7 +183,9 @@ class _Population:
                     seconds = (perf_counter() - started) / len(self.runs)
                     measured["seconds"] = [seconds] * len(self.runs)
                     self.record(measured)
-                    leaving = [self.ends(k, measured, on_epoch) for k in range(len(self.runs))]
+                    leaving = [
+                        self.after_epoch(k, measured, on_epoch) for k in range(len(self.runs))
+                    ]
                 self.close_ranks(leaving)
 
     def measure(self, epoch: Epoch) -> Measured:
@@ -254,7 +257,7 @@ class _Population:
         for run in self.runs:
             run.progress.kept_epoch = run.progress.state.n_epochs = self.state.n_epochs
 
-    def ends(self, k: int, measured: Measured, on_epoch: OnEpoch | None) -> bool:
+    def after_epoch(self, k: int, measured: Measured, on_epoch: OnEpoch | None) -> bool:
         """Report an epoch of a run, and tell whether the run is to leave."""
         run = self.runs[k]
         if run.error is None and on_epoch is not None:

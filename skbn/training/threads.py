@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 from skbn.network.architecture import Architecture
 
-WORTH_SHARING = 2**23
+MIN_THREADED_PRODUCT = 2**23
 """Multiplications in a product from which a second thread saves time: with 4 million
 an epoch takes 1.0 to 1.1 of the time with one thread, with 8 million 0.95, with 16
 million 0.85 (``benchmarks/speed.py --only threads``)."""
@@ -24,10 +24,10 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
-def worth_sharing(architecture: Architecture, batch_size: int) -> bool:
+def is_worth_threads(architecture: Architecture, batch_size: int) -> bool:
     """Tell whether a product of a training step is large enough for several threads."""
     largest = batch_size * max(n_in * n_out for n_in, n_out in pairwise(architecture.widths))
-    return largest >= WORTH_SHARING
+    return largest >= MIN_THREADED_PRODUCT
 
 
 def suitable_threads(architecture: Architecture, batch_size: int) -> AbstractContextManager[Any]:
@@ -47,7 +47,7 @@ def suitable_threads(architecture: Architecture, batch_size: int) -> AbstractCon
     context : context manager
         To train in.
     """
-    if worth_sharing(architecture, batch_size) or current_thread() is not main_thread():
+    if is_worth_threads(architecture, batch_size) or current_thread() is not main_thread():
         return nullcontext()
     context: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
     return context

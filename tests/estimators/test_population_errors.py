@@ -248,8 +248,8 @@ def test_an_interrupt_takes_all_of_it_back(iris, quick, monkeypatch, epoch, retu
     [
         (population, "plan_fit"),
         (Fit, "outcome"),
-        (population, "published"),
-        (BNSoftmaxClassifier, "_have"),
+        (population, "fitted_copy"),
+        (BNSoftmaxClassifier, "_set_attributes"),
     ],
 )
 def test_an_interrupt_before_or_after_training_takes_all_of_it_back(

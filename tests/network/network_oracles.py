@@ -8,7 +8,6 @@ import pytest
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.architecture import Architecture
 from skbn.network.epochs import Data, Settings, stack_hyperparameters, train
-from skbn.network.losses import TargetIndices
 from skbn.network.network import Network
 from skbn.network.optimizers import NESTEROV, OPTIMIZERS
 from skbn.network.state import initial_state
@@ -137,11 +136,11 @@ def held_loss(architecture, theta, hyper, n_rows, labels, weights):
     """Build a network and give x -> loss (K,) with the noise held, and its gradient."""
     gradient, streams = np.zeros_like(theta), HeldStreams(len(theta))
     network = Network(architecture, theta, gradient, n_rows, hyper, streams)
-    cells = TargetIndices([0, n_rows], len(theta))(labels)
+    targets = architecture.loss_function.encoder([0, n_rows], len(theta))(labels)
 
     def loss(x):
         streams.rewind()
-        return network.loss_and_gradient(x, cells, weights).mean(axis=1)
+        return network.loss_and_gradient(x, targets, weights).mean(axis=1)
 
     return loss, gradient
 
@@ -179,7 +178,7 @@ def member_values(architecture, theta, member=0):
 
 
 def slow_forward(architecture, value, x, weights=None, epsilon=1e-5, moving=False):
-    """Logits of one member by the equations of DESIGN.md, row by row.
+    """Logits of one member by the equations of batch norm and softmax, row by row.
 
     ``moving`` takes the moving statistics in place of the batch's moments. Gives
     the logits and the moments by (kind, layer).

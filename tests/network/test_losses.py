@@ -21,7 +21,15 @@ from network_oracles import (
 from skbn.network.architecture import Architecture
 from skbn.network.batches import batch_edges
 from skbn.network.inference import TrainedNetwork
-from skbn.network.losses import LOSSES, CrossEntropy, Loss, TargetIndices, log_softmax, softmax
+from skbn.network.losses import (
+    LOSSES,
+    CrossEntropy,
+    Loss,
+    TargetIndices,
+    log_mean_probabilities,
+    log_softmax,
+    softmax,
+)
 from skbn.training.holdout import Dataset, Holdout
 
 steady = settings(derandomize=True, deadline=None, max_examples=50)
@@ -227,7 +235,8 @@ class BrierScore:
 
 @pytest.mark.parametrize("pattern", WEIGHT_PATTERNS)
 def test_a_new_entry_is_all_that_another_loss_takes(monkeypatch, pattern):
-    score = Loss(BrierScore, lambda edges, K: lambda labels: labels, {"loss": brier}, softmax, None)
+    links = softmax, log_softmax, log_mean_probabilities
+    score = Loss(BrierScore, lambda edges, K: lambda labels: labels, {"loss": brier}, *links)
     monkeypatch.setitem(LOSSES, "brier", score)
     assert_training_lowers_what_is_measured(score, 10)
     data = make_data(120, weights=make_weights(pattern, 1, 120))

@@ -50,9 +50,9 @@ def resident(x):
 def test_pages_that_were_read_are_given_back(path, mode, view):
     x = open_map(path, mode)
     pages, total = Pages(view(x)), x.sum()
-    pages.read(1999)
+    pages.note_read(1999)
     assert resident(x) > 0
-    pages.read(1)
+    pages.note_read(1)
     assert resident(x) == 0
     assert x.sum() == total
 
@@ -61,14 +61,14 @@ def test_what_was_written_is_not_lost(path):
     shared, private = open_map(path, "r+"), open_map(path, "c")
     shared[0, 0], private[1, 1] = 7, 8
     for x in (shared, private):
-        Pages(x).read(10_000)
+        Pages(x).note_read(10_000)
     assert (shared[0, 0], private[1, 1]) == (7, 8)
 
 
 def test_other_arrays_are_left_alone():
     x = load_iris().data
     for other in (x, x[:, :2], csr_matrix(x)):
-        Pages(other).read(10_000)
+        Pages(other).note_read(10_000)
 
 
 def test_a_fit_from_a_map_is_that_from_an_array(path, monkeypatch):
@@ -78,7 +78,7 @@ def test_a_fit_from_a_map_is_that_from_an_array(path, monkeypatch):
         mapped_reads.append(self._map is not None)
         original(self, n_bytes)
 
-    monkeypatch.setattr(Pages, "read", read)
+    monkeypatch.setattr(Pages, "note_read", read)
     options = {"hidden_layer_sizes": (8,), "max_iter": 2, "random_state": 0}
     model = BNSoftmaxClassifier(**options, early_stopping=True).fit(x, y)
     assert len(mapped_reads) > 8

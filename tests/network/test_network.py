@@ -25,7 +25,7 @@ from sklearn.neural_network import MLPClassifier
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.architecture import Architecture
 from skbn.network.inference import TrainedNetwork
-from skbn.network.layers import Affine, Elementwise, WithoutParameters
+from skbn.network.layers import Elementwise, WithoutParameters
 from skbn.network.losses import softmax
 
 steady = settings(derandomize=True, deadline=None, max_examples=25)
@@ -294,13 +294,14 @@ class Shift(WithoutParameters):
     def undecayed(self):
         return {("shift", self.number): (1, self.n_units)}
 
-    def in_training(self, batch, output):
-        return ShiftPass(batch.values["shift", self.number], batch.gradients["shift", self.number])
+    def in_training(self, space, output):
+        key = "shift", self.number
+        return ShiftPass(space.values[key], space.gradients[key])
 
     def fold(self, steps, values, bn_epsilon):
         # Before the activation that follows.
-        last = steps[-1]
-        return [*steps[:-1], Affine(last.weights, last.bias + values["shift", self.number])]
+        shift = values["shift", self.number]
+        return [*steps[:-1], steps[-1].scaled(np.ones_like(shift), shift)]
 
 
 class ShiftPass:
@@ -308,8 +309,7 @@ class ShiftPass:
         self._shift, self._gradient = shift, gradient
 
     def forward(self, x, row_weights):
-        x += self._shift
-        return x
+        return x + self._shift
 
     def backward(self, d):
         self._gradient[...] = d.sum(axis=1, keepdims=True)
@@ -348,3 +348,44 @@ def test_an_architecture_is_all_that_another_layer_takes(batch_norm):
     np.testing.assert_allclose(
         predict(architecture, theta, x[0]), predict(without, plain, x[0]), rtol=1e-12
     )
+
+
+class ShiftedInputs(Architecture):
+    """A layer that learns stands before the first weights."""
+
+    @cached_property
+    def layers(self):
+        return (Shift(0, self.n_features), *Architecture.layers.func(self))
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (4,), (5, 3)])
+def test_a_layer_may_learn_before_the_first_weights(hidden_layer_sizes):
+    architecture = ShiftedInputs(4, hidden_layer_sizes, 4, "tanh")
+    theta, (x, labels) = make_theta(architecture, 2), make_batch(architecture, 2)
+    loss, gradient = held_loss(architecture, theta, hyper_with_noise(2), M, labels, None)
+    loss(x)
+    trained = slice(0, architecture.layout.n_trained)
+    assert_gradients(lambda: loss(x), [theta[:, trained]], [gradient[:, trained]])
+
+
+class Twice(Architecture):
+    """Two layers whose parameters have the same name, or one that cannot be folded."""
+
+    @cached_property
+    def layers(self):
+        first, *others = Architecture.layers.func(self)
+        added = [Shift(7, 4)] * 2 if self.activation == "tanh" else [Shift(7, self.n_outputs)]
+        where = next(i for i, layer in enumerate(others) if isinstance(layer, Elementwise)) + 1
+        return (first, *others[:where], *added, *others[where:])
+
+
+def test_parameters_of_the_same_name_are_refused():
+    with pytest.raises(ValueError, match=r"same name: \[\('shift', 7\)\]"):
+        Twice(4, (4,), 4, "tanh").layout  # noqa: B018
+
+
+def test_a_layer_after_an_activation_is_not_folded_in_silence():
+    architecture = Twice(4, (4,), 4, "relu")
+    network = TrainedNetwork(architecture, make_theta(architecture), np.full((1, 1), 1e-5))
+    with pytest.raises(NotImplementedError, match="cannot be folded into the step before"):
+        network.folded(np.float64)

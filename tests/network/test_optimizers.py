@@ -158,7 +158,7 @@ def test_weight_decay_touches_the_decayed_zone_only(name):
     for gradient in gradients:
         decayed.given([gradient])
         free.given([gradient])
-        if name == "adamw":
+        if ALL_OPTIMIZERS[name].decoupled:
             by_hand.w -= rate * alpha * zone * by_hand.w
             by_hand.given([gradient])
         else:

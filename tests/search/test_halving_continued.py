@@ -28,7 +28,7 @@ from skbn.search import CoarseToFineSearchCV
 def stop_after(monkeypatch):
     """Press Ctrl-C when so many populations were trained."""
 
-    original = evaluation.train
+    original = evaluation.train_assignments
 
     def stop(n):
         calls = []
@@ -39,7 +39,7 @@ def stop_after(monkeypatch):
                 raise KeyboardInterrupt
             return train(parent, members, splits, rules)
 
-        monkeypatch.setattr(evaluation, "train", train)
+        monkeypatch.setattr(evaluation, "train_assignments", train)
 
     yield stop
     monkeypatch.undo()
@@ -131,7 +131,7 @@ SCRIPT = textwrap.dedent("""
     from skbn import BNSoftmaxClassifier
     from skbn.search import CoarseToFineSearchCV
 
-    train, calls = evaluation.train, []
+    train, calls = evaluation.train_assignments, []
 
     def killed(*args):
         calls.append(args)
@@ -139,7 +139,7 @@ SCRIPT = textwrap.dedent("""
             os.kill(os.getpid(), signal.SIGKILL)
         return train(*args)
 
-    evaluation.train = killed
+    evaluation.train_assignments = killed
     X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 3
     model = BNSoftmaxClassifier((8,), batch_size=16, max_iter=9, random_state=0)
     CoarseToFineSearchCV(
@@ -203,11 +203,11 @@ def clock(monkeypatch):
     """A clock that is a second further with each population."""
     now = [0.0]
 
-    def train(parent, members, splits, rules, train=evaluation.train):
+    def train(parent, members, splits, rules, train=evaluation.train_assignments):
         now[0] += 1
         return train(parent, members, splits, rules)
 
-    monkeypatch.setattr(evaluation, "train", train)
+    monkeypatch.setattr(evaluation, "train_assignments", train)
     monkeypatch.setattr(rounds, "perf_counter", lambda: now[0])
     return now
 

@@ -57,11 +57,11 @@ def test_threads_change_no_results(make, iris, searched, memory_budget):
 def test_little_memory_makes_populations_small(make, iris, monkeypatch):
     sizes = []
 
-    def watch(parent, members, splits, rules, train=evaluation.train):
+    def watch(parent, members, splits, rules, train=evaluation.train_assignments):
         sizes.append(len(members))
         return train(parent, members, splits, rules)
 
-    monkeypatch.setattr(evaluation, "train", watch)
+    monkeypatch.setattr(evaluation, "train_assignments", watch)
     make().fit(*iris)
     assert max(sizes) >= 6
     assert sum(sizes) == 30
@@ -73,7 +73,7 @@ def test_little_memory_makes_populations_small(make, iris, monkeypatch):
 @pytest.fixture
 def stop_after(monkeypatch):
     """Press Ctrl-C when so many populations were trained; gives the sizes of all."""
-    sizes, original = [], evaluation.train
+    sizes, original = [], evaluation.train_assignments
 
     def stop(n):
         def train(parent, members, splits, rules, train=original):
@@ -82,7 +82,7 @@ def stop_after(monkeypatch):
             sizes.append(len(members))
             return train(parent, members, splits, rules)
 
-        monkeypatch.setattr(evaluation, "train", train)
+        monkeypatch.setattr(evaluation, "train_assignments", train)
         return sizes
 
     yield stop
@@ -153,11 +153,11 @@ def test_a_spent_budget_completes_a_candidate_whatever_its_folds_wait_for(quick,
     cv = [(np.arange(n), np.arange(100, 150)) for n in (100, 90, 80, 70)]
     seconds = iter([0.6, 0.1, 0.2, 0.3])
 
-    def train(parent, members, splits, rules, train=evaluation.train):
+    def train(parent, members, splits, rules, train=evaluation.train_assignments):
         sleep(next(seconds, 0.02))
         return train(parent, members, splits, rules)
 
-    monkeypatch.setattr(evaluation, "train", train)
+    monkeypatch.setattr(evaluation, "train_assignments", train)
     kinds = ["relu", "elu", "selu", "gelu", "silu", "mish", "tanh", "logistic"]
     candidates = [{"activation": kind} for kind in kinds]
     search = search_of(quick(max_iter=1), candidates, cv=cv, time_budget=0.08)

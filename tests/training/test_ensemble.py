@@ -5,7 +5,8 @@ import pytest
 from scipy.special import log_softmax, logsumexp, softmax
 from temperature_oracle import best_temperature
 
-from skbn.training.ensemble import fit_temperature, log_mean_probabilities
+from skbn.network.losses import log_mean_probabilities
+from skbn.training.ensemble import fit_temperature
 
 
 def rows_held_out(seed, n_rows, n_classes, scale, share_wrong=0.3, weighted=False):
