@@ -74,7 +74,7 @@ def test_other_arrays_are_left_alone():
 def test_a_fit_from_a_map_is_that_from_an_array(path, monkeypatch):
     y, x, mapped_reads = load_iris().target, open_map(path, "r"), []
 
-    def read(self, n_bytes, original=Pages.read):
+    def read(self, n_bytes, original=Pages.note_read):
         mapped_reads.append(self._map is not None)
         original(self, n_bytes)
 
