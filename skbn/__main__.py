@@ -29,7 +29,6 @@ from skbn import BNSoftmaxClassifier, __version__
 from skbn.display import KINDS, MIN_IMPORTANCE_CANDIDATES, SearchDisplay
 from skbn.display.axes import require_matplotlib
 from skbn.search import CoarseToFineSearchCV, default_space
-from skbn.search.interruption import Interrupted, interruptible
 from skbn.tables.columns import (
     Columns,
     InputError,
@@ -39,6 +38,7 @@ from skbn.tables.columns import (
     split_target,
     tidy,
 )
+from skbn.training.interruption import Interrupted, interruptible
 
 DESCRIPTION = """\
 Tune a network with batch normalisation and a softmax output for a table, and judge it.

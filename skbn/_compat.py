@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sklearn.base import BaseEstimator
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
@@ -116,7 +117,8 @@ def validate_parameters(estimator: Any, like: Any = None) -> None:
     like : estimator, optional
         Another one of this class that is valid: what both have is not checked again.
     """
-    if like is None:
+    has_own = type(estimator)._validate_params is not BaseEstimator._validate_params
+    if like is None or has_own:
         estimator._validate_params()
         return
     constraints = estimator._parameter_constraints

@@ -1,15 +1,66 @@
-"""The version, on its own so that no import goes round in a circle."""
+"""The version, which saved objects carry, on its own so that no import goes in a circle."""
 
-from typing import NoReturn
+from __future__ import annotations
+
+import sys
+import warnings
+from types import ModuleType
+from typing import Any, NoReturn
 
 __version__ = "0.2.0"
 
+MOVED = {
+    "_table": ("tidy",),
+    "classifier": ("BNSoftmaxClassifier",),
+    "lockstep": ("Training",),
+    "model": ("Model",),
+    "population": ("fit_population",),
+    "stopping": ("BestState", "ValidationSet"),
+    "tabular": ("tabular_pipeline",),
+}
+"""Names in pickles of skbn 0.1, by modules that exist no more."""
 
-def refuse_pickles_of_0_1(name: str) -> NoReturn:
-    """Be the ``__getattr__`` of a module in which pickles of skbn 0.1 look for what moved."""
-    if name not in ("BNSoftmaxClassifier", "tidy"):
-        raise AttributeError(name)
+
+def refuse_files_of_0_1(what: str) -> NoReturn:
+    """Say which version loads a file that skbn 0.1 saved."""
     raise ImportError(
-        f"this was saved with skbn 0.1, whose models skbn {__version__} cannot load; load it with "
-        'skbn 0.1 (pip install "skbn<0.2"), or fit the model again'
+        f"{what} is of skbn 0.1, and this is skbn {__version__}, which cannot load what 0.1 saved: "
+        'load it with skbn 0.1 (pip install "skbn<0.2"), or fit the model again. In code, import '
+        "from skbn, skbn.search, skbn.preprocessing or skbn.display"
     )
+
+
+def stand_in_for_moved_modules() -> None:
+    """Let pickle find the modules of skbn 0.1, and be told by them which version loads it."""
+    for module, names in MOVED.items():
+        stand_in = ModuleType(f"skbn.{module}", "A module of skbn 0.1.")
+
+        def get(name: str, module: str = module, names: tuple[str, ...] = names) -> NoReturn:
+            if name in names:
+                refuse_files_of_0_1(f"skbn.{module}.{name}")
+            raise AttributeError(f"module skbn.{module} has no attribute {name!r}")
+
+        stand_in.__getattr__ = get  # type: ignore[method-assign]
+        sys.modules.setdefault(stand_in.__name__, stand_in)
+
+
+class Versioned:
+    """An estimator whose saved state carries the version of skbn."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        return {**state, "_skbn_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        name, version = type(self).__name__, state.get("_skbn_version", "0.1")
+        if version.startswith("0.1"):
+            refuse_files_of_0_1(f"this {name}")
+        if version != __version__:
+            warnings.warn(
+                f"This {name} was saved with skbn {version} and is loaded with skbn "
+                f"{__version__}, which may not predict the same. Load it with the version that "
+                "saved it, or fit it again",
+                stacklevel=2,
+            )
+        own = {key: value for key, value in state.items() if key != "_skbn_version"}
+        super().__setstate__(own)  # type: ignore[misc]

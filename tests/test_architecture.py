@@ -8,15 +8,13 @@ from source_files import ROOT, file_of, files_in, imports_of
 
 STOREYS = {  # from the bottom up, as are the files of each: a file imports only what stands before
     "_version": [],
-    "classifier": [],  # this one and the next are for pickles of skbn 0.1
-    "_table": [],
     "_compat": [],
     "network": [
         *("parameters", "mapped", "activations", "initializers", "losses", "optimizers"),
         *("schedules", "batches", "layers", "noise", "architecture", "network", "inference"),
         *("state", "epochs"),
     ],
-    "training": ["threads", "holdout", "ensemble", "run", "lockstep"],
+    "training": ["interruption", "threads", "holdout", "ensemble", "run", "lockstep"],
     "checks": [],
     "preprocessing": [],
     "estimators": [
@@ -24,7 +22,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "tables": ["columns", "pipeline"],
     "search": [
-        *("interruption", "fingerprints", "progress", "distributions", "adapters", "space"),
+        *("fingerprints", "progress", "distributions", "adapters", "space"),
         *("study", "surrogate", "zoom", "journal", "splits", "halving", "results", "jobs"),
         *("judging", "networks", "partial_fits", "cache", "schedule", "evaluation", "rounds"),
         "coarse_to_fine",
@@ -95,7 +93,7 @@ def foreign_imports(storey):
     }
 
 
-def test_the_lists_name_every_file():
+def test_the_lists_of_imports_name_every_file():
     mistakes = mistakes_of_the_lists(ROOT)
     assert not mistakes, "\n".join(mistakes)
 
@@ -210,7 +208,7 @@ def test_imports_of_all_that_stands_below_are_right(house):
         assert len(below) == position or name.split("/")[0] in dict(STRANGERS)
 
 
-def test_a_file_that_no_list_names_and_a_name_without_a_file_are_reported(house):
+def test_imports_of_a_file_that_no_list_names_and_a_name_without_a_file_are_reported(house):
     assert mistakes_of_the_lists(house) == []
     (house / "search" / "zoom.py").rename(house / "search" / "lens.py")
     assert [mistake.split()[:2] for mistake in mistakes_of_the_lists(house)] == [

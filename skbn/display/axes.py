@@ -1,4 +1,4 @@
-"""What the pictures of a search have in common: places, colours, ticks and legends.
+"""Places, colours, ticks and legends of all pictures of a search.
 
 matplotlib is imported inside functions only, so that nothing else needs it.
 """

@@ -1,4 +1,4 @@
-"""What a search tried and found, as data: what pictures show, without drawing it."""
+"""Data of pictures: candidates, scores, bounds and curves of a search, without drawing."""
 
 from __future__ import annotations
 

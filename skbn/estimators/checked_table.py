@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,7 +29,7 @@ class CheckedTable:
     checker: Any
     dataset: Dataset
     classes: Any
-    _validation_rows: list[tuple[Any, Any]] = field(default_factory=list)
+    _validation_rows: list[tuple[Any, Any, Any, Any]] = field(default_factory=list)
     _restricted: dict[bytes, CheckedTable] = field(default_factory=dict)
 
     def restricted(self, rows: Indices) -> CheckedTable:
@@ -48,14 +47,15 @@ class CheckedTable:
         return self._restricted[which]
 
     def add_validation_set(self, X_val: Any, y_val: Any) -> None:
-        """Check a validation set that goes with the table, if that is not done yet."""
-        if self.dataset.validation is not None:
+        """Check a validation set that goes with the table; the same one is checked once."""
+        held = self._validation_rows
+        if not held or held[0][0] is not X_val or held[0][1] is not y_val:
+            labels, dtype = check_labels(y_val, "y_val"), self.dataset.x.dtype
+            x, y = check_rows(self.checker, X_val, labels, name="X_val", dtype=dtype, reset=False)
+            held[:] = [(X_val, y_val, x, y)]
+        *_, x, y = held[0]
+        if self.dataset.validation is not None and self.dataset.validation.x is x:
             return
-        if not self._validation_rows:
-            y_val, dtype = check_labels(y_val, "y_val"), self.dataset.x.dtype
-            checked = check_rows(self.checker, X_val, y_val, name="X_val", dtype=dtype, reset=False)
-            self._validation_rows.append(checked)
-        x, y = self._validation_rows[0]
         labels = encode_labels(y, self.classes, "y_val")
         self.dataset = replace(self.dataset, validation=Dataset(x, labels))
 
@@ -68,10 +68,10 @@ def check_table(
     Parameters
     ----------
     estimator : BNSoftmaxClassifier
-        It is left as it is.
+        Whose attributes on the features are set or checked.
     X, y : array-like
     reset : bool
-        Whether the rows may have other features than those of the last fit.
+        Whether they are set.
     classes : ndarray of shape (n_classes,), optional
         Found among the labels by default.
 
@@ -79,9 +79,9 @@ def check_table(
     -------
     table : CheckedTable
     """
-    checker, dtype = copy(estimator), np.dtype(estimator.dtype)
-    X, y = check_rows(checker, X, check_labels(y), dtype=dtype, reset=reset)
+    dtype = np.dtype(estimator.dtype)
+    X, y = check_rows(estimator, X, check_labels(y), dtype=dtype, reset=reset)
     if classes is None:
         classes = find_classes(y)
         check_classification_targets(y)
-    return CheckedTable(checker, Dataset(X, encode_labels(y, classes)), classes)
+    return CheckedTable(estimator, Dataset(X, encode_labels(y, classes)), classes)

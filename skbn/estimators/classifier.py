@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from copy import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skbn._compat import validate_parameters
-from skbn._version import __version__
+from skbn._version import Versioned
 from skbn.checks import check_labels, check_rows, find_classes
 from skbn.estimators.arrays import NetworkArrays
 from skbn.estimators.checked_table import CheckedTable, check_table
@@ -25,11 +24,12 @@ from skbn.estimators.fitting import (
     train_alone,
 )
 from skbn.network.parameters import Array
+from skbn.training.ensemble import Ensemble
 from skbn.training.lockstep import run_together
 from skbn.training.run import Progress
 
 
-class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
+class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimator):
     """Multi-layer network with batch normalisation and a softmax output.
 
     Parameter names are those of `sklearn.neural_network.MLPClassifier` wherever
@@ -377,13 +377,14 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
         """
         params = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
         params["sample_weight_val"] = sample_weight_val
-        validate_parameters(self)
-        progress = progress_to_go_on(self)
-        classes = self.classes_ if progress else None
-        table = check_table(self, X, y, reset=not progress, classes=classes)
-        fit = plan_fit(self, table, params, progress=progress)
-        train_alone(fit, table.dataset, print_epoch(fit) if self.verbose else None)
-        self._set_attributes(self._fitted_attributes(table, fit.outcome(table.dataset)))
+        with self._unchanged_on_error():
+            validate_parameters(self)
+            progress = progress_to_go_on(self)
+            classes = self.classes_ if progress else None
+            table = check_table(self, X, y, reset=not progress, classes=classes)
+            fit = plan_fit(self, table, params, progress=progress)
+            train_alone(fit, table.dataset, print_epoch(fit) if self.verbose else None)
+            self._set_attributes(self._fitted_attributes(table, fit.outcome(table.dataset)))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -418,28 +419,29 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
             does not show the balance, or a parameter that decides the network's
             shape was changed. The estimator is then as it was before the call.
         """
-        validate_parameters(self)
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                'class_weight="balanced" is not supported by partial_fit, which does not see '
-                "all rows; compute the weights with sklearn.utils.class_weight."
-                "compute_class_weight and pass them as a dict"
-            )
-        progress = getattr(self, "_progress", [])
-        if not progress and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit")
-        if classes is not None:
-            classes = find_classes(check_labels(classes))
-            if progress and not np.array_equal(classes, self.classes_):
+        with self._unchanged_on_error():
+            validate_parameters(self)
+            if isinstance(self.class_weight, str):
                 raise ValueError(
-                    f"classes={classes.tolist()} differ from those of the first call: "
-                    f"{self.classes_.tolist()}"
+                    'class_weight="balanced" is not supported by partial_fit, which does not see '
+                    "all rows; compute the weights with sklearn.utils.class_weight."
+                    "compute_class_weight and pass them as a dict"
                 )
-        classes = self.classes_ if progress else classes
-        table = check_table(self, X, y, reset=not progress, classes=classes)
-        fit = plan_partial_fit(self, table, sample_weight, progress)
-        run_together(fit.tasks(table.dataset))
-        self._set_attributes(self._fitted_attributes(table, fit.outcome(table.dataset)))
+            progress = getattr(self, "_progress", [])
+            if not progress and classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit")
+            if classes is not None:
+                classes = find_classes(check_labels(classes))
+                if progress and not np.array_equal(classes, self.classes_):
+                    raise ValueError(
+                        f"classes={classes.tolist()} differ from those of the first call: "
+                        f"{self.classes_.tolist()}"
+                    )
+            classes = self.classes_ if progress else classes
+            table = check_table(self, X, y, reset=not progress, classes=classes)
+            fit = plan_partial_fit(self, table, sample_weight, progress)
+            run_together(fit.next_epoch(table.dataset))
+            self._set_attributes(self._fitted_attributes(table, fit.outcome(table.dataset)))
         return self
 
     def _fitted_attributes(self, table: CheckedTable, outcome: Outcome) -> dict[str, Any]:
@@ -463,7 +465,16 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
         return kept | features | fitted
 
     def _attributes(self) -> dict[str, Any]:
-        return self.__dict__
+        return dict(vars(self))
+
+    @contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        before = self._attributes()
+        try:
+            yield
+        except BaseException:
+            self._set_attributes(before)
+            raise
 
     def _set_attributes(self, attributes: dict[str, Any]) -> None:
         # At once, so that Ctrl-C leaves all of a fit or nothing of it.
@@ -539,40 +550,44 @@ class BNSoftmaxClassifier(NetworkArrays, ClassifierMixin, BaseEstimator):
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_skbn_version": __version__}
+        state = super().__getstate__()
+        if "_ensemble" in state:
+            # Its arrays are those of the progress, which joblib would write once more.
+            state["_n_averaged"] = len(state.pop("_ensemble").networks)
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        version = state.pop("_skbn_version", "unknown")
-        if version != __version__:
-            warnings.warn(
-                f"This {type(self).__name__} was saved with skbn {version} and is loaded with "
-                f"skbn {__version__}, which may not predict the same. Load it with the version "
-                "that saved it, or fit it again",
-                stacklevel=2,
-            )
-        super().__setstate__(state)
+        own = dict(state)
+        n_averaged = own.pop("_n_averaged", None)
+        super().__setstate__(own)
+        if n_averaged is not None:
+            networks = [each.network for each in self._progress[:n_averaged]]
+            self._ensemble = Ensemble(networks, self.temperature_)
 
 
 def progress_to_go_on(classifier: BNSoftmaxClassifier) -> list[Progress]:
-    """Give what `fit` goes on from: nothing, unless ``warm_start`` is set."""
+    """Give the progress from which `fit` goes on: none, unless ``warm_start`` is set."""
     return getattr(classifier, "_progress", []) if classifier.warm_start else []
 
 
-def fitted_copy(
+def attributes_after(
     classifier: BNSoftmaxClassifier, table: CheckedTable, outcome: Outcome
-) -> BNSoftmaxClassifier:
-    """Give a copy of a classifier that has taken over what was trained on a table."""
-    fitted = copy(classifier)
-    fitted._set_attributes(classifier._fitted_attributes(table, outcome))
-    return fitted
+) -> dict[str, Any]:
+    """Give all attributes of a classifier with the outcome of a fit on a table."""
+    return classifier._fitted_attributes(table, outcome)
 
 
-def replace_by(fitted: Sequence[tuple[BNSoftmaxClassifier, BNSoftmaxClassifier]]) -> None:
-    """Let classifiers become what their copies are: all, or none if Ctrl-C comes in between."""
-    before = [(classifier, classifier._attributes()) for classifier, _ in fitted]
+def attributes_of(classifier: BNSoftmaxClassifier) -> dict[str, Any]:
+    """Give all attributes of a classifier as they are."""
+    return classifier._attributes()
+
+
+def set_attributes(changes: Sequence[tuple[BNSoftmaxClassifier, dict[str, Any]]]) -> None:
+    """Give classifiers other attributes: all, or none if Ctrl-C comes in between."""
+    before = [(classifier, classifier._attributes()) for classifier, _ in changes]
     try:
-        for classifier, other in fitted:
-            classifier._set_attributes(other._attributes())
+        for classifier, attributes in changes:
+            classifier._set_attributes(attributes)
     except BaseException:
         for classifier, attributes in before:
             classifier._set_attributes(attributes)

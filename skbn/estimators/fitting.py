@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
     progress: list[Progress]
 
 
-@dataclass
+@dataclass(eq=False)
 class Fit:
     """The runs of one estimator.
 
@@ -68,6 +68,10 @@ class Fit:
         """Why one of the runs failed."""
         return next((run.error for run in self.runs if run.error is not None), None)
 
+    def next_epoch(self, dataset: Dataset) -> list[Task]:
+        """Give the runs as tasks of one more epoch each."""
+        return [Task(run, dataset, run.n_epochs + 1) for run in self.runs]
+
     def tasks(self, dataset: Dataset, until: int | None = None) -> list[Task]:
         """Give the runs as tasks, to the end or until an earlier epoch."""
         until = self.until if until is None else min(until, self.until)
@@ -81,9 +85,8 @@ class Fit:
         for run, kept in zip(self.runs, progress, strict=True):
             holdout = run.calibration if run.best is None else run.validation
             if self.calibrates and holdout is not None:
-                labels = holdout.labels(dataset)
-                weights = np.ones(len(labels)) if holdout.weights is None else holdout.weights
-                held_out.append((holdout.logits(dataset, kept.network)[0], labels, weights))
+                logits = holdout.logits(dataset, kept.network)[0]
+                held_out.append((logits, *holdout.labels_and_weights(dataset)))
         networks = [kept.network for kept in progress[: self.n_averaged]]
         return Outcome(Ensemble(networks, fit_temperature(held_out)), progress)
 
@@ -119,7 +122,7 @@ def plan_fit(
     fit : Fit
     """
     weighted, per_class = _weigh(estimator, table, fit_params.get("sample_weight"), rows)
-    validation = _validation_set(estimator, table, fit_params, per_class)
+    validation = _validation_set(table, fit_params, per_class)
     n_averaged, calibrates = ensemble_of(estimator)
     n_trained = n_networks(estimator, validation is not None)
     networks = _networks(estimator, table, n_trained, progress, starts)
@@ -156,7 +159,7 @@ def _weigh(
 
 
 def _validation_set(
-    estimator: Any, table: CheckedTable, fit_params: Mapping[str, Any], per_class: Array
+    table: CheckedTable, fit_params: Mapping[str, Any], per_class: Array
 ) -> Holdout | None:
     """Check the validation set that `fit` is given, and weigh its rows."""
     X_val, y_val, sample_weight_val = (
@@ -301,7 +304,7 @@ def plan_partial_fit(
     networks = _networks(estimator, table, n_trained, progress)
     chosen = np.flatnonzero(weighted.weights)
     runs = [_run(estimator, weighted, each, chosen) for each in networks]
-    return Fit(runs, n_averaged, calibrates=False, until=runs[0].n_epochs + 1)
+    return Fit(runs, n_averaged, calibrates=False, until=estimator.max_iter)
 
 
 def _plan_run(
@@ -375,10 +378,10 @@ def _run(estimator: Any, rows: _WeightedRows, progress: Progress, chosen: Indice
 
 
 def print_epoch(fit: Fit) -> OnEpoch:
-    """Give what prints a line on each epoch of the first run."""
+    """Give a callback that prints a line on each epoch of the first run."""
 
     def show(run: Run, entry: Entry) -> None:
-        if run is fit.runs[0]:
+        if run is fit.runs[0] and run.error is None:
             measured = "  ".join(f"{name} {value:.4g}" for name, value in entry.items())
             print(f"epoch {run.n_epochs:>{len(str(fit.until))}}/{fit.until}  {measured}")
 
@@ -404,11 +407,11 @@ def train_alone(fit: Fit, dataset: Dataset, on_epoch: OnEpoch | None = None) -> 
     first, *others = fit.tasks(dataset)
     progress, whole = first.run.progress, None
     if progress.state.n_epochs:
-        whole = progress.state.snapshot()
+        whole = progress.snapshot()
 
     def watch(run: Run, entry: Entry) -> object:
         nonlocal whole
-        whole = progress.state.snapshot()
+        whole = progress.snapshot()
         return on_epoch(run, entry) if on_epoch is not None else False
 
     message, stopped = "", "Training interrupted by the user"

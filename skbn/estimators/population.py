@@ -8,18 +8,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length
 
 from skbn._compat import n_samples, safe_indexing, validate_parameters
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.classifier import (
     BNSoftmaxClassifier,
-    fitted_copy,
+    attributes_after,
+    attributes_of,
     progress_to_go_on,
-    replace_by,
+    set_attributes,
 )
 from skbn.estimators.fitting import Fit, Starts, plan_fit
 from skbn.network.parameters import Indices
+from skbn.training.interruption import Interrupted, interruptible
 from skbn.training.lockstep import run_together
 
 METHODS = (
@@ -37,9 +40,29 @@ METHODS = (
 def is_network(estimator: Any) -> bool:
     """Whether an estimator may be trained and judged by its runs, beside others."""
     kind = type(estimator)
-    return isinstance(estimator, BNSoftmaxClassifier) and all(
-        getattr(kind, name) is getattr(BNSoftmaxClassifier, name) for name in METHODS
-    )
+    return isinstance(estimator, BNSoftmaxClassifier) and _has_own(METHODS, kind)
+
+
+COPYING = ("__init__", "get_params", "set_params", "__getstate__", "__setstate__", "__reduce_ex__")
+"""A subclass that overrides none of these is copied as the classifier is."""
+
+
+def copies_plainly(classifier: BNSoftmaxClassifier) -> bool:
+    """Whether a copy of an unfitted classifier is as good as a clone, which takes longer."""
+    kind = type(classifier)
+    special = hasattr(kind, "__copy__") or hasattr(kind, "__slots__")
+    return not special and _has_own(COPYING, kind)
+
+
+def unfitted_copy(classifier: BNSoftmaxClassifier) -> BNSoftmaxClassifier:
+    """Give another unfitted classifier with the same parameters."""
+    made: BNSoftmaxClassifier = (copy if copies_plainly(classifier) else clone)(classifier)
+    return made
+
+
+def _has_own(names: Iterable[str], kind: type) -> bool:
+    """Whether methods of a class are those of the classifier itself."""
+    return all(getattr(kind, name) is getattr(BNSoftmaxClassifier, name) for name in names)
 
 
 MEMORY_BUDGET = 2**28
@@ -154,23 +177,40 @@ def fit_population(
     params = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
     params["sample_weight_val"] = sample_weight_val
     plans = _Plans(X, y, params)
-    plan = [
-        _outcome(plans.plan, classifier, None if rows is None else rows[k])
+    try:
+        outcomes = _fit_all(classifiers, plans, rows, memory_budget, return_exceptions)
+    except BaseException:
+        set_attributes(plans.fitted_by_themselves)
+        raise
+    both = list(zip(classifiers, outcomes, strict=True))
+    return [each if isinstance(each, Exception) else classifier for classifier, each in both]
+
+
+def _fit_all(
+    classifiers: Sequence[BNSoftmaxClassifier],
+    plans: _Plans,
+    rows: Sequence[Indices] | None,
+    memory_budget: float,
+    return_exceptions: bool,
+) -> list[Any]:
+    """Fit classifiers, and give the error of each or anything else."""
+    begun = [
+        _outcome(plans.begin, classifier, None if rows is None else rows[k])
         for k, classifier in enumerate(classifiers)
     ]
     if not return_exceptions:
-        _raise_first(plan)
-    planned = [each for each in plan if isinstance(each, _Planned)]
+        _raise_first(begun)
+    planned = [each for each in begun if isinstance(each, _Planned)]
     run_together(
         (task for fit, table in planned for task in fit.tasks(table.dataset)),
         memory_budget=memory_budget,
     )
-    ended = [_outcome(_end, *pair) for pair in zip(classifiers, plan, strict=True)]
+    ended = [_outcome(_end, *pair) for pair in zip(classifiers, begun, strict=True)]
     if not return_exceptions:
         _raise_first(ended)
-    both = list(zip(classifiers, ended, strict=True))
-    replace_by([pair for pair in both if not isinstance(pair[1], Exception)])
-    return [each if isinstance(each, Exception) else classifier for classifier, each in both]
+    both = zip(classifiers, ended, strict=True)
+    set_attributes([(classifier, each) for classifier, each in both if isinstance(each, dict)])
+    return ended
 
 
 class _Planned(NamedTuple):
@@ -197,14 +237,16 @@ class _Plans:
     tables: dict[str, CheckedTable] = field(default_factory=dict)
     gone_on: dict[str, CheckedTable] = field(default_factory=dict)
     starts: Starts = field(default_factory=Starts)
+    fitted_by_themselves: list[tuple[BNSoftmaxClassifier, dict[str, Any]]] = field(
+        default_factory=list
+    )
+    """Classifiers with a `fit` of their own, and the attributes that they had before."""
 
-    def plan(
-        self, classifier: BNSoftmaxClassifier, rows: Indices | None
-    ) -> _Planned | BNSoftmaxClassifier:
-        """Give the runs of a classifier, or a fitted copy if its class has a `fit` of its own."""
+    def begin(self, classifier: BNSoftmaxClassifier, rows: Indices | None) -> _Planned | None:
+        """Give the runs of a classifier; one whose class has a `fit` of its own is fitted."""
         if not is_network(classifier):
-            X, y, params = self._of_rows(rows)
-            return copy(classifier).fit(X, y, **params)
+            self._fit_by_itself(classifier, rows)
+            return None
         validate_parameters(classifier)
         if progress := progress_to_go_on(classifier):
             X, y, params = self._of_rows(rows)
@@ -213,12 +255,26 @@ class _Plans:
                 self._share(table, classifier.dtype)
             return _Planned(plan_fit(classifier, table, params, progress=progress), table)
         if classifier.dtype not in self.tables:
-            table = check_table(classifier, self.X, self.y, reset=True)
+            table = check_table(clone(classifier), self.X, self.y, reset=True)
             self.tables[classifier.dtype] = table
         table, params = self.tables[classifier.dtype], self.params
         if rows is not None:
             table, params = table.restricted(rows), _of_rows(self.params, rows, self.X)
         return _Planned(plan_fit(classifier, table, params, rows=rows, starts=self.starts), table)
+
+    def _fit_by_itself(self, classifier: BNSoftmaxClassifier, rows: Indices | None) -> None:
+        X, y, params = self._of_rows(rows)
+        before = classifier, attributes_of(classifier)
+        try:
+            # Its `fit` may end at a KeyboardInterrupt with a model that is half trained.
+            with interruptible():
+                classifier.fit(X, y, **{n: v for n, v in params.items() if v is not None})
+        except BaseException as error:
+            set_attributes([before])
+            if isinstance(error, Interrupted):
+                raise KeyboardInterrupt from None
+            raise
+        self.fitted_by_themselves.append(before)
 
     def _of_rows(self, rows: Indices | None) -> tuple[Any, Any, dict[str, Any]]:
         if rows is None:
@@ -234,19 +290,19 @@ class _Plans:
 
 
 def _end(
-    classifier: BNSoftmaxClassifier, plan: _Planned | BNSoftmaxClassifier | Exception
-) -> BNSoftmaxClassifier:
-    """Give a fitted copy of a classifier when all is trained."""
-    if isinstance(plan, Exception):
-        raise plan
-    if isinstance(plan, _Planned):
-        fit, table = plan
-        return fitted_copy(classifier, table, fit.outcome(table.dataset))
-    return plan
+    classifier: BNSoftmaxClassifier, begun: _Planned | Exception | None
+) -> dict[str, Any] | None:
+    """Give the attributes of a classifier when all is trained."""
+    if isinstance(begun, Exception):
+        raise begun
+    if begun is None:
+        return None
+    fit, table = begun
+    return attributes_after(classifier, table, fit.outcome(table.dataset))
 
 
 def _outcome(function: Any, *arguments: Any) -> Any:
-    """Give what a function returns, or the error that it raises."""
+    """Call a function, and give its result or its error."""
     try:
         return function(*arguments)
     except Exception as error:

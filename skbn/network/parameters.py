@@ -39,13 +39,6 @@ def zeros(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
     return array
 
 
-def copy(array: Array) -> Array:
-    """Give a copy that begins at a cache line."""
-    duplicate = empty(array.shape, array.dtype)
-    np.copyto(duplicate, array)
-    return duplicate
-
-
 class Layout:
     """Slices of a member's vector, in three zones.
 

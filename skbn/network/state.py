@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from skbn.network.architecture import Architecture, initial_theta
 from skbn.network.optimizers import OPTIMIZERS
-from skbn.network.parameters import Array, Indices, copy, empty, zeros
+from skbn.network.parameters import Array, Indices, empty, zeros
 
 AVERAGES = ("beta_1", "beta_2", "bn_momentum")
 """Hyperparameters that are the decay of an exponentially weighted average."""
@@ -42,17 +42,6 @@ class State:
     shuffle_streams: list[np.random.Generator]
     noise_streams: list[np.random.Generator]
     n_epochs: int = 0
-
-    def copy(self) -> State:
-        """Give a state that shares no memory with this one."""
-        return State(
-            theta=copy(self.theta),
-            vectors=[copy(vector) for vector in self.vectors],
-            sums=self.sums.copy(),
-            shuffle_streams=copy_streams(self.shuffle_streams),
-            noise_streams=copy_streams(self.noise_streams),
-            n_epochs=self.n_epochs,
-        )
 
     def members(self, which: Sequence[int]) -> State:
         """Give a state of some of the members, which shares no array with this one."""
@@ -100,17 +89,18 @@ class State:
         return [s.bit_generator for s in (*self.shuffle_streams, *self.noise_streams)]
 
     def snapshot(self) -> Snapshot:
-        """Give what `restore` takes to come back to this point."""
+        """Give a copy of all that changes, for `restored`."""
         arrays = [array.copy() for array in self._arrays()]
         return self.n_epochs, arrays, [bits.state for bits in self._bit_generators()]
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot, in the arrays that are there."""
-        self.n_epochs, arrays, bits = snapshot
-        for mine, saved in zip(self._arrays(), arrays, strict=True):
-            np.copyto(mine, saved)
-        for own, state in zip(self._bit_generators(), bits, strict=True):
-            own.state = state
+    def restored(self, snapshot: Snapshot) -> State:
+        """Give the state of a snapshot of this one, which is left as it is."""
+        n_epochs, (theta, *vectors, sums), bits = snapshot
+        streams = copy_streams(self.shuffle_streams), copy_streams(self.noise_streams)
+        state = State(theta, vectors, sums, *streams, n_epochs)
+        for own, saved in zip(state._bit_generators(), bits, strict=True):
+            own.state = saved
+        return state
 
 
 def copy_streams(streams: Sequence[np.random.Generator]) -> list[np.random.Generator]:

@@ -24,6 +24,7 @@ from skbn._compat import (
     warn_or_raise_about_fit_failures,
     with_callbacks,
 )
+from skbn._version import Versioned
 from skbn.estimators.population import MEMORY_BUDGET
 from skbn.search import fingerprints, results
 from skbn.search.halving import plan_rungs
@@ -40,7 +41,7 @@ from skbn.search.space import Space
 from skbn.search.study import Study, n_best
 
 
-class CoarseToFineSearchCV(BaseSearchCV):
+class CoarseToFineSearchCV(Versioned, BaseSearchCV):
     """Random search that zooms in: each round draws nearer to the best so far.
 
     The first round spreads candidates evenly over the whole space (a scrambled Sobol

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, floor, log
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import loguniform
 from sklearn.utils import check_random_state
+
+from skbn._version import refuse_files_of_0_1
 
 Units = NDArray[np.float64]
 
@@ -444,3 +446,9 @@ def ticks_at(distribution: Distribution, values: Sequence[Any]) -> list[tuple[fl
 def write(value: Any) -> str:
     """Text of a value at a tick."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def __getattr__(name: str) -> NoReturn:
+    if name == "Frozen":  # in pictures that skbn 0.1 pickled
+        refuse_files_of_0_1(f"skbn.search.distributions.{name}")
+    raise AttributeError(f"module {__name__} has no attribute {name!r}")

@@ -18,17 +18,18 @@ from sklearn.utils.parallel import Parallel, delayed
 from skbn._compat import fit_and_score
 from skbn.estimators.population import is_network
 from skbn.search.cache import SplitCache, SplitKey, StateCache
-from skbn.search.interruption import uninterrupted_worker
 from skbn.search.jobs import Assignment, Done, Job
 from skbn.search.networks import train_networks
 from skbn.search.partial_fits import train_by_partial_fit
 from skbn.search.schedule import Part, parts_of
 from skbn.search.splits import Candidate, Rules, Split, checked, ends_in_network, prepare
+from skbn.training.interruption import uninterrupted_worker
 
 TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it
 IsOver = Callable[[int], bool]
 WORTH_SENDING = 0.02
-"""Seconds of work that are worth sending to another process."""
+"""Seconds of work that are worth sending to another process: joblib looks for results every
+0.01 seconds, and a pickled table takes a while."""
 
 
 @dataclass

@@ -12,8 +12,9 @@ import numpy as np
 from sklearn.base import clone
 
 from skbn._compat import validate_parameters
-from skbn.estimators.classifier import fitted_copy
+from skbn.estimators.classifier import attributes_after, set_attributes
 from skbn.estimators.fitting import Fit, Outcome, Starts, plan_fit
+from skbn.estimators.population import unfitted_copy
 from skbn.network.inference import TrainedNetwork
 from skbn.search.jobs import Assignment, Done
 from skbn.search.judging import Score, failed, failure, judged
@@ -93,7 +94,7 @@ class _Attempt:
             self.error = failure(self.rules, error)
 
     def tasks(self) -> list[Task]:
-        """What is left to train."""
+        """Give the runs that are left to train."""
         if self.fit is None:
             return []
         return self.fit.tasks(self.split.dataset, self.assignment.job.until)
@@ -105,7 +106,10 @@ class _Attempt:
         try:
             self.outcome = self.fit.outcome(self.split.dataset)
             if not _is_counted(self.split, self.rules):
-                self.fitted = fitted_copy(self.assignment.estimator, self.split.table, self.outcome)
+                fitted = unfitted_copy(self.assignment.estimator)
+                attributes = attributes_after(fitted, self.split.table, self.outcome)
+                set_attributes([(fitted, attributes)])
+                self.fitted = fitted
         except Exception as error:
             self.error = failure(self.rules, error)
 
@@ -149,7 +153,7 @@ def _accuracies(attempts: Sequence[_Attempt], rules: Rules) -> dict[tuple[int, i
 
 
 def _accuracies_of(attempts: Sequence[_Attempt]) -> dict[tuple[int, int], Score]:
-    """The same of as many as are judged at a time; an error is of the network it comes from."""
+    """Accuracies of networks judged at a time; an error is of the network it comes from."""
     try:
         started = perf_counter()
         values = _fractions_right(attempts)

@@ -16,7 +16,6 @@ from skbn._compat import callback_task, warn_or_raise_about_fit_failures
 from skbn.search import fingerprints
 from skbn.search.evaluation import Evaluation
 from skbn.search.halving import rung_sizes
-from skbn.search.interruption import Interrupted, interruptible
 from skbn.search.jobs import Job
 from skbn.search.journal import Journal, NoJournal
 from skbn.search.progress import progress
@@ -24,6 +23,7 @@ from skbn.search.results import best_so_far
 from skbn.search.space import Space
 from skbn.search.study import Study
 from skbn.search.zoom import draw_round, round_sizes
+from skbn.training.interruption import Interrupted, interruptible
 
 TimeIsOver = Callable[..., bool]
 """Says whether to begin nothing more, or no more fits of a candidate, if one is given."""

@@ -1,4 +1,4 @@
-"""Which fits are made in one go, and in what order the workers get them."""
+"""Division of fits among workers: calls of many fits, the longest first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from skbn.search.splits import Candidate, Rules, Split
 from skbn.training.lockstep import population_size, step_sequence
 
 MAX_SECONDS = 5.0
-"""Longest part that is put together from small ones: nothing of it is committed before its end."""
+"""Longest part that is put together from small ones: a crash costs no more than it, for
+nothing of a part is committed before its end."""
 MIN_SHARED = 16
 """Networks that train together, at least, where there are as many: with more of the smallest
 a network takes little less time (``benchmarks/speed.py --only population``)."""
@@ -100,14 +101,14 @@ def parts_of(
         group = known[like]
         groups[group, candidate.key].append((assignment._replace(is_valid=group.is_valid), split))
     parts = []
-    for (group, key), members in groups.items():
+    for (group, key), assignments in groups.items():
         most = group.size
         if n_workers > 1:
             # Workers that wait for the last one cost more than smaller populations.
             most = min(most, max(MIN_SHARED, -(-len(jobs) // (4 * n_workers))))
-        n_parts = -(-len(members) // most)
+        n_parts = -(-len(assignments) // most)
         for i in range(n_parts):
-            mine = members[i::n_parts]
+            mine = assignments[i::n_parts]
             parts.append(Part(group.seconds * len(mine), key if group.is_valid else None, mine))
     return packed(parts, n_workers) if n_workers > 1 else parts
 

@@ -21,9 +21,9 @@ from skbn._compat import (
 from skbn.checks import check_labels, check_rows
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.classifier import BNSoftmaxClassifier
-from skbn.estimators.population import is_network
-from skbn.search.interruption import uninterrupted_worker
+from skbn.estimators.population import copies_plainly, is_network
 from skbn.training.holdout import Dataset, Holdout
+from skbn.training.interruption import uninterrupted_worker
 
 PARAMETERS = frozenset(BNSoftmaxClassifier().get_params())
 
@@ -57,9 +57,8 @@ class Candidate(NamedTuple):
             last = last_step(whole(estimator, before))
             key = " ".join(f"{name}={_key(value)}" for name, value in sorted(before.items()))
         own = {n.removeprefix(start): value for n, value in params.items() if n not in before}
-        is_plain = is_network(last) and type(last).set_params is BNSoftmaxClassifier.set_params
-        if is_plain and own.keys() <= PARAMETERS:
-            last = copy(last)  # nobody changes the values, and a clone takes longer
+        if is_network(last) and copies_plainly(last) and own.keys() <= PARAMETERS:
+            last = copy(last)  # nobody changes the values
             for name, value in own.items():
                 setattr(last, name, value)
         else:
@@ -265,7 +264,7 @@ def _tabulate(
 ) -> None:
     """Check rows once for all networks."""
     # The table holds rows in the dtype of training, so that none other is kept.
-    split.table = table = check_table(classifier, X, y, reset=True)
+    split.table = table = check_table(clone(classifier), X, y, reset=True)
     split.fit_params = params
     if not (rules.accuracy or rules.by_epochs):
         return

@@ -28,7 +28,7 @@ MAX_NAME_LENGTH = 50
 
 
 class InputError(Exception):
-    """What the user gave cannot be used; the message says why."""
+    """Input that cannot be used; the message says why."""
 
 
 def listing(names: Iterable[object]) -> str:

@@ -88,14 +88,19 @@ class Holdout:
         labels = self.source(dataset).labels
         return labels if self.rows is None else labels[self.rows]
 
+    def labels_and_weights(self, dataset: Dataset) -> tuple[Indices, Array]:
+        """Labels and weights (n,) of the rows."""
+        labels = self.labels(dataset)
+        return labels, np.ones(len(labels)) if self.weights is None else self.weights
+
     def logits(self, dataset: Dataset, network: TrainedNetwork) -> Array:
         """Logits (K, n, C) of the rows."""
         return network.logits(self.source(dataset).x, self.rows)
 
     def score(self, dataset: Dataset, network: TrainedNetwork) -> dict[str, Array]:
         """Give weighted means (K,) over the rows of what the loss measures, by name."""
-        logits, labels = self.logits(dataset, network).astype(np.float64), self.labels(dataset)
-        weights = np.ones(len(labels)) if self.weights is None else self.weights
+        logits = self.logits(dataset, network).astype(np.float64)
+        labels, weights = self.labels_and_weights(dataset)
         measures = network.architecture.loss_function.measures
         return {
             name: _weighted_mean(measure(logits, labels), weights.astype(np.float64))

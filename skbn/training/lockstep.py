@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import is_
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
@@ -54,9 +55,10 @@ def run_together(
     tasks : iterable of Task
         Their runs are changed in place.
     on_epoch : callable, optional
-        ``on_epoch(run, entry)`` is called after every epoch of every run that did not fail
-        in it, with the measurements. The run's progress is that of the whole epoch. A true
-        answer stops the run.
+        ``on_epoch(run, entry)`` is called after every epoch of every run, with the
+        measurements; a run that failed has its ``error``. Its progress is that of the whole
+        epoch. A true answer stops the run; another dict as ``run.hyper`` holds from the next
+        epoch on.
     memory_budget : float
         Bytes that a population may take.
     """
@@ -152,23 +154,29 @@ class _Population:
         self.runs = [task.run for task in tasks]
         self.architecture = self.runs[0].progress.architecture
         self.data = stacked_data(tasks)
-        self.hyper = {
-            name: np.concatenate([run.hyper[name] for run in self.runs]) for name in PER_MEMBER
-        }
         self.state = State.stacked([run.progress.state for run in self.runs])
-        # Runs that begin alike share their streams; each draws its noise from one of its own.
+        # Runs that begin alike share their streams.
         self.state.shuffle_streams = copy_streams(self.state.shuffle_streams)
-        if any(self.hyper[name].any() for name in NOISE):
-            self.state.noise_streams = [copy_streams([s])[0] for s in self.state.noise_streams]
         self.enter()
 
     def enter(self) -> None:
-        """Let the progress of each run be a view of the population's state."""
+        """Read the hyperparameters, and let the progress of each run be a view of the state."""
+        self.known = [run.hyper for run in self.runs]
+        self.hyper = {
+            name: np.concatenate([hyper[name] for hyper in self.known]) for name in PER_MEMBER
+        }
+        if any(self.hyper[name].any() for name in NOISE):
+            # Each draws its noise from a stream of its own.
+            self.state.noise_streams = [copy_streams([s])[0] for s in self.state.noise_streams]
         for k, run in enumerate(self.runs):
             run.progress.bn_epsilon = run.hyper["bn_epsilon"]
             run.progress.state = self.state.view(k)
         self.columns: list[list[list[float]]] = []
         self.unmeasured: list[list[float]] = []
+
+    def knows_hyper(self) -> bool:
+        """Whether no run was given other hyperparameters."""
+        return all(map(is_, self.known, (run.hyper for run in self.runs)))
 
     def train(self, on_epoch: OnEpoch | None) -> None:
         """Train until all have left."""
@@ -177,7 +185,7 @@ class _Population:
             while self.runs:
                 epochs = train(self.architecture, settings, self.hyper, self.state, self.data)
                 leaving = [False]
-                while not any(leaving):
+                while not any(leaving) and self.knows_hyper():
                     started = perf_counter()
                     measured = self.measure(next(epochs))
                     seconds = (perf_counter() - started) / len(self.runs)
@@ -186,7 +194,7 @@ class _Population:
                     leaving = [
                         self.after_epoch(k, measured, on_epoch) for k in range(len(self.runs))
                     ]
-                self.close_ranks(leaving)
+                self.part_with(leaving)
 
     def measure(self, epoch: Epoch) -> Measured:
         """Give the measurements of an epoch, and fail the runs that diverged."""
@@ -260,14 +268,15 @@ class _Population:
     def after_epoch(self, k: int, measured: Measured, on_epoch: OnEpoch | None) -> bool:
         """Report an epoch of a run, and tell whether the run is to leave."""
         run = self.runs[k]
-        if run.error is None and on_epoch is not None:
-            run.is_over = bool(on_epoch(run, {n: values[k] for n, values in measured.items()}))
+        if on_epoch is not None:
+            stops = on_epoch(run, {name: values[k] for name, values in measured.items()})
+            run.is_over |= bool(stops)
         if run.error is None and run.best is not None:
             loss, theta = measured["validation_loss"][k], self.state.theta[k : k + 1]
             run.is_over |= run.best.update(loss, theta, self.state.n_epochs)
         return run.is_over or self.state.n_epochs >= self.tasks[k].until
 
-    def close_ranks(self, leaving: Sequence[bool]) -> None:
+    def part_with(self, leaving: Sequence[bool]) -> None:
         """Part with the runs that leave, and go on with the others."""
         if len(self.runs) > 1:
             streams = self.state.shuffle_streams
@@ -289,7 +298,6 @@ class _Population:
             rows=None if rows is None else rows[stay],
             weights=None if weights is None else weights[stay],
         )
-        self.hyper = {name: values[stay] for name, values in self.hyper.items()}
         self.enter()
 
 

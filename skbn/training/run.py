@@ -19,7 +19,7 @@ Entry = dict[str, float]
 """Measurements of an epoch: a line of the history."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Progress:
     """How far the training of a network has come, and all that it takes to go on.
 
@@ -79,14 +79,18 @@ class Progress:
         """Give the progress with the parameters of one of its epochs."""
         return replace(self, state=replace(self.state, theta=theta), kept_epoch=epoch)
 
-    def go_back(self, snapshot: Snapshot) -> None:
-        """Go back to the state of an earlier epoch, and forget what came after."""
-        self.state.restore(snapshot)
+    def snapshot(self) -> tuple[Snapshot, Array]:
+        """Give a copy of all that changes in training, for `go_back`."""
+        return self.state.snapshot(), self.bn_epsilon
+
+    def go_back(self, snapshot: tuple[Snapshot, Array]) -> None:
+        """Go back to an earlier epoch, and forget what came after."""
+        self.state, self.bn_epsilon = self.state.restored(snapshot[0]), snapshot[1]
         self.kept_epoch = n_epochs = self.state.n_epochs
         self.history = {name: values[:n_epochs] for name, values in self.history.items()}
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """The training of one network: how far it has come, and how it goes on.
 

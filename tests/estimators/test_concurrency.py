@@ -202,6 +202,20 @@ def test_an_interrupt_at_any_line_leaves_whole_epochs(iris, learned, members, st
         n_lines += step
 
 
+@pytest.mark.filterwarnings("ignore:Training interrupted")
+def test_an_interrupt_at_any_line_writes_nothing_to_a_mapped_model(iris, tmp_path):
+    X, y = iris
+    options = OPTIONS | SINGLE | {"max_iter": 1, "batch_size": 150, "warm_start": True}
+    joblib.dump(BNSoftmaxClassifier(**options).fit(X, y), tmp_path / "model.joblib")
+    n_lines, running = 1, True
+    while running:
+        model = joblib.load(tmp_path / "model.joblib", mmap_mode="r").set_params(max_iter=2)
+        with contextlib.suppress(KeyboardInterrupt):
+            running = interrupted_at_line(n_lines, lambda model=model: model.fit(X, y))
+        assert model.n_iter_ == len(model.history_["loss"])
+        n_lines += 7
+
+
 # Threads.
 
 

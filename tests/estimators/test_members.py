@@ -245,6 +245,23 @@ def test_partial_fits_train_all_members(iris, quick):
     same_predictions(model, quick(calibrate=False, **options).fit(*iris), iris[0])
 
 
+def test_partial_fit_is_an_epoch_of_each_member_however_many_each_has_done(iris, quick):
+    X, y = iris
+    options = {"early_stopping": True, "n_iter_no_change": 2, "tol": 0.01, "random_state": 4}
+    noisy = np.where(np.arange(len(y)) % 4 == 0, 0, y)
+    model = quick(n_members=3, max_iter=25, **options).fit(X, noisy)
+    done = [progress.state.n_epochs for progress in model._progress]
+    assert len(set(done)) > 1
+    members = [copy.deepcopy(model) for _ in done]
+    for k, member in enumerate(members):  # each by itself
+        vars(member).update(_progress=[member._progress[k]], n_members=1)
+        member.partial_fit(X, noisy)
+    model.partial_fit(X, noisy)
+    assert [progress.state.n_epochs for progress in model._progress] == [n + 1 for n in done]
+    for progress, member in zip(model._progress, members, strict=True):
+        np.testing.assert_array_equal(progress.state.theta, member._progress[0].state.theta)
+
+
 def test_partial_fit_adds_no_members_and_drops_some(iris, quick):
     # A new one, of an epoch, would spoil what those that are trained say.
     options = {"calibrate": False, "learning_rate": "constant"}

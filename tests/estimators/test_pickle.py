@@ -1,5 +1,6 @@
 """Pickles of a fitted classifier."""
 
+import importlib
 import pickle
 import warnings
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 from continuations import continued
 
-from skbn.estimators import classifier
+from skbn import BNSoftmaxClassifier, _version
 from skbn.network.optimizers import OPTIMIZERS
+from skbn.search import CoarseToFineSearchCV
 
 
 @pytest.mark.parametrize("solver", OPTIMIZERS)
@@ -53,16 +55,40 @@ def test_a_pickle_holds_the_parameters_and_the_state_of_the_solver(
     assert len(pickle.dumps(model)) < n_vectors * n_bytes + 10_000
 
 
-@pytest.mark.parametrize("name", ["classifier\nBNSoftmaxClassifier", "_table\ntidy"])
+FORMER = [f"{module}\n{name}" for module, names in _version.MOVED.items() for name in names]
+
+
+@pytest.mark.parametrize("name", [*FORMER, "search.distributions\nFrozen"])
 def test_a_pickle_of_the_version_before_says_which_loads_it(name):
-    with pytest.raises(ImportError, match=r"saved with skbn 0\.1.*pip install .skbn<0\.2"):
+    message = rf"skbn\.{name.replace(chr(10), '.')} is of skbn 0\.1.*pip install .skbn<0\.2"
+    with pytest.raises(ImportError, match=message):
         pickle.loads(f"cskbn.{name}\n.".encode())
+
+
+@pytest.mark.parametrize("kind", [BNSoftmaxClassifier, CoarseToFineSearchCV])
+def test_a_state_without_a_version_is_of_the_version_before(kind):
+    estimator = kind.__new__(kind)
+    with pytest.raises(ImportError, match=rf"this {kind.__name__} is of skbn 0\.1"):
+        estimator.__setstate__({"verbose": 0})
+
+
+def test_moved_modules_have_nothing_else():
+    assert not hasattr(importlib.import_module("skbn.classifier"), "anything")
+    assert not hasattr(importlib.import_module("skbn.search.distributions"), "anything")
+
+
+def test_arrays_are_saved_once(iris, quick, tmp_path):
+    model = quick(hidden_layer_sizes=(300, 300), max_iter=1).fit(*iris)
+    joblib.dump(model, tmp_path / "model.joblib")
+    assert (tmp_path / "model.joblib").stat().st_size < 1.05 * len(pickle.dumps(model))
+    loaded = joblib.load(tmp_path / "model.joblib")
+    np.testing.assert_array_equal(loaded.predict_proba(iris[0]), model.predict_proba(iris[0]))
 
 
 def test_a_pickle_carries_the_version(iris, quick, monkeypatch, caught_warnings):
     model = quick().fit(*iris)
     same = pickle.dumps(model)
-    monkeypatch.setattr(classifier, "__version__", "0.0.dev7")
+    monkeypatch.setattr(_version, "__version__", "0.0.dev7")
     other = pickle.dumps(model)
     assert pickle.loads(other).score(*iris) == model.score(*iris)
     assert caught_warnings == []
@@ -70,7 +96,7 @@ def test_a_pickle_carries_the_version(iris, quick, monkeypatch, caught_warnings)
     (warning,) = caught_warnings
     assert warning.category is UserWarning
     assert "0.0.dev7" in str(warning.message)
-    assert classifier.__version__ in str(warning.message)
+    assert _version.__version__ in str(warning.message)
     np.testing.assert_array_equal(loaded.predict_proba(iris[0]), model.predict_proba(iris[0]))
 
 

@@ -248,7 +248,7 @@ def test_an_interrupt_takes_all_of_it_back(iris, quick, monkeypatch, epoch, retu
     [
         (population, "plan_fit"),
         (Fit, "outcome"),
-        (population, "fitted_copy"),
+        (population, "attributes_after"),
         (BNSoftmaxClassifier, "_set_attributes"),
     ],
 )

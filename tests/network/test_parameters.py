@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skbn.network.parameters import CACHE_LINE, Layout, copy, empty, zeros
+from skbn.network.parameters import CACHE_LINE, Layout, empty, zeros
 
 
 @pytest.fixture
@@ -43,15 +43,13 @@ def test_views_of_a_slice_of_members_still_share_memory(layout):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(3,), (2, 22), (2, 3, 5)])
 def test_arrays_begin_at_a_cache_line(dtype, shape):
-    original = np.random.default_rng(0).standard_normal(shape).astype(dtype)
-    for array in (empty(shape, dtype), zeros(shape, dtype), copy(original)):
+    for array in (empty(shape, dtype), zeros(shape, dtype)):
         assert array.shape == shape
         assert array.dtype == dtype
         assert array.flags.c_contiguous
         assert array.flags.writeable
         assert array.ctypes.data % CACHE_LINE == 0
     assert not zeros(shape, dtype).any()
-    np.testing.assert_array_equal(copy(original), original)
 
 
 def test_empty_zones():

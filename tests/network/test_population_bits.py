@@ -1,6 +1,7 @@
 """Members of a population are, bit for bit, as alone, and as if never stopped."""
 
 import pickle
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -160,7 +161,7 @@ def test_a_last_step_into_infinity_is_flagged_though_the_loss_was_finite():
 
 
 @each_optimizer
-@pytest.mark.parametrize("move", [lambda s: s.copy(), lambda s: pickle.loads(pickle.dumps(s))])
+@pytest.mark.parametrize("move", [deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
 def test_going_on_equals_never_having_stopped(optimizer, move):
     hyper = make_hyper(REGULARISED, {"learning_rate_init": 0.01})
     how = make_settings(optimizer, "one_cycle")
@@ -228,22 +229,20 @@ def test_an_epoch_leaves_numpys_settings_as_they_were(rate):
 
 
 @each_optimizer
-def test_restore_takes_a_state_back(optimizer):
-    """In the arrays that are there: a generator under way goes on from what was restored."""
+def test_a_state_of_before_is_restored_and_this_one_left_alone(optimizer):
     state = make_state(SMALL, optimizer=optimizer)
     how, hyper = make_settings(optimizer, "cosine"), make_hyper(REGULARISED)
     epochs = train(SMALL, how, hyper, state, make_data(40))
     next(epochs)
-    before, theta, snapshot = state.copy(), state.theta, state.snapshot()
+    before, snapshot = deepcopy(state), state.snapshot()
     next(epochs)
-    after = state.copy()
-    state.restore(snapshot)
-    assert state.theta is theta
-    assert_same_state(state, before)
-    next(epochs)
+    after = deepcopy(state)
+    restored = state.restored(snapshot)
     assert_same_state(state, after)
-    state.restore(snapshot)
-    assert_same_state(state, before)
+    assert_same_state(restored, before)
+    run(1, SMALL, how, hyper, restored, make_data(40))
+    assert_same_state(restored, after)
+    assert_same_state(state, after)
 
 
 def test_states_of_the_same_seed_are_the_same_whatever_their_company():

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from network_oracles import (
@@ -75,7 +77,7 @@ def test_stacking_is_the_inverse_of_members():
 def test_neither_shares_an_array():
     state = trained()
     for other in (state.members([0, 1, 2]), State.stacked([state])):
-        before = other.copy()
+        before = deepcopy(other)
         for array in arrays(state):
             assert not any(np.shares_memory(array, its) for its in arrays(other))
             array += 1

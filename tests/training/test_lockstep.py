@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from run_checks import DIVERGING, HOW, MEMBERS, alone, assert_same, make, train_until
+from run_checks import DIVERGING, HOW, MEMBERS, PLAIN, alone, assert_same, make, train_until
 
 from skbn.network.architecture import Architecture
+from skbn.network.epochs import stack_hyperparameters
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.training import lockstep
 from skbn.training.holdout import Dataset, Holdout
@@ -203,11 +204,54 @@ def test_on_epoch_stops_a_run_and_no_other(data, stopped):
         assert_same(run.progress, alone(make(data, k, **member), 2 if k == stopped else 4))
 
 
-def test_on_epoch_hears_nothing_of_a_run_that_diverges(data):
+def test_on_epoch_hears_of_a_run_that_diverges_with_its_error(data):
     heard = []
     runs = [make(data), make(data, 1, **DIVERGING)]
-    train_until(runs, 2, lambda run, entry: heard.append(run))
-    assert heard == [runs[0][0]] * 2
+    train_until(runs, 2, lambda run, entry: heard.append((run, run.error)))
+    (good, _), (bad, _) = runs
+    assert heard == [(good, None), (bad, bad.error), (good, None)]
+    assert bad.error is not None
+
+
+@pytest.mark.parametrize("way", ["stop", "fail"])
+def test_what_on_epoch_does_to_a_run_is_not_overruled(data, way):
+    runs = [make(data, k) for k in range(2)]
+    error = ValueError("seen enough")
+
+    def on_epoch(run, entry):
+        if run is runs[0][0] and way == "fail":
+            run.fail(error)
+        elif run is runs[0][0]:
+            run.is_over = True
+
+    train_until(runs, 4, on_epoch)
+    assert [run.n_epochs for run, _ in runs] == [1, 4]
+    assert [run.is_over for run, _ in runs] == [True, False]
+    assert runs[0][0].error is (error if way == "fail" else None)
+
+
+@pytest.mark.parametrize("n_runs", [1, 3])
+@pytest.mark.parametrize("change", [{"learning_rate_init": 0.2}, {"noise": 0.3, "dropout": 0.2}])
+def test_hyperparameters_that_on_epoch_changes_hold_from_the_next_epoch_on(data, n_runs, change):
+    runs, twins = ([make(data, k) for k in range(n_runs)] for _ in range(2))
+    changed = stack_hyperparameters([PLAIN | change])
+
+    def on_epoch(run, entry):
+        if run is runs[0][0] and run.n_epochs == 2:
+            run.hyper = changed
+
+    train_until(runs, 4, on_epoch)
+    train_until(twins, 2)
+    twins[0][0].hyper = changed
+    for (run, _), twin in zip(runs, twins, strict=True):
+        assert_same(run.progress, alone(twin, 4))
+
+
+def test_runs_are_told_apart_by_themselves(data):
+    (run, _), (other, _) = make(data), make(data)
+    assert run != other
+    assert [run, other].index(other) == 1
+    assert len({run, other}) == 2
 
 
 def test_an_error_of_judging_is_of_its_run_alone(data, monkeypatch):
