@@ -128,6 +128,9 @@ CONFIGURATIONS = {
     "fit, partial_fit": partial(partial_fit, "fit", max_iter=3),
     "fit, partial_fit, pickles": partial(partial_fit, "fit", "pickle", n_members=3, solver="sgd"),
     "fit, partial_fit, n_members": partial(partial_fit, "fit", "n_members"),
+    "fit, partial_fit, early_stopping": partial(
+        partial_fit, "fit", "pickle", n_members=3, random_state=4, **STOPPED | {"tol": 0.05}
+    ),
     "population": partial(population, ALONE),
     "population of two members": partial(population, LIKE, "digits"),
     "population, shapes": partial(population, SHAPES),
