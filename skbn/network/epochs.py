@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -117,8 +116,7 @@ class Data:
     weights: Array | None = None
 
 
-@dataclass(frozen=True)
-class Epoch:
+class Epoch(NamedTuple):
     """The outcome of one epoch, member by member.
 
     Parameters
@@ -192,12 +190,14 @@ class _Trainer:
         self.n_bytes = n_bytes * n_rows // data.x.shape[0]
         self.encode = architecture.loss_function.encoder(self.edges, n_members)
         self.losses = np.empty((n_members, n_rows), dtype)
+        n_steps = len(self.edges) - 1
+        self.per_row, self.per_step = (np.full((n, 1), 1 / n) for n in (n_rows, n_steps))
 
         # A number too large for float32 becomes infinite, and training reports it.
         with np.errstate(over="ignore"):
             working = {name: value.astype(dtype) for name, value in hyper.items()}
         self.limit = working["max_grad_norm"] if np.isfinite(hyper["max_grad_norm"]).any() else None
-        self.sums = RunningSums(np.stack([hyper[name] for name in AVERAGES]), len(self.edges) - 1)
+        self.sums = RunningSums(np.stack([hyper[name] for name in AVERAGES]), n_steps)
         self.networks, self.inputs = {}, {}
         gradient = zeros(theta.shape, dtype)
         for m in {end - start for start, end in pairwise(self.edges)}:
@@ -326,22 +326,21 @@ class _Trainer:
 
     def report(self, first_rate: Array, squares: Array) -> Epoch:
         """Sum up an epoch, with the squared norms (T, K, 1, 1) of its gradients."""
-        loss = _means(self.losses)
+        loss = _means(self.losses, self.per_row)
         return Epoch(
             loss=loss,
             learning_rate=first_rate,
-            gradient_norm=_means(np.sqrt(squares[:, :, 0, 0]).T),
+            gradient_norm=_means(np.sqrt(squares[:, :, 0, 0]).T, self.per_step),
             # The sum shows one that is not, and costs less than to ask each.
             finite=np.isfinite(loss + np.add.reduce(self.state.theta, axis=1)),
         )
 
 
-def _means(values: Array) -> Array:
-    """Means (K,) of the rows of an array (K, n)."""
-    n = values.shape[1]
+def _means(values: Array, weights: Array) -> Array:
+    """Means (K,) of the rows of an array (K, n), with weights (n, 1) of 1 / n."""
     # As products, for the order in which a sum is taken depends on K.
     rows = np.ascontiguousarray(values, np.float64)[:, None]
-    means: Array = np.matmul(rows, np.full((n, 1), 1 / n))[:, 0, 0]
+    means: Array = np.matmul(rows, weights)[:, 0, 0]
     return means
 
 
@@ -372,17 +371,10 @@ def train(
     """
     trainer = _Trainer(architecture, settings, hyper, state, data)
     while True:
-        with _quick_and_quiet():
-            epoch = trainer.run_epoch()
+        buffer_size = np.setbufsize(BUFFER_SIZE)
+        try:
+            with np.errstate(all="ignore"):  # Epoch.finite reports an overflow
+                epoch = trainer.run_epoch()
+        finally:
+            np.setbufsize(buffer_size)
         yield epoch
-
-
-@contextmanager
-def _quick_and_quiet() -> Iterator[None]:
-    """Let NumPy use the smaller buffer, and leave it to `Epoch.finite` to report an overflow."""
-    before = np.setbufsize(BUFFER_SIZE)
-    try:
-        with np.errstate(all="ignore"):
-            yield
-    finally:
-        np.setbufsize(before)

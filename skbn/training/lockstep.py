@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from operator import is_
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
@@ -171,12 +170,8 @@ class _Population:
         for k, run in enumerate(self.runs):
             run.progress.bn_epsilon = run.hyper["bn_epsilon"]
             run.progress.state = self.state.view(k)
-        self.columns: list[list[list[float]]] = []
+        self.columns: list[list[Callable[[float], None]]] = []
         self.unmeasured: list[list[float]] = []
-
-    def knows_hyper(self) -> bool:
-        """Whether no run was given other hyperparameters."""
-        return all(map(is_, self.known, (run.hyper for run in self.runs)))
 
     def train(self, on_epoch: OnEpoch | None) -> None:
         """Train until all have left."""
@@ -185,7 +180,7 @@ class _Population:
             while self.runs:
                 epochs = train(self.architecture, settings, self.hyper, self.state, self.data)
                 leaving = [False]
-                while not any(leaving) and self.knows_hyper():
+                while not any(leaving) and self.known == [run.hyper for run in self.runs]:
                     started = perf_counter()
                     measured = self.measure(next(epochs))
                     seconds = (perf_counter() - started) / len(self.runs)
@@ -252,14 +247,16 @@ class _Population:
     def record(self, measured: Measured) -> None:
         """Write an epoch into the history of each run."""
         if not self.columns:
-            self.columns = [[run.progress.column(name) for run in self.runs] for name in measured]
+            self.columns = [
+                [run.progress.column(name).append for run in self.runs] for name in measured
+            ]
             histories = [run.progress.history.items() for run in self.runs]
             self.unmeasured = [
                 values for each in histories for name, values in each if name not in measured
             ]
-        for columns, values in zip(self.columns, measured.values(), strict=True):
-            for column, value in zip(columns, values, strict=True):
-                column.append(value)
+        for appends, values in zip(self.columns, measured.values(), strict=True):
+            for append, value in zip(appends, values, strict=True):
+                append(value)
         for column in self.unmeasured:
             column.append(float("nan"))
         for run in self.runs:
