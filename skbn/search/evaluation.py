@@ -144,23 +144,23 @@ class Evaluation:
         def make(keys: Sequence[SplitKey]) -> Iterator[tuple[SplitKey, Split]]:
             return self._prepare({key: candidates[by_split[key][0].candidate] for key in keys})
 
-        left, n_workers = list(by_split), effective_n_jobs(self.n_jobs)
+        left, n_workers, rules = list(by_split), effective_n_jobs(self.n_jobs), self.rules
         while left := [k for k in left if not all(is_over(job.candidate) for job in by_split[k])]:
             splits = self.rows.hold(left, make)
             left = left[len(splits) :]
             part = [(job, split) for key, split in splits.items() for job in by_split[key]]
-            parts = parts_of(part, candidates, self.states.all, self.rules, n_workers)
-            yield from self._parallel(self._calls(parts, is_over))
+            parts = parts_of(part, candidates, self.states.all, rules, n_workers)
+            yield from self._parallel(self._calls(parts, rules, is_over))
 
     def _prepare(
         self, candidates: Mapping[SplitKey, Candidate]
     ) -> Iterator[tuple[SplitKey, Split]]:
         """Transform the rows of splits, each for a candidate with these transformers."""
-        calls = []
+        calls, rules = [], self.rules
         for key, candidate in candidates.items():
             rows = self.X, self.y, self.splits[key[1]]
             where = os.getpid(), key, self.estimator, candidate
-            calls.append((*where, *rows, self.options, self.rules))
+            calls.append((*where, *rows, self.options, rules))
         seconds = 0.0
         while calls and seconds < WORTH_SENDING:
             # Work that takes less time than to send it to another process is done here.
@@ -169,7 +169,7 @@ class Evaluation:
             seconds = perf_counter() - started
         yield from self._parallel(delayed(prepare)(*call) for call in calls)
 
-    def _calls(self, parts: Sequence[Part], is_over: IsOver) -> Iterator[Any]:
+    def _calls(self, parts: Sequence[Part], rules: Rules, is_over: IsOver) -> Iterator[Any]:
         for part in parts:
             assignments, splits = [], {}
             for assignment, split in part.assignments:
@@ -178,7 +178,7 @@ class Evaluation:
                     assignments.append(assignment._replace(state=self.states.take(job.key)))
                     splits[job.split] = split
             if assignments:
-                yield delayed(train_assignments)(os.getpid(), assignments, splits, self.rules)
+                yield delayed(train_assignments)(os.getpid(), assignments, splits, rules)
 
     def _parallel(self, calls: Iterable[Any]) -> Iterator[Any]:
         """Run calls, and yield what each gives, in any order."""
