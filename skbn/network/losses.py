@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from skbn.network.parameters import Array, Indices, empty
+from skbn.network.parameters import Array, Indices, zeros
 
 
 class BatchLoss(Protocol):
@@ -116,12 +116,15 @@ class CrossEntropy:
         label_smoothing = hyper["label_smoothing"]
         dtype = label_smoothing.dtype
         n, gap = n_members * n_rows, GAP if n_rows < GAP else 0
-        memory = empty((n_outputs, n + gap), dtype)
+        memory = zeros((n_outputs, n + gap), dtype)
         self._z = memory[:, :n].reshape(n_outputs, n_members, n_rows)
         self._flat = memory.reshape(-1)
         self.logits = self._z.transpose(1, 2, 0)
         self._smoothing = label_smoothing if label_smoothing.any() else None
-        self._by_row = np.empty((n_members, n_rows), dtype)
+        # A single row is summed beside a column of zeros: on its own it is one vector, whose
+        # elements NumPy adds in another order.
+        self._summed, sums = memory[:, : max(n, 2)], np.empty(max(n, 2), dtype)
+        self._sums, self._by_row = sums, sums[:n].reshape(n_members, n_rows)
         self._inverse_rows = np.full((1, 1), 1 / n_rows, dtype)
 
     def __call__(self, targets: Indices, weights: Array | None) -> Array:
@@ -138,16 +141,16 @@ class CrossEntropy:
         -------
         losses : ndarray of shape (K, m)
         """
-        z, flat, by_row = self._z, self._flat, self._by_row
+        z, flat, sums, by_row = self._z, self._flat, self._sums, self._by_row
         np.maximum.reduce(z, axis=0, out=by_row)
         z -= by_row
         at_labels = flat.take(targets)
         if self._smoothing is not None:
             at_labels *= 1 - self._smoothing
-            np.add.reduce(z, axis=0, out=by_row)
+            np.add.reduce(self._summed, axis=0, out=sums)
             at_labels += self._smoothing / len(z) * by_row
         np.exp(z, out=z)
-        np.add.reduce(z, axis=0, out=by_row)
+        np.add.reduce(self._summed, axis=0, out=sums)
         losses: Array = np.log(by_row)
         losses -= at_labels
 

@@ -117,6 +117,28 @@ def test_members_of_large_networks_are_as_alone(dtype):
 
 
 @both_dtypes
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("sizes", [(1, (), 130), (9, (), 10), (9, (1,), 26), (1, (9, 1), 2)])
+def test_members_are_as_alone_where_axes_have_length_one(sizes, batch_size, dtype):
+    """NumPy merges axes of length one with others, and adds in another order then."""
+    n_features, hidden, n_outputs = sizes
+    architecture = Architecture(n_features, hidden, n_outputs, batch_norm=False)
+    data = make_data(5, n_features, n_outputs, dtype=dtype)
+    weights = make_weights("random", 3, 5).astype(dtype)
+    members = [{}, {"label_smoothing": 0.1}, {"learning_rate_init": 0.03}]
+
+    def trained(which):
+        state = make_state(architecture, which, "adam", dtype)
+        hyper = make_hyper(*(members[k] for k in which))
+        own = Data(data.x, data.labels, None, weights[which])
+        return state, run(2, architecture, make_settings(batch_size=batch_size), hyper, state, own)
+
+    population = trained([0, 1, 2])
+    for member in range(3):
+        assert_member_is_as_alone(population, member, trained([member]))
+
+
+@both_dtypes
 @pytest.mark.parametrize("name", PER_MEMBER)
 def test_members_may_differ_in_each_hyperparameter(name, dtype):
     """It shows, and only in the member that has it."""
