@@ -303,7 +303,8 @@ def class_weights(class_weight: Any, classes: Any, labels: Any, weights: Any) ->
     ----------
     class_weight : dict, "balanced" or None
         "balanced" gives every class the same total weight. Classes missing from
-        a dict keep weight one.
+        a dict keep weight one. A dict with a weight for every class may have others, which
+        a part of the rows lacks.
     classes : ndarray of shape (n_classes,)
     labels : int ndarray of shape (n_samples,)
         Positions in ``classes``.
@@ -316,7 +317,8 @@ def class_weights(class_weight: Any, classes: Any, labels: Any, weights: Any) ->
     Raises
     ------
     ValueError
-        If a key of the dict is no class or a value is negative.
+        If a key of the dict is no class while a class has no weight, or a value is negative
+        or not finite.
     """
     if class_weight is None:
         return np.ones(len(classes))
@@ -328,9 +330,11 @@ def class_weights(class_weight: Any, classes: Any, labels: Any, weights: Any) ->
         return per_class
     known = classes.tolist()
     unknown = [key for key in class_weight if key not in known]
-    if unknown:
+    without = [label for label in known if label not in class_weight]
+    if unknown and without:
         raise ValueError(
-            f"class_weight names {unknown[:10]}, which are not among the classes {known[:20]}"
+            f"class_weight names {unknown[:10]}, which are not among the classes {known[:20]}, "
+            f"and has no weight for {without[:10]}"
         )
     per_class = np.array([class_weight.get(label, 1.0) for label in known], dtype=np.float64)
     if not (np.isfinite(per_class).all() and (per_class >= 0).all()):

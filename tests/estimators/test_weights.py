@@ -1,8 +1,11 @@
 """Weights of rows and of classes."""
 
+from contextlib import nullcontext
+from itertools import combinations
+
 import numpy as np
 import pytest
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 
 def test_integer_weights_are_repetitions(iris, steady, learned):
@@ -95,3 +98,24 @@ def test_balanced_counts_sample_weights(iris, steady, learned):
     balanced = steady(class_weight="balanced").fit(X, y, weights)
     for one, other in zip(learned(balanced), learned(steady().fit(X, y)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "keys", [keys for n in range(5) for keys in combinations((0, 1, 2, 7), n)], ids=str
+)
+def test_class_weights_of_other_classes_are_errors_where_scikit_learn_has_one(iris, quick, keys):
+    """A fold may lack a class that has a weight."""
+    X, y = iris
+    class_weight = {key: 1.0 + key for key in keys}
+    expected = nullcontext()
+    try:
+        compute_class_weight(class_weight, classes=np.unique(y), y=y)
+    except ValueError:
+        expected = pytest.raises(ValueError, match=r"class_weight names .*and has no weight for")
+    with expected:
+        quick(class_weight=class_weight).fit(X, y)
+    two, of_two = y < 2, {0: 1.0, 1: 2.0}
+    if set(keys) >= set(of_two):
+        fitted = quick(class_weight=class_weight).fit(X[two], y[two])
+        alone = quick(class_weight=of_two).fit(X[two], y[two])
+        np.testing.assert_array_equal(fitted.predict_proba(X), alone.predict_proba(X))
