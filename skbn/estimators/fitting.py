@@ -81,14 +81,15 @@ class Fit:
         """Calibrate, and give the outcome; raise the error of a run that failed."""
         if self.error is not None:
             raise self.error
-        progress, held_out = [run.result() for run in self.runs], []
-        for run, kept in zip(self.runs, progress, strict=True):
-            holdout = run.calibration if run.best is None else run.validation
-            if self.calibrates and holdout is not None:
-                logits = holdout.logits(dataset, kept.network)[0]
-                held_out.append((logits, *holdout.labels_and_weights(dataset)))
+        held_out = [
+            (run.held_out_logits(dataset), *run.held_out.labels_and_weights(dataset))
+            for run in self.runs
+            if run.held_out is not None
+        ]
+        progress = [run.result() for run in self.runs]
         networks = [kept.network for kept in progress[: self.n_averaged]]
-        return Outcome(Ensemble(networks, fit_temperature(held_out)), progress)
+        temperature = fit_temperature(held_out) if self.calibrates else 1.0
+        return Outcome(Ensemble(networks, temperature), progress)
 
 
 def plan_fit(

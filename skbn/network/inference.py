@@ -54,7 +54,7 @@ class TrainedNetwork:
         Returns
         -------
         logits : ndarray of shape (K, n, C)
-            In the dtype of ``x``.
+            In the dtype of ``x``; what that cannot hold is not finite.
         """
         n_rows, n_members = x.shape[0] if rows is None else len(rows), len(self.theta)
         widest = max(self.architecture.widths[1:])
@@ -64,16 +64,18 @@ class TrainedNetwork:
         block = max(16, CACHED_BYTES // (widest * x.dtype.itemsize))
         at_once = max(1, CACHED_BYTES // (widest * min(block, n_rows) * x.dtype.itemsize))
         logits = np.empty((n_members, n_rows, self.architecture.n_outputs), x.dtype)
-        steps, pages = self.folded(x.dtype), Pages(x)
-        for start in range(0, n_rows, block):
-            part = slice(start, start + block)
-            a = x[part if rows is None else rows[part]]
-            if issparse(a):
-                a = a.toarray()
-            pages.note_read(a.nbytes)
-            for first in range(0, n_members, at_once):
-                members = slice(first, first + at_once)
-                _apply(steps, a, members, logits[members, part])
+        pages = Pages(x)
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = self.folded(x.dtype)
+            for start in range(0, n_rows, block):
+                part = slice(start, start + block)
+                a = x[part if rows is None else rows[part]]
+                if issparse(a):
+                    a = a.toarray()
+                pages.note_read(a.nbytes)
+                for first in range(0, n_members, at_once):
+                    members = slice(first, first + at_once)
+                    _apply(steps, a, members, logits[members, part])
         return logits
 
     def arrays(self, kind: str, member: int = 0) -> dict[int, Array]:

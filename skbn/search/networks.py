@@ -172,5 +172,7 @@ def _fractions_right(attempts: Sequence[_Attempt]) -> list[float]:
     ensembles = [attempt.outcome.ensemble for attempt in attempts if attempt.outcome is not None]
     stacked = TrainedNetwork.stacked([each for e in ensembles for each in e.networks])
     logits, n = stacked.logits(split.x_test), len(ensembles[0].networks)
-    combined = [e.combine(logits[i * n : (i + 1) * n]) for i, e in enumerate(ensembles)]
+    combined = [
+        e.combine(logits[i * n : (i + 1) * n], split.x_test) for i, e in enumerate(ensembles)
+    ]
     return [float(np.average(each.argmax(axis=1) == split.labels)) for each in combined]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.sparse import issparse
 
 from skbn.network.inference import TrainedNetwork
 from skbn.network.losses import Loss, softmax
@@ -40,13 +42,65 @@ class Ensemble:
         return self.networks[0].architecture.loss_function
 
     def logits(self, x: Any) -> Array:
-        """Logits (n, C) in float64 of rows, those of the networks combined."""
-        return self.combine(TrainedNetwork.stacked(self.networks).logits(x))
+        """Logits of rows, those of the networks combined.
 
-    def combine(self, logits: Array) -> Array:
-        """Combine the logits (K, n, C) of the networks, as `logits` does."""
-        scaled = logits.astype(np.float64, copy=False) / self.temperature
-        return self.loss.combine(scaled)
+        Parameters
+        ----------
+        x : ndarray or CSR matrix of shape (n, n_features)
+            Finite numbers.
+
+        Returns
+        -------
+        logits : float64 ndarray of shape (n, C)
+            Finite, and so are their differences.
+
+        Raises
+        ------
+        ValueError
+            If there are none for a row, whose values are too large.
+        """
+        return self.combine(self._separate_logits(x), x)
+
+    def combine(self, logits: Array, x: Any) -> Array:
+        """Combine the logits (K, n, C) of the networks on rows ``x``, as `logits` does."""
+        combined = self._combined(logits)
+        # A product with itself costs less than a look at each; it may overflow where none does.
+        if not isfinite(np.vdot(combined, combined)):
+            self._recompute(combined, x)
+        return combined
+
+    def _separate_logits(self, x: Any) -> Array:
+        return TrainedNetwork.stacked(self.networks).logits(x)
+
+    def _combined(self, logits: Array) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.loss.combine(logits.astype(np.float64, copy=False) / self.temperature)
+
+    def _recompute(self, combined: Array, x: Any) -> None:
+        """Write logits in float64 over those that float32 could not hold."""
+        rows = _rows_without_differences(combined)
+        if x.dtype == np.float32 and rows.size:
+            logits = self._combined(self._separate_logits(x[rows].astype(np.float64)))
+            combined[rows] = logits
+            rows = rows[_rows_without_differences(logits)]
+        if rows.size:
+            row = x[rows[:1]]
+            values = row.toarray()[0] if issparse(row) else row[0]
+            column = int(np.abs(values).argmax())
+            others = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+            raise ValueError(
+                f"There are no finite probabilities for row {rows[0]} of X{others}: its values, up "
+                f"to {values[column]:.3g} in column {column}, are too large for the weights of "
+                "this model. Scale the features as in training, and replace marks of missing "
+                "cells. If ordinary rows are too large, lower learning_rate_init and fit anew"
+            )
+
+
+def _rows_without_differences(logits: Array) -> Indices:
+    """Rows of logits (n, C) that are not finite, or whose differences are not."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows: Indices = np.flatnonzero(~np.isfinite(np.ptp(logits, axis=1)))
+    return rows
 
 
 def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:

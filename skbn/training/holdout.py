@@ -98,14 +98,18 @@ class Holdout:
         return network.logits(self.source(dataset).x, self.rows)
 
     def score(self, dataset: Dataset, network: TrainedNetwork) -> dict[str, Array]:
-        """Give weighted means (K,) over the rows of what the loss measures, by name."""
+        """Give weighted means (K,) over the rows of what the loss measures, by name.
+
+        Logits that are not finite give a loss that is not.
+        """
         logits = self.logits(dataset, network).astype(np.float64)
         labels, weights = self.labels_and_weights(dataset)
         measures = network.architecture.loss_function.measures
-        return {
-            name: _weighted_mean(measure(logits, labels), weights.astype(np.float64))
-            for name, measure in measures.items()
-        }
+        with np.errstate(over="ignore", invalid="ignore"):
+            return {
+                name: _weighted_mean(measure(logits, labels), weights.astype(np.float64))
+                for name, measure in measures.items()
+            }
 
 
 def _weighted_mean(values: Any, weights: Array) -> Array:

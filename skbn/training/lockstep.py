@@ -201,7 +201,8 @@ class _Population:
         for k, is_finite in enumerate(epoch.finite.tolist()):
             if not is_finite:
                 loss, rate = measured["loss"][k], measured["learning_rate"][k]
-                self.runs[k].fail(divergence(self.state.n_epochs, loss, rate))
+                what = f"the loss {loss:.3g} or a parameter is not finite"
+                self.runs[k].fail(divergence(self.state.n_epochs, what, rate))
         return measured if self.runs[0].validation is None else measured | self.judge()
 
     def judge(self) -> Measured:

@@ -145,16 +145,31 @@ class Run:
             return self.progress
         return self.progress.with_theta(best.theta, best.epoch)
 
+    @property
+    def held_out(self) -> Holdout | None:
+        """Rows to judge or to calibrate the result on."""
+        return self.calibration if self.best is None else self.validation
+
+    def held_out_logits(self, dataset: Dataset) -> Array:
+        """Give the logits (n, C) of the rows held out, by the result; raise if not finite."""
+        assert self.held_out is not None
+        kept = self.result()
+        logits: Array = self.held_out.logits(dataset, kept.network)[0]
+        if not np.isfinite(logits).all():
+            rate = kept.history["learning_rate"][kept.kept_epoch - 1]
+            what = "logits of rows that are held out are not finite"
+            raise divergence(kept.kept_epoch, what, rate)
+        return logits
+
     def fail(self, error: Exception) -> None:
         """End the run with an error."""
         self.error, self.is_over = error, True
 
 
-def divergence(n_epochs: int, loss: float, learning_rate: float) -> ValueError:
-    """Say in which epoch a run diverged, and what to do."""
+def divergence(n_epochs: int, what: str, learning_rate: float) -> ValueError:
+    """Say in which epoch a run diverged, what is not finite, and what to do."""
     return ValueError(
-        f"Training diverged in epoch {n_epochs}: the loss or a parameter is no longer finite "
-        f"(loss {loss:.3g}, learning rate {learning_rate:.3g} at the start of the epoch). Most "
-        "likely the learning rate is too high: lower learning_rate_init or set max_grad_norm, "
-        "and check that the features are scaled (StandardScaler)"
+        f"Training diverged in epoch {n_epochs}: {what} (learning rate {learning_rate:.3g} at the "
+        "start of the epoch). Most likely the learning rate is too high: lower learning_rate_init "
+        "or set max_grad_norm, and check that the features are scaled (StandardScaler)"
     )
