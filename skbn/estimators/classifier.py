@@ -418,6 +418,11 @@ class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimat
             As `fit`; and if ``class_weight="balanced"``, since a part of the rows
             does not show the balance, or a parameter that decides the network's
             shape was changed. The estimator is then as it was before the call.
+
+        Warns
+        -----
+        UserWarning
+            At the first call after ``max_iter`` epochs, if the schedule has sunk to its end.
         """
         with self._unchanged_on_error():
             validate_parameters(self)

@@ -17,6 +17,7 @@ from skbn.estimators.checked_table import CheckedTable
 from skbn.network.architecture import Architecture
 from skbn.network.epochs import PER_MEMBER, Settings, stack_hyperparameters
 from skbn.network.parameters import Array, Indices
+from skbn.network.schedules import FLOOR, multipliers
 from skbn.training.ensemble import Ensemble, fit_temperature
 from skbn.training.holdout import BestState, Dataset, Holdout, stratified_rows
 from skbn.training.lockstep import OnEpoch, Task, run_together
@@ -297,7 +298,14 @@ def plan_partial_fit(
     Returns
     -------
     fit : Fit
+
+    Warns
+    -----
+    UserWarning
+        At the first call past ``max_iter``, if the schedule has sunk to its end.
     """
+    if progress and progress[0].state.n_epochs == estimator.max_iter:
+        _warn_of_schedules_end(estimator)
     weighted, _ = _weigh(estimator, table, sample_weight)
     # A new member would have as much of a say as those that are trained.
     n_averaged, _ = ensemble_of(estimator)
@@ -306,6 +314,20 @@ def plan_partial_fit(
     chosen = np.flatnonzero(weighted.weights)
     runs = [_run(estimator, weighted, each, chosen) for each in networks]
     return Fit(runs, n_averaged, calibrates=False, until=estimator.max_iter)
+
+
+def _warn_of_schedules_end(estimator: Any) -> None:
+    name, end = estimator.learning_rate, estimator.max_iter
+    decay, warmup = np.array(estimator.learning_rate_decay), estimator.warmup_fraction
+    warmup = np.array(np.nan if warmup is None else warmup)
+    # In epoch 0, so as to leave out those that sink by epochs, as the user has set them.
+    if multipliers(name, np.ones(()), np.zeros(()), decay, warmup) <= FLOOR:
+        warnings.warn(
+            f"partial_fit goes on past max_iter={end}, where learning_rate={name!r} has sunk to "
+            f"{FLOOR:.0%} of learning_rate_init and stays there. For a stream of batches set "
+            'learning_rate="constant" or "inverse_time", or max_iter to the number of calls',
+            stacklevel=4,
+        )
 
 
 def _plan_run(

@@ -309,6 +309,7 @@ def audit(event, arguments):
 sys.addaudithook(audit)
 X = np.random.default_rng(0).normal(size=(200, 4))
 model = skbn.BNSoftmaxClassifier((8,), max_iter=3, early_stopping=True, dropout=0.1)
+model.set_params(learning_rate="constant")
 model.fit(X, X[:, 0] > 0).partial_fit(X, X[:, 0] > 0).predict_proba(X)
 """
 

@@ -69,6 +69,7 @@ def test_rows_that_scikit_learn_reads_in_double_precision(mostly_zero, quick, as
         np.testing.assert_array_equal(model.predict_proba(rows), plain.predict_proba(X))
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 @pytest.mark.parametrize("convert", SPARSE.values(), ids=SPARSE.keys())
 def test_sparse_rows_everywhere(mostly_zero, quick, assert_same_model, convert):
     X, y = mostly_zero
@@ -117,6 +118,7 @@ def test_memory_mapped_rows(iris, quick, assert_same_model, tmp_path):
     np.testing.assert_array_equal(model.predict_proba(mapped), model.predict_proba(X))
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 def test_read_only_everything(iris, quick):
     X, y = iris
     weights = np.ones(len(y))
@@ -138,6 +140,7 @@ def test_rows_of_polars(iris, quick, assert_same_model):
         model.predict(frame.rename({"a": "z"}))
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 def test_feature_names(iris, quick):
     X, y = iris
     names = ["length", "width", "petal length", "petal width"]

@@ -277,6 +277,7 @@ def test_n_members_set_after_fit_waits_for_the_next(iris, quick):
     same_predictions(model.set_params(n_members=1), before, iris[0])
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 @pytest.mark.parametrize("members", MEMBERS)
 def test_pickles_and_clones_keep_all_members(iris, quick, members):
     model = quick(**members).fit(*iris)

@@ -1,5 +1,6 @@
 """Epochs by `partial_fit`."""
 
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -89,6 +90,7 @@ def test_partial_fit_takes_one_class_alone(iris, quick):
     assert (model.predict(X[y == 2]) == 2).all()
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 def test_partial_fit_takes_one_row_without_batch_norm(iris, quick):
     X, y = iris
     model = quick(batch_norm=False, learning_rate_init=0.01)
@@ -137,3 +139,36 @@ def test_partial_fit_refuses_balanced_weights(iris, quick):
     X, y = iris
     with pytest.raises(ValueError, match=r"balanced.*not supported by partial_fit"):
         quick(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize("begun_by", ["fit", "partial_fit"])
+@pytest.mark.parametrize("learning_rate", SCHEDULES)
+def test_a_stream_past_the_end_of_its_schedule_is_warned_of_once(
+    iris, quick, learning_rate, begun_by
+):
+    X, y = iris
+    model = quick(learning_rate=learning_rate, max_iter=2)
+    if begun_by == "fit":
+        model.fit(X, y)
+    else:
+        for _ in range(2):
+            model.partial_fit(X, y, classes=[0, 1, 2])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(4):
+            model.partial_fit(X, y)
+    sinks = learning_rate in ("cosine", "one_cycle")
+    assert [str(each.message)[:38] for each in caught] == sinks * [
+        "partial_fit goes on past max_iter=2, w"
+    ]
+    assert all(each.filename == __file__ for each in caught)
+    assert (model.history_["learning_rate"][-1] < 0.02 * model.learning_rate_init) == sinks
+
+
+def test_a_warning_of_the_schedule_as_an_error_changes_nothing(iris, quick, assert_same_model):
+    X, y = iris
+    model = quick(max_iter=1).fit(X, y)
+    with pytest.raises(UserWarning, match='set learning_rate="constant"'):
+        model.partial_fit(X, y)
+    assert_same_model(model, quick(max_iter=1).fit(X, y))
+    model.set_params(learning_rate="constant").partial_fit(X, y)

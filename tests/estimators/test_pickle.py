@@ -29,6 +29,7 @@ def test_a_loaded_pickle_goes_on_as_if_never_stopped(
     assert_same_model(loaded, quick(**options).fit(*iris))
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 def test_a_loaded_pickle_is_a_model_of_its_own(iris, quick, assert_same_model):
     model = quick().fit(*iris)
     loaded = pickle.loads(pickle.dumps(model))
@@ -107,6 +108,7 @@ def test_loading_with_the_same_version_is_silent(iris, quick):
         pickle.loads(pickle.dumps(quick()))
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 def test_a_memory_mapped_model_predicts_and_goes_on(iris, quick, assert_same_model, tmp_path):
     X, y = iris
     model = quick().fit(X, y)

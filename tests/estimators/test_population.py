@@ -103,6 +103,7 @@ def test_those_that_share_a_random_state_draw_from_it_in_turn(iris, quick, asser
         assert_same_model(model, quick(random_state=alone, dropout=0.1).fit(*iris))
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 def test_what_was_fitted_together_goes_on_as_what_was_fitted_alone(iris, quick, assert_same_model):
     # Some met noise that was not theirs; their streams must not have moved.
     kinds = [{}, {"dropout": 0.5}, {"input_dropout": 0.3}, {"noise": 0.3}, {"max_iter": 2}]

@@ -102,6 +102,7 @@ def test_a_change_of_the_network_is_an_error_that_names_it(iris, quick, change, 
     assert model.n_iter_ > 3
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 def test_the_same_sizes_in_another_form_are_no_change(iris, quick):
     X, y = iris
     model = continued(quick(hidden_layer_sizes=8), X, y, 1)
@@ -127,6 +128,7 @@ def test_set_params_alone_never_changes_predictions(iris, quick, name):
     np.testing.assert_array_equal(model.predict_proba(X), before)
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 @pytest.mark.parametrize("learning_rate", ["exponential", "inverse_time", "cosine", "one_cycle"])
 def test_schedules_hold_their_floor_past_max_iter(iris, quick, learning_rate):
     model = quick(learning_rate=learning_rate, learning_rate_decay=200.0, max_iter=3)

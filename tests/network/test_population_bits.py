@@ -131,7 +131,9 @@ def test_members_are_as_alone_where_axes_have_length_one(sizes, batch_size, dtyp
         state = make_state(architecture, which, "adam", dtype)
         hyper = make_hyper(*(members[k] for k in which))
         own = Data(data.x, data.labels, None, weights[which])
-        return state, run(2, architecture, make_settings(batch_size=batch_size), hyper, state, own)
+        return state, run(
+            2, architecture, make_settings("adam", batch_size=batch_size), hyper, state, own
+        )
 
     population = trained([0, 1, 2])
     for member in range(3):
