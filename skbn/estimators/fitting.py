@@ -123,8 +123,8 @@ def plan_fit(
     -------
     fit : Fit
     """
-    weighted, per_class = _weigh(estimator, table, fit_params.get("sample_weight"), rows)
-    validation = _validation_set(table, fit_params, per_class)
+    weighted = _weigh(estimator, table, fit_params.get("sample_weight"), rows)
+    validation = _validation_set(table, fit_params, weighted.class_weights)
     n_averaged, calibrates = ensemble_of(estimator)
     n_trained = n_networks(estimator, validation is not None)
     networks = _networks(estimator, table, n_trained, progress, starts)
@@ -136,10 +136,15 @@ def plan_fit(
 
 
 class _WeightedRows(NamedTuple):
-    """Rows that an estimator may train on: labels, weights, and positions in a dataset."""
+    """Rows that an estimator may train on: labels, weights, and positions in a dataset.
+
+    Sample weights say how many rows there are, class weights what errors cost.
+    """
 
     labels: Indices
-    weights: Array  # zero for rows to leave out
+    sample_weights: Array
+    class_weights: Array  # of each class
+    weights: Array  # their products; zero for rows to leave out
     positions: Indices | None  # None is all rows, in order
 
     def in_dataset(self, chosen: Indices) -> Indices:
@@ -149,15 +154,17 @@ class _WeightedRows(NamedTuple):
 
 def _weigh(
     estimator: Any, table: CheckedTable, sample_weight: Any, rows: Indices | None = None
-) -> tuple[_WeightedRows, Array]:
-    """Give rows with sample weights times class weights, and the latter."""
+) -> _WeightedRows:
+    """Weigh the rows."""
     labels = table.dataset.labels if rows is None else table.dataset.labels[rows]
-    weights = check_weights(sample_weight, len(labels))
-    per_class = class_weights(estimator.class_weight, table.classes, labels, weights)
-    weights = times_class_weights(weights, per_class, labels, "sample_weight")
+    sample_weights = check_weights(sample_weight, len(labels))
+    per_class = class_weights(estimator.class_weight, table.classes, labels, sample_weights)
+    weights = times_class_weights(sample_weights, per_class, labels, "sample_weight")
     # A weight too small for the dtype of training would be no weight at all there.
-    weights[weights < weights.max() * np.finfo(estimator.dtype).tiny] = 0
-    return _WeightedRows(labels, weights, rows), per_class
+    tiny = np.finfo(estimator.dtype).tiny
+    for each in (sample_weights, weights):
+        weights[each < each.max() * tiny] = 0
+    return _WeightedRows(labels, sample_weights, per_class, weights, rows)
 
 
 def _validation_set(
@@ -259,7 +266,7 @@ def architecture_of(estimator: Any, table: CheckedTable) -> Architecture:
 
 
 def settings_of(estimator: Any, architecture: Architecture, n_rows: int) -> Settings:
-    """Give the settings of training on some rows."""
+    """Give the settings of training on some rows, or on as many effective ones."""
     batch_size = estimator.batch_size
     if batch_size == "auto":
         batch_size = automatic_batch_size(n_rows)
@@ -280,6 +287,26 @@ def settings_of(estimator: Any, architecture: Architecture, n_rows: int) -> Sett
 def automatic_batch_size(n_rows: int) -> int:
     """Rows of a mini-batch by default."""
     return min(128, max(32, n_rows // 20))
+
+
+def effective_rows(by_class: Array, sample_weights: Array) -> int:
+    """How many rows of equal class weights would give a mean as precise (Kish 1965).
+
+    Parameters
+    ----------
+    by_class, sample_weights : ndarray of shape (n,)
+        Of each row.
+
+    Returns
+    -------
+    n_rows : int
+        At most n, and n where the class weights are equal.
+    """
+    relative = by_class / by_class.max()
+    first = np.average(relative, weights=sample_weights)
+    second = np.average(relative**2, weights=sample_weights)
+    n_rows: int = round(len(by_class) * first**2 / second)
+    return n_rows
 
 
 def plan_partial_fit(
@@ -306,7 +333,7 @@ def plan_partial_fit(
     """
     if progress and progress[0].state.n_epochs == estimator.max_iter:
         _warn_of_schedules_end(estimator)
-    weighted, _ = _weigh(estimator, table, sample_weight)
+    weighted = _weigh(estimator, table, sample_weight)
     # A new member would have as much of a say as those that are trained.
     n_averaged, _ = ensemble_of(estimator)
     n_trained = min(n_averaged, len(progress)) if progress else n_averaged
@@ -386,18 +413,29 @@ def _run(estimator: Any, rows: _WeightedRows, progress: Progress, chosen: Indice
             "batch norm needs at least two training rows of positive weight, got "
             f"n_samples={len(chosen)}; give it more rows or set batch_norm=False"
         )
-    settings = settings_of(estimator, architecture, len(chosen))
+    weights, by_class = rows.sample_weights[chosen], rows.class_weights[rows.labels[chosen]]
+    is_balanced = _are_equal(by_class)
+    n_rows = len(chosen) if is_balanced else effective_rows(by_class, weights)
+    settings = settings_of(estimator, architecture, n_rows)
     hyper = stack_hyperparameters([{name: getattr(estimator, name) for name in PER_MEMBER}])
-    weights = rows.weights[chosen]
     is_everything = rows.positions is None and len(chosen) == len(rows.labels)
-    is_equal = (weights == weights[0]).all()
     return Run(
         progress,
         settings,
         hyper,
         None if is_everything else rows.in_dataset(chosen),
-        None if is_equal else (weights / weights.mean()).astype(estimator.dtype),
+        None if _are_equal(weights) else _of_mean_one(weights, estimator.dtype),
+        None if is_balanced else _of_mean_one(rows.weights[chosen], estimator.dtype),
     )
+
+
+def _are_equal(weights: Array) -> bool:
+    return bool((weights == weights[0]).all())
+
+
+def _of_mean_one(weights: Array, dtype: str) -> Array:
+    scaled: Array = (weights / weights.mean()).astype(dtype)
+    return scaled
 
 
 def print_epoch(fit: Fit) -> OnEpoch:

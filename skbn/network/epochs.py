@@ -108,12 +108,16 @@ class Data:
     weights : ndarray of shape (K, n) or None
         Weights of these rows, positive, mean one in each member; None stands for
         ones.
+    loss_weights : ndarray of shape (K, n) or None
+        Others for the loss, as positive and of mean one: batch norm's moments take
+        ``weights``.
     """
 
     x: Any
     labels: Indices
     rows: Indices | None = None
     weights: Array | None = None
+    loss_weights: Array | None = None
 
 
 class Epoch(NamedTuple):
@@ -219,21 +223,23 @@ class _Trainer:
         )
         self.plans: dict[int, _Plan] = {}
 
-    def order(self) -> tuple[Indices, Array | None]:
-        """The rows of this epoch in the order of each member's own shuffle."""
+    def order(self) -> tuple[Indices, Array | None, Array | None]:
+        """The rows of this epoch and their weights, in the order of each member's own shuffle."""
         data = self.data
         if not self.settings.shuffle:
-            return self.rows, data.weights
+            return self.rows, data.weights, data.loss_weights
         order, n_rows = self.shuffled, self.rows.shape[1]
         drawn: dict[int, Indices] = {}
         for member, stream in zip(order, self.state.shuffle_streams, strict=True):
             if id(stream) not in drawn:  # members of one seed may share it
                 drawn[id(stream)] = shuffled_rows(stream, n_rows, self.n_bytes)
             member[...] = drawn[id(stream)]
-        weights = data.weights
-        if weights is not None:
-            weights = np.take_along_axis(weights, order, axis=1)
-        return order if data.rows is None else np.take_along_axis(data.rows, order, 1), weights
+        weights, loss_weights = (
+            None if each is None else np.take_along_axis(each, order, axis=1)
+            for each in (data.weights, data.loss_weights)
+        )
+        rows = order if data.rows is None else np.take_along_axis(data.rows, order, axis=1)
+        return rows, weights, loss_weights
 
     def plan(self) -> _Plan:
         """The numbers of this epoch's steps that do not depend on what they meet."""
@@ -289,7 +295,7 @@ class _Trainer:
     def run_epoch(self) -> Epoch:
         """Make one pass over the rows."""
         state, dtype = self.state, self.state.theta.dtype
-        rows, weights = self.order()
+        rows, *weights = self.order()
         targets = self.encode(self.data.labels[rows])
         first_rate, rates, scalars, sums = self.plan()
         squares = np.empty((len(rates), len(rows), 1, 1), dtype)
@@ -309,7 +315,9 @@ class _Trainer:
             if mapped:
                 self.pages.note_read(x.nbytes)
             self.losses[:, batch] = self.networks[m].loss_and_gradient(
-                x, targets[:, batch], None if weights is None else weights[:, batch]
+                x,
+                targets[:, batch],
+                *(None if each is None else each[:, batch] for each in weights),
             )
             np.matmul(row, column, out=square)
             if self.limit is not None:

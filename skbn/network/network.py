@@ -54,7 +54,13 @@ class Network:
             if space.trains_below:
                 self._backward.insert(0, made)
 
-    def loss_and_gradient(self, x: Array, targets: Indices, weights: Array | None = None) -> Array:
+    def loss_and_gradient(
+        self,
+        x: Array,
+        targets: Indices,
+        weights: Array | None = None,
+        loss_weights: Array | None = None,
+    ) -> Array:
         """Write the gradient of the mean weighted loss and give the rows' losses.
 
         Parameters
@@ -63,7 +69,9 @@ class Network:
         targets : ndarray of shape (K, m)
             From the loss's ``encoder``.
         weights : ndarray of shape (K, m) or None
-            None stands for ones.
+            In the loss and in batch norm's moments. None stands for ones.
+        loss_weights : ndarray of shape (K, m), optional
+            In the loss instead of ``weights``.
 
         Returns
         -------
@@ -75,7 +83,7 @@ class Network:
             row_weights = (weights / weights.sum(axis=1, keepdims=True))[:, None, :]
         for layer in self._forward:
             x = layer.forward(x, row_weights)
-        losses = self._loss(targets, weights)
+        losses = self._loss(targets, weights if loss_weights is None else loss_weights)
         d = self._loss.logits
         for layer in self._backward:
             d = layer.backward(d)

@@ -91,7 +91,8 @@ def lockstep_key(task: Task) -> tuple[Any, ...]:
         state.n_epochs,
         state.theta.dtype,
     )
-    return (*shared, run.weights is None, issparse(dataset.x), run.validation is None)
+    absent = [each is None for each in (run.weights, run.loss_weights, run.validation)]
+    return (*shared, *absent, issparse(dataset.x))
 
 
 def step_sequence(
@@ -290,11 +291,12 @@ class _Population:
         if not stay:
             return
         self.state = self.state.members(stay)
-        rows, weights = self.data.rows, self.data.weights
+        rows = self.data.rows
         self.data = replace(
             self.data,
             rows=None if rows is None else rows[stay],
-            weights=None if weights is None else weights[stay],
+            weights=_members(self.data.weights, stay),
+            loss_weights=_members(self.data.loss_weights, stay),
         )
         self.enter()
 
@@ -312,10 +314,11 @@ def stacked_data(tasks: Sequence[Task]) -> Data:
     for _, dataset, _ in tasks:
         sources.setdefault((id(dataset.x), id(dataset.labels)), dataset)
     weights = _side_by_side([run.weights for run, *_ in tasks])
+    loss_weights = _side_by_side([run.loss_weights for run, *_ in tasks])
     if len(sources) == 1:
         x, labels, first = tasks[0].dataset.x, tasks[0].dataset.labels, dict.fromkeys(sources, 0)
         if all(run.rows is None for run, *_ in tasks):
-            return Data(x, labels, None, weights)
+            return Data(x, labels, None, weights, loss_weights)
     else:
         parts = list(sources.values())
         stack = vstack if issparse(parts[0].x) else np.concatenate
@@ -327,7 +330,12 @@ def stacked_data(tasks: Sequence[Task]) -> Data:
         + (np.arange(len(dataset.labels)) if run.rows is None else run.rows)
         for run, dataset, _ in tasks
     ]
-    return Data(x.tocsr() if issparse(x) else x, labels, np.stack(rows), weights)
+    x = x.tocsr() if issparse(x) else x
+    return Data(x, labels, np.stack(rows), weights, loss_weights)
+
+
+def _members(weights: Array | None, which: Sequence[int]) -> Array | None:
+    return None if weights is None else weights[which]
 
 
 def _side_by_side(weights: Sequence[Array | None]) -> Array | None:

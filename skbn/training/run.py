@@ -106,6 +106,8 @@ class Run:
         Rows to train on; None is all.
     weights : ndarray of shape (n,) or None
         Their weights, of mean one; None is equal ones.
+    loss_weights : ndarray of shape (n,) or None
+        Others for the loss, of mean one, where classes are weighted.
     validation : Holdout or None
         Rows on which the network is judged after each epoch.
     best : BestState or None
@@ -123,6 +125,7 @@ class Run:
     hyper: dict[str, Array]
     rows: Indices | None = None
     weights: Array | None = None
+    loss_weights: Array | None = None
     validation: Holdout | None = None
     best: BestState | None = None
     calibration: Holdout | None = None

@@ -61,27 +61,32 @@ def test_weights_may_be_minute(iris, quick, dtype):
     assert model.score(X[y > 0], y[y > 0]) > 0.7
 
 
+# Weights of classes: what errors cost, beside how many rows there are.
+
+
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_class_weights_are_sample_weights(iris, quick, assert_same_model, early_stopping):
+def test_class_weights_are_sample_weights_without_batch_norm(
+    iris, quick, assert_same_model, early_stopping
+):
     X, y = iris
-    given_weights = {0: 0.5, 2: 4}
-    model = quick(class_weight=given_weights, early_stopping=early_stopping).fit(X, y)
-    by_row = np.array([0.5, 1, 4])[y]
-    assert_same_model(model, quick(early_stopping=early_stopping).fit(X, y, by_row))
+    how = {"batch_norm": False, "early_stopping": early_stopping}
+    model = quick(class_weight={0: 0.5, 2: 4}, **how).fit(X, y)
+    assert_same_model(model, quick(**how).fit(X, y, np.array([0.5, 1, 4])[y]))
 
 
 def test_class_weights_multiply_sample_weights(iris, quick, assert_same_model):
     X, y = iris
     names = np.array(["a", "b", "c"])[y]
     weights = np.random.default_rng(0).uniform(1, 2, len(y))
-    model = quick(class_weight={"b": 3.0}).fit(X, names, weights)
-    assert_same_model(model, quick().fit(X, names, np.where(y == 1, 3 * weights, weights)))
+    model = quick(class_weight={"b": 4.0}, batch_norm=False).fit(X, names, weights)
+    products = np.where(y == 1, 4 * weights, weights)
+    assert_same_model(model, quick(batch_norm=False).fit(X, names, products))
 
 
 def test_balanced_weights_are_those_of_scikit_learn(iris, steady, learned):
     X, y = iris[0][y_rows(iris[1])], iris[1][y_rows(iris[1])]
-    balanced = steady(class_weight="balanced").fit(X, y)
-    by_row = steady().fit(X, y, compute_sample_weight("balanced", y))
+    balanced = steady(class_weight="balanced", batch_norm=False).fit(X, y)
+    by_row = steady(batch_norm=False).fit(X, y, compute_sample_weight("balanced", y))
     for one, other in zip(learned(balanced), learned(by_row), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
@@ -95,9 +100,59 @@ def test_balanced_counts_sample_weights(iris, steady, learned):
     # A class given half the weight of the others gets it back.
     X, y = iris
     weights = np.where(y == 1, 0.5, 1.0)
-    balanced = steady(class_weight="balanced").fit(X, y, weights)
-    for one, other in zip(learned(balanced), learned(steady().fit(X, y)), strict=True):
+    balanced = steady(class_weight="balanced", batch_norm=False).fit(X, y, weights)
+    unweighted = steady(batch_norm=False).fit(X, y)
+    for one, other in zip(learned(balanced), learned(unweighted), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_take_sample_weights_and_not_those_of_classes(iris, steady, weighted):
+    X, y = iris
+    weights = np.random.default_rng(0).uniform(1, 2, len(y)) if weighted else None
+    model = steady(class_weight={0: 9.0}, max_iter=1, learning_rate_init=1e-300)
+    model.fit(X, y, sample_weight=weights)
+    z = X @ model.coefs_[0]
+    mean = np.average(z, axis=0, weights=weights)
+    np.testing.assert_allclose(model.bn_mean_[0], mean, atol=1e-12)
+    var = np.average((z - mean) ** 2, axis=0, weights=weights)
+    np.testing.assert_allclose(model.bn_var_[0], var, rtol=1e-12)
+
+
+def test_a_row_of_weight_two_is_two_rows_with_class_weights_too(iris, steady, learned):
+    X, y = iris
+    times = np.random.default_rng(0).integers(0, 4, len(y))
+    twice = np.repeat(X, times, axis=0), np.repeat(y, times)
+    for class_weight in ({0: 3.0}, "balanced"):
+        weighted = steady(class_weight=class_weight).fit(X, y, sample_weight=times)
+        repeated = steady(class_weight=class_weight).fit(*twice)
+        for one, other in zip(learned(weighted), learned(repeated), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_rows_of_classes_of_weight_zero_are_left_out(iris, quick, assert_same_model):
+    X, y = iris
+    weighted = quick(class_weight={1: 0.0}).fit(X, y)
+    assert_same_model(weighted, quick().fit(X, y, sample_weight=y != 1))
+
+
+def test_weights_alike_for_all_classes_are_none(iris, quick, assert_same_model):
+    X, y = iris
+    weights = np.random.default_rng(0).uniform(1, 2, len(y))
+    alike = quick(class_weight=dict.fromkeys(range(3), 3.0), batch_size="auto")
+    assert_same_model(alike.fit(X, y, weights), quick(batch_size="auto").fit(X, y, weights))
+
+
+@pytest.mark.parametrize("n_rare", [20, 200, 2000])
+def test_automatic_batches_are_of_the_effective_number_of_rows(quick, assert_same_model, n_rare):
+    """(sum of weights)^2 / (sum of their squares): Kish 1965."""
+    y = np.arange(4000) < n_rare
+    X = np.random.default_rng(0).normal(size=(len(y), 2))
+    weights = compute_sample_weight("balanced", y)
+    n_effective = round(weights.sum() ** 2 / (weights**2).sum())
+    how = {"class_weight": "balanced", "max_iter": 1}
+    by_hand = quick(batch_size=min(128, max(32, n_effective // 20)), **how).fit(X, y)
+    assert_same_model(quick(batch_size="auto", **how).fit(X, y), by_hand)
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ class HeldStreams(list):
             stream.bit_generator.state = start
 
 
-def held_loss(architecture, theta, hyper, n_rows, labels, weights):
+def held_loss(architecture, theta, hyper, n_rows, labels, weights, loss_weights=None):
     """Build a network and give x -> loss (K,) with the noise held, and its gradient."""
     gradient, streams = np.zeros_like(theta), HeldStreams(len(theta))
     network = Network(architecture, theta, gradient, n_rows, hyper, streams)
@@ -140,7 +140,7 @@ def held_loss(architecture, theta, hyper, n_rows, labels, weights):
 
     def loss(x):
         streams.rewind()
-        return network.loss_and_gradient(x, targets, weights).mean(axis=1)
+        return network.loss_and_gradient(x, targets, weights, loss_weights).mean(axis=1)
 
     return loss, gradient
 

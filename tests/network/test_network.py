@@ -102,12 +102,14 @@ def test_gradient_along_directions(activation, pattern, batch_norm, n_members):
 
 
 @pytest.mark.parametrize("pattern", ["none", "random"])
+@pytest.mark.parametrize("of_loss", ["none", "some large"])
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (4,), (4, 3)])
-def test_gradient_coordinate_by_coordinate(pattern, hidden_layer_sizes):
+def test_gradient_coordinate_by_coordinate(pattern, of_loss, hidden_layer_sizes):
     architecture = Architecture(3, hidden_layer_sizes, 3, "tanh")
     theta, (x, labels) = make_theta(architecture), make_batch(architecture, 1)
     weights, step = make_weights(pattern, 1, M), 1e-5
-    loss, gradient = held_loss(architecture, theta, hyper_with_noise(1), M, labels, weights)
+    both = weights, make_weights(of_loss, 1, M, seed=1)
+    loss, gradient = held_loss(architecture, theta, hyper_with_noise(1), M, labels, *both)
     loss(x)
     exact = gradient[0].copy()
     for i in range(architecture.layout.n_trained):
@@ -130,8 +132,10 @@ def test_training_never_reads_the_moving_statistics():
 
 @each_pattern
 @with_and_without_batch_norm
+@pytest.mark.parametrize("of_loss", ["none", "random"])
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (5,), (5, 3)])
-def test_loss_and_moments_follow_the_equations(pattern, batch_norm, hidden_layer_sizes):
+def test_loss_and_moments_follow_the_equations(pattern, of_loss, batch_norm, hidden_layer_sizes):
+    """Moments take the weights, and the loss those that are given for it."""
     architecture = Architecture(4, hidden_layer_sizes, 3, "elu", batch_norm)
     theta, (x, labels) = make_theta(architecture, 2), make_batch(architecture, 2)
     weights = make_weights(pattern, 2, M)
@@ -139,12 +143,15 @@ def test_loss_and_moments_follow_the_equations(pattern, batch_norm, hidden_layer
         {"bn_epsilon": 0.1, "label_smoothing": 0.1},
         {"bn_epsilon": 0.01, "label_smoothing": 0.0},
     ]
-    loss, gradient = held_loss(architecture, theta, make_hyper(*changes), M, labels, weights)
+    both = weights, make_weights(of_loss, 2, M, seed=1)
+    loss, gradient = held_loss(architecture, theta, make_hyper(*changes), M, labels, *both)
     losses = loss(x)
     for k, change in enumerate(changes):
-        value, w = member_values(architecture, theta, k), None if weights is None else weights[k]
+        value = member_values(architecture, theta, k)
+        w, of_loss_w = (None if each is None else each[k] for each in both)
         logits, moments = slow_forward(architecture, value, x[k], w, change["bn_epsilon"])
-        expected = slow_loss(logits, labels[k], w, change["label_smoothing"])
+        in_loss = w if of_loss_w is None else of_loss_w
+        expected = slow_loss(logits, labels[k], in_loss, change["label_smoothing"])
         assert losses[k] == pytest.approx(expected, rel=1e-12)
         written = member_values(architecture, gradient, k)
         for key, moment in moments.items():
