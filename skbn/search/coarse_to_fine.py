@@ -151,8 +151,8 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
     best_index_ : int
         Its index in ``cv_results_``.
     bounds_history_ : list of dict
-        For each round, by parameter, where its local draws lie, but for some 5 % of
-        them: (low, high). Made for ``pandas.DataFrame(search.bounds_history_)``.
+        For each round, by parameter, between which values its local draws lie:
+        (low, high), both included. Made for ``pandas.DataFrame(search.bounds_history_)``.
         Choices without an order are left out.
     at_bounds_ : dict of str to object
         The best values that lie at an end of their scale, towards which scores rise.

@@ -91,7 +91,7 @@ class Study:
     trials : list of Trial
         In the order in which they were drawn.
     bounds : list of ndarray of shape (n_coordinates, 2)
-        Of each round that was drawn, where its local draws lie.
+        Of each round that was drawn, between which its local draws lie.
     initial_points : ndarray of shape (n_points, n_coordinates) or None
         The first candidates (a warm start): the best points of an earlier search, the best
         first.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import NamedTuple
 
@@ -73,7 +73,7 @@ def draw_round(
     trials : list of Trial
         Fewer than asked for, if the space has few other points.
     bounds : ndarray of shape (n_coordinates, 2)
-        Where the local draws lie.
+        Between which all local draws lie.
     """
     number = len(study.bounds)
     from_points = number == 0 and study.initial_points is not None
@@ -89,7 +89,8 @@ def draw_round(
         # All points near the best may have been tried.
         drawn += _new(space, _everywhere(space, study), seen, n_candidates - len(drawn))
     trials = [Trial(number, draw, unit) for draw, unit in drawn]
-    return trials, _bounds(space, focus.centers, focus.width)
+    local = [trial.unit for trial in trials if trial.draw == "local"]
+    return trials, _bounds(space, focus, local)
 
 
 def _around_initial_points(space: Space, study: Study) -> Focus:
@@ -172,8 +173,13 @@ def _promising(surrogate: Surrogate, study: Study, draws: Draws) -> Draws:
         yield "local", pool[chosen]
 
 
-def _bounds(space: Space, centers: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-    """Bounds of all but some 5 % of the draws around the centers, on each coordinate."""
-    if not len(centers):
+def _bounds(space: Space, focus: Focus, local: Sequence[Units]) -> NDArray[np.float64]:
+    """Bounds of two standard deviations around the centers, and of all that was drawn locally.
+
+    The surrogate chooses draws beyond two standard deviations where it expects the best there.
+    """
+    if not len(focus.centers):
         return np.tile([0.0, 1.0], (len(space.coordinates), 1))
-    return np.clip([centers.min(axis=0) - 2 * width, centers.max(axis=0) + 2 * width], 0, 1).T
+    margin = 2 * focus.width
+    points = np.array([*(focus.centers - margin), *(focus.centers + margin), *local])
+    return np.clip([points.min(axis=0), points.max(axis=0)], 0, 1).T

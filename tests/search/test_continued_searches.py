@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import StratifiedKFold
 
+from skbn.display.record import SearchRecord
 from skbn.search import CoarseToFineSearchCV
 
 
@@ -111,6 +112,35 @@ def test_retune_starts_from_the_best_and_says_how_far_they_moved():
     assert (first["draw"] == "global").sum() >= 3
     assert search.extend(np.full((12, 1), -1.0), Y).cv_results_["round"].max() == 3
     assert not hasattr(search.fit(np.full((12, 1), -3.0), Y), "optimum_shift_")
+
+
+MIXED = {"a": loguniform(1e-5, 1), "b": [0.5, 1, 2, 4, 8], "kind": ["low", "high"]}
+
+
+def local_draws_outside(search):
+    """Local draws beyond the bounds of their round, by value and in the picture."""
+    results, record = search.cv_results_, SearchRecord.from_search(search)
+    outside = []
+    for i in np.flatnonzero(results["draw"] == "local"):
+        number, params = results["round"][i], results["params"][i]
+        low, high = record.bounds[number].T
+        in_picture = not ((record.units[i] < low) | (record.units[i] > high)).any()
+        bounds = search.bounds_history_[number].items()
+        in_bounds = all(low <= params.get(name, low) <= high for name, (low, high) in bounds)
+        outside += [] if in_picture and in_bounds else [i]
+    return outside
+
+
+@pytest.mark.filterwarnings("ignore:the best")
+@pytest.mark.parametrize("space", [MIXED, [MIXED, {"a": loguniform(1e-4, 1), "kind": ["low"]}]])
+def test_the_bounds_of_a_round_hold_its_local_draws(space):
+    for seed in range(3):
+        options = {"n_candidates": 18, "n_rounds": 2, "cv": 2, "random_state": seed}
+        search = CoarseToFineSearchCV(Drifted(), space, **options)
+        for method, best in ("fit", -4), ("retune", 0), ("extend", 0):
+            getattr(search, method)(np.full((12, 1), best), Y)
+            assert (search.cv_results_["draw"] == "local").sum() >= 8
+            assert local_draws_outside(search) == []
 
 
 def test_a_time_budget_ends_the_search_early():
