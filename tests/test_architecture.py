@@ -23,7 +23,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "tables": ["columns", "pipeline"],
     "search": [
         *("fingerprints", "progress", "distributions", "adapters", "space"),
-        *("study", "surrogate", "zoom", "journal", "splits", "halving", "results", "jobs"),
+        *("study", "surrogate", "zoom", "journal", "folds", "splits", "halving", "results", "jobs"),
         *("judging", "networks", "partial_fits", "cache", "schedule", "evaluation", "rounds"),
         "coarse_to_fine",
     ],

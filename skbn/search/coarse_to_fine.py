@@ -27,6 +27,7 @@ from skbn._compat import (
 from skbn._version import Versioned
 from skbn.estimators.population import MEMORY_BUDGET
 from skbn.search import fingerprints, results
+from skbn.search.folds import Fold, can_be_made_again, folds_of
 from skbn.search.halving import plan_rungs
 from skbn.search.journal import Journal, NoJournal
 from skbn.search.rounds import (
@@ -118,7 +119,7 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
 
     cv : int, cross-validation generator or iterable, default=None
         As in `RandomizedSearchCV`: 5 folds by default. All candidates meet the same
-        splits, which are made once a call.
+        splits, which are made once by `fit`, and kept for `extend`.
 
     verbose : int, default=0
         1 shows how far the search is, the best score so far and the time left: on a
@@ -245,6 +246,7 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
     _study: Study
     _journal: Any
     _identity: dict[str, str]
+    _splits: tuple[Any, list[Fold]] | None
 
     def __init__(
         self,
@@ -310,9 +312,10 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         Raises
         ------
         ValueError
-            Before anything is fitted, for a parameter or a distribution that is none
-            and for a journal that is not this search's or cannot be written; later,
-            if all fits of the first round fail.
+            Before anything is fitted, for a parameter or a distribution that is none,
+            for a ``cv`` without splits or with an empty one, and for a journal that is
+            not this search's or cannot be written; later, if all fits of the first round
+            fail.
         """
         self._warn(self._fit(X, y, params, path=self.journal))
         return self
@@ -346,6 +349,7 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
 
         The best candidates so far are scored on the new data first, with others
         drawn widely around them; half of the first round explores the whole space.
+        ``cv`` must be able to divide the new data: an iterator that `fit` used up is not.
 
         Parameters
         ----------
@@ -377,8 +381,9 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         space, rungs = self._checked()
         X, y = indexable(X, y)
         scorers, _ = self._get_scorers()
-        evaluation = evaluation_of(self, X, y, scorers, self._get_routed_params_for_fit(params))
-        splits = evaluation.splits
+        routed = self._get_routed_params_for_fit(params)
+        splits = self._folds(X, y, routed.splitter.split, is_extended=former is not None)
+        evaluation = evaluation_of(self, X, y, splits, scorers, routed)
         points = former.initial_points if former else initial_points
         identity = fingerprints.of_search(self, space, X, y, params, splits, points)
         if former:
@@ -395,8 +400,16 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
                 fitted = self._summary(study, space)
                 if self.refit:
                     fitted |= refitted(evaluation, fitted["best_params_"], task)
-        self._publish({**fitted, "_study": study, "_journal": path, "_identity": identity})
+        kept = {"_study": study, "_journal": path, "_identity": identity}
+        kept["_splits"] = None if can_be_made_again(self.cv) else (self.cv, splits)
+        self._publish(fitted | kept)
         return was_interrupted
+
+    def _folds(self, X, y, split_params, is_extended):
+        """Splits, of which `extend` takes those of the last fit if they cannot be made again."""
+        if is_extended and self._splits is not None and self._splits[0] is self.cv:
+            return self._splits[1]
+        return folds_of(self, X, y, split_params)
 
     def _checked(self):
         """Check parameters; make the space and the epochs on each rung (None is all of them)."""

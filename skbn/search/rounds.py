@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skbn._compat import callback_task, warn_or_raise_about_fit_failures
 from skbn.search import fingerprints
 from skbn.search.evaluation import Evaluation
+from skbn.search.folds import Fold
 from skbn.search.halving import rung_sizes
 from skbn.search.jobs import Job
 from skbn.search.journal import Journal, NoJournal
@@ -39,19 +39,22 @@ class Rounds(NamedTuple):
     journal: Journal | NoJournal
 
 
-def evaluation_of(search: Any, X: Any, y: Any, scorers: Any, routed: Any) -> Evaluation:
+def evaluation_of(
+    search: Any, X: Any, y: Any, folds: list[Fold], scorers: Any, routed: Any
+) -> Evaluation:
     """All that the fits of a search have in common.
 
     Parameters
     ----------
     search : CoarseToFineSearchCV
     X, y : array-like
+    folds : list of (ndarray, ndarray)
+        Rows to train and to test on.
     scorers : callable
         One for all scores.
     routed : Bunch
         Further arguments of `fit`, by whom they are for.
     """
-    cv = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
     options = {
         "scorer": scorers,
         "fit_params": routed.estimator.fit,
@@ -66,7 +69,7 @@ def evaluation_of(search: Any, X: Any, y: Any, scorers: Any, routed: Any) -> Eva
         clone(search.estimator),
         X,
         y,
-        list(cv.split(X, y, **routed.splitter.split)),
+        folds,
         options,
         search.n_jobs,
         search.resource is not None,
