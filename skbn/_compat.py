@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import format_exc
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -68,6 +69,7 @@ __all__ = [
     "looks_at_predictions_only",
     "n_samples",
     "names_of_scores",
+    "noting_errors",
     "safe_indexing",
     "safe_split",
     "score",
@@ -99,6 +101,40 @@ def scorers_by_name(scorer: Any) -> Any:
 def names_of_scores(scorer: Any) -> list[str] | None:
     """Names of several scores, or None where a scorer gives one number."""
     return list(scorer._scorers) if isinstance(scorer, _MultimetricScorer) else None
+
+
+class _NotingScorer:
+    """A scorer of one score, or a callable, that keeps the text of its error."""
+
+    def __init__(self, scorer: Any) -> None:
+        self._scorer = scorer
+        self.error: str | None = None
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        try:
+            return self._scorer(*args, **params)
+        except Exception:
+            self.error = format_exc()
+            raise
+
+
+class _NotingScorers(_MultimetricScorer):
+    """A scorer of several scores that keeps the texts of their errors by name."""
+
+    error: dict[str, str] | None = None
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        scores = super().__call__(*args, **params)
+        # scikit-learn puts the text of an error into the place of the score.
+        self.error = {n: text for n, text in scores.items() if isinstance(text, str)} or None
+        return scores
+
+
+def noting_errors(scorer: Any) -> Any:
+    """A scorer that scores as another, and keeps in ``error`` why it failed at its last call."""
+    if isinstance(scorer, _MultimetricScorer):
+        return _NotingScorers(scorers=scorer._scorers, raise_exc=scorer._raise_exc)
+    return _NotingScorer(scorer)
 
 
 def looks_at_predictions_only(scorer: Any) -> bool:

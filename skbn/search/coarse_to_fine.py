@@ -315,7 +315,7 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
             Before anything is fitted, for a parameter or a distribution that is none,
             for a ``cv`` without splits or with an empty one, and for a journal that is
             not this search's or cannot be written; later, if all fits of the first round
-            fail.
+            fail, or none of its candidates has a finite score: with the scorer's own error.
         """
         self._warn(self._fit(X, y, params, path=self.journal))
         return self

@@ -15,7 +15,7 @@ from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
-from skbn._compat import fit_and_score
+from skbn._compat import fit_and_score, noting_errors
 from skbn.estimators.population import is_network
 from skbn.search.cache import SplitCache, SplitKey, StateCache
 from skbn.search.jobs import Assignment, Done, Job
@@ -232,5 +232,7 @@ def train_assignments(
 def _fit(parent: int, job: Job, X: Any, y: Any, arguments: dict[str, Any]) -> Done:
     # X and y are arguments of their own, which dask sends to each worker once only.
     with uninterrupted_worker(parent):
-        result = fit_and_score(X=X, y=y, **arguments)
+        scorer = noting_errors(arguments["scorer"])
+        result = fit_and_score(X=X, y=y, **(arguments | {"scorer": scorer}))
+        result["score_error"] = scorer.error
     return Done(job.candidate, job.rung, job.split, result)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sklearn.pipeline import Pipeline
 
-from skbn._compat import n_samples, names_of_scores, score
+from skbn._compat import n_samples, names_of_scores, noting_errors, score
 from skbn.search.jobs import Done, Job
 from skbn.search.splits import Rules, Split
 
@@ -45,7 +45,7 @@ def failed(
     names = names_of_scores(rules.scorer)
     scores = rules.error_score if names is None else dict.fromkeys(names, rules.error_score)
     result = {"fit_time": 0.0, "score_time": 0.0, "n_epochs": 0, "curves": {}, **(measured or {})}
-    result |= {"fit_error": error, "test_scores": scores, "ended": False}
+    result |= {"fit_error": error, "score_error": None, "test_scores": scores, "ended": False}
     return _done(job, split, rules, result)
 
 
@@ -73,7 +73,7 @@ def judged(
         What the fit can go on from.
     known : Score, optional
     """
-    started = perf_counter()
+    started, scorer = perf_counter(), noting_errors(rules.scorer)
     if known is not None:
         scores, seconds = known
     else:
@@ -83,10 +83,8 @@ def judged(
             if transformers is not None:
                 last = transformers.steps[-1][0]
                 X, estimator = raw, Pipeline([*transformers.steps[:-1], (last, estimator)])
-        scores = score(
-            estimator, X, split.y_test, rules.scorer, split.score_params, rules.error_score
-        )
-    result = measured | {"fit_error": None, "test_scores": scores}
+        scores = score(estimator, X, split.y_test, scorer, split.score_params, rules.error_score)
+    result = measured | {"fit_error": None, "score_error": scorer.error, "test_scores": scores}
     result["score_time"] = seconds + perf_counter() - started
     result["ended"] = measured["ended"] or job.is_last
     return _done(job, split, rules, result, state)

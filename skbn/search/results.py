@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +32,47 @@ def best_so_far(study: Study, scoring: Any) -> str:
     if name.startswith("neg_"):
         name, score = name.removeprefix("neg_"), -score
     return f"best {name.replace('_', ' ')} {score:.4f}"
+
+
+def why_no_score(study: Study, scoring: Any, is_over: bool) -> str:
+    """Why no candidate has a finite score on the first rung; empty if one has.
+
+    Parameters
+    ----------
+    study : Study
+    scoring : object
+        Of the search.
+    is_over : bool
+        Whether nothing goes on from these scores: one on some splits is a result then.
+    """
+    problems: Counter[tuple[str, str]] = Counter()
+    for trial in study.trials:
+        own = [_problem(result, study.leader) for result in trial.on(0).values()]
+        # Where error_score is a number, the mean of scores may be finite though all failed.
+        if None in own and (is_over or np.isfinite(trial.score(study.leader, 0))):
+            return ""
+        problems.update(problem for problem in own if problem)
+    if not problems:
+        return ""
+    details = [f"{'-' * 80}\n{n} {what}\n{text}" for (what, text), n in problems.items()]
+    return (
+        "No candidate of the first round has a finite score, so that the search has nothing to go "
+        f"on with. Does scoring={scoring!r} suit the estimator, the labels and each split of cv?"
+        "\n\n" + "\n".join(details)
+    )
+
+
+def _problem(result: Mapping[str, Any], leader: str | None) -> tuple[str, str] | None:
+    """What a fit lacks to have a score that leads the search, and the text of an error."""
+    scores, error = result["test_scores"], result["score_error"]
+    if isinstance(error, dict):
+        error = error.get(leader or next(iter(scores)))
+    if result["fit_error"]:
+        return "fits failed with the following error:", result["fit_error"]
+    if error:
+        return "scores failed with the following error:", error
+    score = leading(scores, leader)
+    return None if np.isfinite(score) else (f"scores are {score}, though nothing failed.", "")
 
 
 def own_columns(

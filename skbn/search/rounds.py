@@ -19,7 +19,7 @@ from skbn.search.halving import rung_sizes
 from skbn.search.jobs import Job
 from skbn.search.journal import Journal, NoJournal
 from skbn.search.progress import progress
-from skbn.search.results import best_so_far
+from skbn.search.results import best_so_far, why_no_score
 from skbn.search.space import Space
 from skbn.search.study import Study
 from skbn.search.zoom import draw_round, round_sizes
@@ -177,7 +177,7 @@ def _explore(
         for rung in range(len(rounds.rungs)):
             _evaluate(study, _jobs(study, rounds, number, rung), rounds, is_over, show, task)
             if number == rung == 0:
-                _check_failures(study, rounds.evaluation.options["error_score"])
+                _check_failures(study, rounds)
             if is_over():
                 break
 
@@ -230,10 +230,13 @@ def _evaluate(
             show()
 
 
-def _check_failures(study: Study, error_score: Any) -> None:
-    """Stop after the first round if nothing in it could be fitted."""
+def _check_failures(study: Study, rounds: Rounds) -> None:
+    """Stop after the first round if nothing in it could be fitted, or nothing has a score."""
+    search, is_over = rounds.evaluation.search, len(rounds.sizes) == len(rounds.rungs) == 1
     if study.results and all(result["fit_error"] for result in study.results):
-        warn_or_raise_about_fit_failures(study.results, error_score)
+        warn_or_raise_about_fit_failures(study.results, search.error_score)
+    if problem := why_no_score(study, search.scoring, is_over):
+        raise ValueError(problem)
 
 
 def refitted(evaluation: Evaluation, params: dict[str, Any], task: Any) -> dict[str, Any]:

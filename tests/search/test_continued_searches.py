@@ -21,19 +21,6 @@ def searched():
     return make().fit(X, Y)
 
 
-def test_without_any_score_it_still_ends_and_can_be_retuned():
-    def no_score(estimator, X, y):
-        return np.nan
-
-    with pytest.warns(UserWarning, match="non-finite"):
-        search = make(scoring=no_score).fit(X, Y)
-    assert set(search.cv_results_["draw"]) == {"global"}
-    with pytest.warns(UserWarning, match="non-finite"):
-        search.retune(X + 1, Y)
-    assert len(search.cv_results_["params"]) == 24
-    assert not hasattr(search, "optimum_shift_")
-
-
 def test_clone_pickle_repr_and_html(searched):
     copy = clone(searched)
     assert copy.get_params()["n_candidates"] == 24
