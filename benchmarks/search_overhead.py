@@ -46,7 +46,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             ours = CoarseToFineSearchCV(
                 model,
-                default_space("bnsoftmaxclassifier__"),
+                default_space(model),
                 journal=Path(folder) / "journal.sqlite",
                 random_state=seed,
                 **options,

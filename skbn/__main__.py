@@ -59,12 +59,7 @@ examples:
   python -m skbn --plot pictures
   python -m skbn table.csv --target species --save model.joblib"""
 
-SPACE = {
-    name: distribution
-    for name, distribution in default_space("classifier__").items()
-    # The default solver and schedule have neither.
-    if not name.endswith(("momentum", "learning_rate_decay"))
-} | {"classifier__dropout": uniform(0, 0.5)}
+SPACE = default_space("classifier__") | {"classifier__dropout": uniform(0, 0.5)}
 
 
 def main(argv: list[str] | None = None) -> int:

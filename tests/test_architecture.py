@@ -22,7 +22,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "tables": ["columns", "pipeline"],
     "search": [
-        *("fingerprints", "progress", "distributions", "adapters", "space"),
+        *("fingerprints", "progress", "distributions", "recommendation", "adapters", "space"),
         *("study", "surrogate", "zoom", "journal", "folds", "splits", "halving", "results", "jobs"),
         *("judging", "networks", "partial_fits", "cache", "schedule", "evaluation", "rounds"),
         "coarse_to_fine",

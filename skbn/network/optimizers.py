@@ -37,6 +37,8 @@ class Optimizer:
         How many of the vectors, the last ones, are of squares of gradients.
     decoupled : bool, default=False
         Weight decay as W <- W - rate alpha W instead of in the gradient.
+    reads : tuple of str, default=()
+        The hyperparameters that decide its steps, beside the learning rate.
     """
 
     n_vectors: int
@@ -44,6 +46,7 @@ class Optimizer:
     scalars: Callable[[Array, Array, Array, Hyper], Sequence[Array]]
     n_squares: int
     decoupled: bool = False
+    reads: tuple[str, ...] = ()
 
 
 class RunningSums:
@@ -152,14 +155,16 @@ def _adam(
     w -= g
 
 
+_OF_ADAM = ("beta_1", "beta_2", "epsilon")
+
 OPTIMIZERS = {
-    "sgd": Optimizer(1, _momentum, _rate_only, n_squares=0),
-    "rmsprop": Optimizer(1, _rmsprop, _rate_only, n_squares=1),
-    "adam": Optimizer(2, _adam, _adam_scalars, n_squares=1),
-    "adamw": Optimizer(2, _adam, _adam_scalars, n_squares=1, decoupled=True),
+    "sgd": Optimizer(1, _momentum, _rate_only, n_squares=0, reads=("momentum",)),
+    "rmsprop": Optimizer(1, _rmsprop, _rate_only, n_squares=1, reads=("beta_2", "epsilon")),
+    "adam": Optimizer(2, _adam, _adam_scalars, n_squares=1, reads=_OF_ADAM),
+    "adamw": Optimizer(2, _adam, _adam_scalars, n_squares=1, reads=_OF_ADAM, decoupled=True),
 }
 
-NESTEROV = Optimizer(1, _nesterov, _rate_only, n_squares=0)
+NESTEROV = Optimizer(1, _nesterov, _rate_only, n_squares=0, reads=("momentum",))
 """``solver="sgd"`` with ``nesterovs_momentum=True``."""
 
 BLOCK_SIZE = 2**16

@@ -30,10 +30,13 @@ class Schedule:
         (progress, epoch, decay) -> multiplier.
     warmup_fraction : float, default=0.0
         Fraction of the epochs that the warm-up takes if the user names none.
+    reads : tuple of str, default=()
+        ``("learning_rate_decay",)`` where the decay has a say.
     """
 
     multiplier: Callable[[Array, Array, Array], Array]
     warmup_fraction: float = 0.0
+    reads: tuple[str, ...] = ()
 
 
 def _constant(progress: Array, epoch: Array, decay: Array) -> Array:
@@ -65,8 +68,8 @@ def _one_cycle(progress: Array, epoch: Array, decay: Array) -> Array:
 
 SCHEDULES = {
     "constant": Schedule(_constant),
-    "inverse_time": Schedule(_inverse_time),
-    "exponential": Schedule(_exponential),
+    "inverse_time": Schedule(_inverse_time, reads=("learning_rate_decay",)),
+    "exponential": Schedule(_exponential, reads=("learning_rate_decay",)),
     "cosine": Schedule(_cosine),
     "one_cycle": Schedule(_one_cycle, warmup_fraction=0.3),
 }

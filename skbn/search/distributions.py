@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import loguniform
 from sklearn.utils import check_random_state
 
 from skbn._version import refuse_files_of_0_1
@@ -367,51 +366,6 @@ class Listed(Distribution):
             if own is value or (type(own) is type(value) and repr(own) == repr(value)):
                 return np.array([(i + 0.5) / n] if n > 1 else [])
         raise ValueError(f"{value!r} is not one of {self}")
-
-
-def default_space(prefix: str = "") -> dict[str, Any]:
-    """Distributions recommended for `BNSoftmaxClassifier`, the most important first.
-
-    The order is that of Andrew Ng's course: the learning rate, then momentum, batch
-    size and units, then layers and the decay of the learning rate; the constants of
-    Adam stay as they are. Batch sizes and units are powers of two, so that many
-    candidates have the same shapes, and train together.
-
-    Parameters
-    ----------
-    prefix : str, default=""
-        Beginning of the names in a Pipeline: ``"bnsoftmaxclassifier__"``.
-
-    Returns
-    -------
-    param_distributions : dict of str to distribution
-
-    Notes
-    -----
-    ``momentum`` has a say with ``solver="sgd"`` only, and ``learning_rate_decay``
-    with the schedules "inverse_time" and "exponential". With the others they are drawn
-    too, but change nothing; leave them out by
-    ``{name: value for name, value in default_space().items() if name != "momentum"}``.
-
-    References
-    ----------
-    A. Ng. Improving deep neural networks: hyperparameter tuning, regularization and
-    optimization, week 3. Coursera.
-
-    Examples
-    --------
-    >>> from skbn.search import default_space
-    >>> list(default_space("bnsoftmaxclassifier__"))[0]
-    'bnsoftmaxclassifier__learning_rate_init'
-    """
-    space = {
-        "learning_rate_init": loguniform(1e-4, 1),
-        "momentum": one_minus_loguniform(0.9, 0.999),
-        "batch_size": [16, 32, 64, 128, 256],
-        "hidden_layer_sizes": hidden_layers((1, 4), [32, 64, 128, 256]),
-        "learning_rate_decay": loguniform(1e-2, 1),
-    }
-    return {prefix + name: distribution for name, distribution in space.items()}
 
 
 def _check_bounds(distribution: Any, kind: type) -> None:

@@ -223,3 +223,26 @@ def test_all_members_move_by_their_own_rate(name):
     np.testing.assert_array_equal(w[0], 1)
     np.testing.assert_allclose(1 - w[2], 2 * (1 - w[1]))
     assert (w[1] < 1).all()
+
+
+class Watched(dict):
+    """Hyperparameters that note which of them are read."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.read = set()
+
+    def __getitem__(self, name):
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
+@each_optimizer
+def test_an_optimizer_names_what_it_reads(name):
+    optimizer, hyper = ALL_OPTIMIZERS[name], Watched(make_hyper({}))
+    one = np.ones((1, 1))
+    scalars = optimizer.scalars(one, one, one, hyper)
+    # The sums of Adam's betas are made for it.
+    hyper.read |= {"beta_1", "beta_2"} if len(scalars) > 1 else set()
+    optimizer.step(one, one, [np.ones((1, 1)) for _ in range(optimizer.n_vectors)], scalars, hyper)
+    assert hyper.read == set(optimizer.reads)

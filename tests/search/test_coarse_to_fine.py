@@ -98,9 +98,7 @@ def test_a_pipeline_of_a_frame_and_the_default_space(quick):
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["u", "v", "w"])
     labels = np.where(frame["v"] > 0, "yes", "no")
     model = make_pipeline(StandardScaler(), quick())
-    search = CoarseToFineSearchCV(
-        model, default_space("bnsoftmaxclassifier__"), n_candidates=6, cv=2, random_state=0
-    )
+    search = CoarseToFineSearchCV(model, default_space(model), n_candidates=6, cv=2, random_state=0)
     search.fit(frame, labels)
     assert search.feature_names_in_.tolist() == ["u", "v", "w"]
     assert set(search.predict(frame)) <= {"yes", "no"}

@@ -203,22 +203,6 @@ def test_a_number_beyond_the_bounds_is_taken_for_the_bound():
     assert one_minus_loguniform(0.9, 0.99).to_unit(0.5)[0] == 0
 
 
-def test_the_default_space_has_the_courses_parameters_in_its_order(quick):
-    space = default_space()
-    assert list(space) == [
-        "learning_rate_init",
-        "momentum",
-        "batch_size",
-        "hidden_layer_sizes",
-        "learning_rate_decay",
-    ]
-    assert space["momentum"] == one_minus_loguniform(0.9, 0.999)
-    assert space["learning_rate_init"].support() == (1e-4, 1)
-    prefixed = default_space("bnsoftmaxclassifier__")
-    assert [name.removeprefix("bnsoftmaxclassifier__") for name in prefixed] == list(space)
-    assert set(space) <= set(quick().get_params())
-
-
 @pytest.mark.parametrize("search", [RandomizedSearchCV, HalvingRandomSearchCV])
 def test_scikit_learns_searches_take_the_distributions(search, quick, iris):
     budget = {"n_iter": 4} if search is RandomizedSearchCV else {"n_candidates": 4}

@@ -82,7 +82,7 @@ def test_workers_and_a_journal_keep_the_message(tmp_path):
 
 
 def test_what_was_fitted_before_is_kept():
-    search = make().fit(X, Y)
+    search = make(n_candidates=6, n_rounds=2).fit(X, Y)
     search.set_params(scoring=no_score)
     before = dict(vars(search))
     for method in "fit", "retune":
