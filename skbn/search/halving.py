@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skbn.search.space import Space
-from skbn.search.splits import last_step
+from skbn.search.splits import last_prefix, last_step
 
 
 def rung_epochs(first: int, horizon: int, eta: int) -> list[int]:
@@ -75,7 +75,7 @@ def max_epochs_of(estimator: Any, space: Space) -> int | None:
     None is for a last step without ``max_iter``.
     """
     last = last_step(estimator)
-    name = "max_iter" if last is estimator else f"{estimator.steps[-1][0]}__max_iter"
+    name = f"{last_prefix(estimator)}max_iter"
     drawn = [part.get(name) for part in space.parts]
     largest: list[Any] = [getattr(last, "max_iter", None)] if None in drawn else []
     for distribution in filter(None, drawn):

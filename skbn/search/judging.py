@@ -6,11 +6,9 @@ from time import perf_counter
 from traceback import format_exception
 from typing import Any, NamedTuple
 
-from sklearn.pipeline import Pipeline
-
 from skbn._compat import n_samples, names_of_scores, noting_errors, score
 from skbn.search.jobs import Done, Job
-from skbn.search.splits import Rules, Split
+from skbn.search.splits import Rules, Split, with_last_step
 
 
 class Score(NamedTuple):
@@ -81,8 +79,7 @@ def judged(
         if split.pipeline is not None:
             transformers, raw = split.pipeline
             if transformers is not None:
-                last = transformers.steps[-1][0]
-                X, estimator = raw, Pipeline([*transformers.steps[:-1], (last, estimator)])
+                X, estimator = raw, with_last_step(transformers, estimator)
         scores = score(estimator, X, split.y_test, scorer, split.score_params, rules.error_score)
     result = measured | {"fit_error": None, "score_error": scorer.error, "test_scores": scores}
     result["score_time"] = seconds + perf_counter() - started

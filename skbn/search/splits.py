@@ -28,14 +28,52 @@ from skbn.training.interruption import uninterrupted_worker
 PARAMETERS = frozenset(BNSoftmaxClassifier().get_params())
 
 
+def is_pipeline(estimator: Any) -> bool:
+    """Whether an estimator has a list of named steps, as Pipelines of all kinds have.
+
+    One that has `partial_fit` itself is trained as a whole.
+    """
+    steps = getattr(estimator, "steps", None)
+    has_steps = isinstance(steps, list) and bool(steps) and all(map(_is_step, steps))
+    return has_steps and not hasattr(estimator, "partial_fit")
+
+
+def _is_step(step: Any) -> bool:
+    return isinstance(step, (tuple, list)) and len(step) == 2 and isinstance(step[0], str)
+
+
 def last_step(estimator: Any) -> Any:
-    """The last step of a Pipeline, or the estimator itself."""
-    return estimator.steps[-1][1] if type(estimator) is Pipeline else estimator
+    """The last step of a Pipeline, and of a Pipeline that is one; or the estimator itself."""
+    return last_step(estimator.steps[-1][1]) if is_pipeline(estimator) else estimator
+
+
+def last_prefix(estimator: Any) -> str:
+    """Beginning of the names that parameters of the last step have in an estimator."""
+    if not is_pipeline(estimator):
+        return ""
+    name, step = estimator.steps[-1]
+    return f"{name}__{last_prefix(step)}"
+
+
+def with_last_step(estimator: Any, last: Any) -> Any:
+    """A Pipeline of the same steps but for the last; not of copies of them."""
+    if not is_pipeline(estimator):
+        return last
+    made, (name, step) = copy(estimator), estimator.steps[-1]
+    made.steps = [*estimator.steps[:-1], (name, with_last_step(step, last))]
+    return made
+
+
+def is_plain(estimator: Any) -> bool:
+    """Whether an estimator predicts what its last step does of transformed rows."""
+    if not is_pipeline(estimator):
+        return True
+    return type(estimator) is Pipeline and is_plain(estimator.steps[-1][1])
 
 
 def ends_in_network(estimator: Any) -> bool:
-    """Whether an estimator is, or ends in, a classifier that trains beside others."""
-    return is_network(last_step(estimator))
+    """Whether an estimator is a classifier that trains beside others, alone or in a Pipeline."""
+    return is_network(estimator.steps[-1][1] if type(estimator) is Pipeline else estimator)
 
 
 class Candidate(NamedTuple):
@@ -49,9 +87,9 @@ class Candidate(NamedTuple):
     @classmethod
     def of(cls, estimator: Any, params: dict[str, Any]) -> Candidate:
         """Set parameters."""
-        last, start, key = last_step(estimator), "", ""
-        if last is not estimator:
-            start = f"{estimator.steps[-1][0]}__"
+        last, start, key = last_step(estimator), last_prefix(estimator), ""
+        if replaced := {n: v for n, v in params.items() if start.startswith(f"{n}__")}:
+            start = last_prefix(whole(estimator, replaced))
         before = {name: value for name, value in params.items() if not name.startswith(start)}
         if before:
             last = last_step(whole(estimator, before))
@@ -177,8 +215,17 @@ def n_bytes(X: Any) -> int:
 class _Recorder(BaseEstimator):
     """Stands in for the last step of a pipeline, and keeps what it would be fitted to."""
 
+    recorded_: Any
+
     def __init__(self, estimator: Any = None) -> None:
         self.estimator = estimator
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            "resource='epochs' fits the steps before the last once a split, and trains the last "
+            "one after that, which a Pipeline of this kind does not allow: it copies its last step "
+            f"or asks for its {name!r} before. Use resource=None"
+        )
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> _Recorder:
         self.recorded_ = X, y, params
@@ -229,15 +276,16 @@ def prepare(
             params = check_method_params(X, params=options["fit_params"], indices=train)
             X_train, y_train = safe_split(estimator, X, y, train)
             raw, y_test = safe_split(estimator, X, y, test, train)
-            X_test, pipeline = raw, None
-            last, is_enough = candidate.last, looks_at_predictions_only(rules.scorer)
-            if type(estimator) is Pipeline:
-                pipeline = whole(estimator, candidate.before)
-                pipeline.steps[-1] = (pipeline.steps[-1][0], _Recorder(last))
+            X_test, pipeline, last = raw, None, candidate.last
+            is_enough = looks_at_predictions_only(rules.scorer)
+            if is_pipeline(estimator):
+                recorder = _Recorder(last)
+                pipeline = with_last_step(whole(estimator, candidate.before), recorder)
+                is_enough &= is_plain(pipeline)
                 targets = () if y_train is None else (y_train,)
                 pipeline.fit(X_train, *targets, **params)
-                X_train, y_train, params = pipeline.steps[-1][1].recorded_
-                pipeline.steps[-1][1].recorded_ = None  # it may be sent to workers
+                X_train, y_train, params = recorder.recorded_
+                recorder.recorded_ = None  # it may be sent to workers
                 try:
                     X_test = pipeline.transform(raw)
                 except Exception:  # scoring is to fail as it would alone
