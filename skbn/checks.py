@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from collections.abc import Hashable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
+from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_array, validate_data
 
+from skbn.cells import REMEDIES, begins_with_fault, find_fault
 from skbn.network.mapped import Pages
 
 BLOCK_BYTES = 2**18
 """Of rows that are checked at once: they stay in the cache from one look to the next."""
+ADVICE = "A weight must be a finite number of at least 0, one for each row; 0 leaves a row out"
+"""About weights that are none."""
 
 
 def check_rows(
@@ -51,16 +56,19 @@ def check_rows(
         X,
         y,
         name=name,
-        advice="Encode text columns first: make_column_transformer((OneHotEncoder(), "
-        "text_columns), remainder=StandardScaler()) before the classifier",
         accept_sparse="csr",
         order="C",
         ensure_all_finite=False,
         **options,
     )
-    rows = checked[0] if isinstance(checked, tuple) else checked
-    _check_finite(rows, name, type(estimator).__name__)
-    return checked
+    rows, *labels = checked if isinstance(checked, tuple) else (checked,)
+    if (
+        rows.dtype.kind == "b"
+    ):  # a DataFrame of sparse booleans, which scikit-learn leaves as they are
+        dtype = options["dtype"]
+        rows = rows.astype(dtype[0] if isinstance(dtype, list) else dtype)
+    _check_finite(rows, name, estimator)
+    return (rows, *labels) if labels else rows
 
 
 def validate_numbers(
@@ -69,7 +77,7 @@ def validate_numbers(
     y: Any = "no_validation",
     *,
     name: str = "X",
-    advice: str,
+    advice: str = "",
     **options: Any,
 ) -> Any:
     """Call `sklearn.utils.validation.validate_data`, and explain what it cannot take.
@@ -78,13 +86,13 @@ def validate_numbers(
     ----------
     estimator, X, y, name, **options
         As for `check_rows`.
-    advice : str
+    advice : str, optional
         What to do about text.
 
     Raises
     ------
     TypeError
-        If X is a polars LazyFrame.
+        If X is a polars LazyFrame, or cells are of a type that nothing is known about.
     ValueError
         If X is no table of numbers.
     """
@@ -92,17 +100,42 @@ def validate_numbers(
         raise TypeError(
             f"{name} is a LazyFrame, a query that holds no rows yet; pass {name}.collect() instead"
         )
-    # A float64 beyond float32 becomes infinite and is reported as such.
+    remedies = REMEDIES | {"text": advice} if advice else REMEDIES
+    return _converted(validate_data, X, name, remedies, estimator, y=y, **options)
+
+
+def _converted(
+    convert: Any, data: Any, name: str, remedies: Mapping[str, str], *before: Any, **options: Any
+) -> Any:
+    """Let scikit-learn make numbers of data, and explain what it cannot take."""
+    data = _unmasked(data)
     try:
+        if begins_with_fault(data):
+            raise ValueError("dates, durations, records and complex numbers are no numbers")
+        # A float64 beyond float32 becomes infinite and is reported as such.
         with np.errstate(over="ignore"):
-            return validate_data(estimator, X, y, **options)
-    except ValueError as error:
-        if "could not convert string to float" not in str(error):
+            return convert(*before, data, **options)
+    except (ValueError, TypeError, OverflowError) as error:
+        fault = find_fault(data)
+        if fault is None:
             raise
-        raise ValueError(f"{name} holds text ({error}). {advice}") from error
+        # scikit-learn's checks of estimators want its TypeError for a cell that is a dict.
+        is_foreign = isinstance(error, TypeError) and fault.kind not in remedies
+        kind = TypeError if is_foreign else ValueError
+        remedy = remedies.get(fault.kind, "Turn them into numbers first")
+        raise kind(f"{name} holds {fault}. {remedy}") from error
 
 
-def _check_finite(X: Any, name: str, estimator: str) -> None:
+def _unmasked(data: Any) -> Any:
+    """Give masked cells as missing ones, where scikit-learn reads what the mask hides."""
+    if not (isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data)):
+        return data
+    cells = np.ma.getdata(data).astype(object)
+    cells[np.ma.getmaskarray(data)] = None
+    return cells
+
+
+def _check_finite(X: Any, name: str, estimator: Any) -> None:
     values, pages = X.data if issparse(X) else X, Pages(X)
     block_rows = max(1, BLOCK_BYTES // max(1, values[:1].nbytes))
     for start in range(0, len(values), block_rows):
@@ -113,23 +146,39 @@ def _check_finite(X: Any, name: str, estimator: str) -> None:
             total = np.add.reduce(block, axis=None)
         if np.isfinite(total) or np.isfinite(block).all():
             continue
-        if np.isnan(block).any():
+        kind = type(estimator).__name__
+        is_nan = np.isnan(block)
+        if is_nan.any():
             raise ValueError(
-                f"Input {name} contains NaN, and {estimator} does not accept missing values. Put "
-                "an imputer before it: make_pipeline(sklearn.impute.SimpleImputer(), "
-                f"sklearn.preprocessing.StandardScaler(), {estimator}())"
+                f"Input {name} contains NaN, and {kind} does not accept missing values (the first "
+                f"in {_place(X, start, is_nan, estimator)}). Put an imputer before it: "
+                "make_pipeline(sklearn.impute.SimpleImputer(), "
+                f"sklearn.preprocessing.StandardScaler(), {kind}())"
             )
         raise ValueError(
-            f"Input {name} contains infinity or a value too large for {X.dtype}. Remove such rows "
-            "or clip the values first"
+            f"Input {name} contains infinity or a value too large for {X.dtype} (in "
+            f"{_place(X, start, np.isinf(block), estimator)}). Remove such rows or clip the values "
+            "first"
         )
+
+
+def _place(X: Any, start: int, is_at_fault: Any, estimator: Any) -> str:
+    """Name the first cell at fault of a block of rows, or of the values of a sparse matrix."""
+    first = np.argwhere(is_at_fault)[0]
+    first[0] += start
+    if issparse(X):
+        (k,) = first
+        first = np.searchsorted(X.indptr, k, side="right") - 1, X.indices[k]
+    row, column = first
+    names = getattr(estimator, "feature_names_in_", None)
+    return f"column {column if names is None else repr(names[column])}, row {row}"
 
 
 def check_labels(y: Any, name: str = "y") -> Any:
     """Turn labels into an array whose dtype says what they are.
 
-    Nullable integers become int64, nullable booleans bool, strings object, and a
-    category the dtype of its categories.
+    Nullable integers become int64, nullable booleans bool, strings object, sparse
+    numbers dense ones, and a category the dtype of its categories.
 
     Parameters
     ----------
@@ -140,35 +189,64 @@ def check_labels(y: Any, name: str = "y") -> Any:
     Returns
     -------
     y : array-like
-        None is left to scikit-learn, which has an error for it.
+        None, a sparse matrix and a `numpy.matrix` are left to scikit-learn, which has
+        errors for them.
 
     Raises
     ------
     ValueError
         If a label is missing.
     """
-    if y is None or issparse(y):
+    if y is None or issparse(y) or isinstance(y, np.matrix):
         return y
-    array = np.asarray(y)
-    # In an array made of a list of strings a missing one is the string "nan".
-    cells = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else array
-    if cells.dtype.kind in "OfM":
-        n_missing = int(pd.isna(cells).sum())
-        if n_missing:
-            raise ValueError(
-                f"Input {name} contains NaN: {n_missing} of {len(array)} labels are missing. Drop "
-                "those rows: a classifier cannot learn from them"
-            )
+    array = cells = np.asarray(_unmasked(y))
+    if isinstance(y, list | tuple):
+        # In an array made of a list of strings a missing one is the string "nan".
+        cells = np.asarray(y, dtype=object)
+        array = _exact(array, cells)
+    for each in (cells, array):
+        _check_no_gaps(each, name)
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} holds complex numbers")
+    if array.dtype.kind == "V":
+        raise _wrong_type(array, name)
+    dtype = _dtype_of_numbers(y)
+    return array if dtype is None else array.astype(dtype)
+
+
+def _exact(array: Any, cells: Any) -> Any:
+    """Give whole numbers beyond int64, of which NumPy makes floats, as uint64 or as objects."""
+    if array.dtype.kind != "f" or not all(isinstance(cell, Integral) for cell in cells.flat):
+        return array
+    return cells.astype(np.uint64) if min(cells.flat) >= 0 else cells
+
+
+def _check_no_gaps(labels: Any, name: str) -> None:
+    if labels.dtype.kind not in "OfMmT":
+        return
+    cells = np.atleast_1d(labels.astype(object) if labels.dtype.kind == "T" else labels)
+    is_missing = pd.isna(cells)
+    if is_missing.any():
+        raise ValueError(
+            f"Input {name} contains NaN: {is_missing.sum()} of {is_missing.size} labels are "
+            f"missing (the first in row {np.argwhere(is_missing)[0][0]}). Drop those rows: a "
+            "classifier cannot learn from them"
+        )
+    if labels.dtype.kind == "f" and not np.isfinite(cells).all():
+        row = np.argwhere(np.isinf(cells))[0][0]
+        raise ValueError(f"Input {name} contains infinity in row {row}, which is no label")
+
+
+def _dtype_of_numbers(y: Any) -> Any:
+    """Give the dtype of labels that are numbers in a container of pandas; None for others."""
     if isinstance(y, pd.DataFrame) and len(y.columns) == 1:
         dtype = y.dtypes.iloc[0]
     else:
         dtype = getattr(y, "dtype", None)
     if isinstance(dtype, pd.CategoricalDtype):
         dtype = dtype.categories.dtype
-    if not isinstance(dtype, pd.api.extensions.ExtensionDtype):
-        return array
-    plain = getattr(dtype, "numpy_dtype", None)
-    return array.astype(plain if isinstance(plain, np.dtype) else object)
+    dtype = getattr(dtype, "subtype" if isinstance(dtype, pd.SparseDtype) else "numpy_dtype", None)
+    return dtype if isinstance(dtype, np.dtype) and dtype.kind in "biuf" else None
 
 
 def encode_labels(y: Any, classes: Any, name: str = "y") -> Any:
@@ -190,21 +268,106 @@ def encode_labels(y: Any, classes: Any, name: str = "y") -> Any:
     ValueError
         If a label is not among the classes.
     """
-    unknown = np.setdiff1d(y, classes)
-    if unknown.size:
+    encoded = positions_among(classes, y)
+    if (encoded < 0).any():
+        unknown = {str(label): label for label in y[encoded < 0].tolist()}
         raise ValueError(
-            f"{name} contains labels that are not among the classes: {unknown[:10].tolist()}; "
-            f"the classes are {classes[:20].tolist()}"
+            f"{name} contains labels that are not among the classes: "
+            f"{list(unknown.values())[:10]}; the classes are {classes[:20].tolist()}"
         )
-    return np.searchsorted(classes, y)
+    return encoded
 
 
-def find_classes(y: Any) -> Any:
+def positions_among(classes: Any, labels: Any) -> Any:
+    """Position of each label in ``classes``, -1 where it is none of them.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    labels : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    positions : int ndarray of shape (n_samples,)
+    """
+    if classes.dtype.kind == labels.dtype.kind != "O":
+        where = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+        return np.where(classes[where] == labels, where, -1)
+    # NumPy would compare text with numbers as text, and large integers as floats.
+    position = {label: k for k, label in enumerate(classes.tolist())}
+    of_labels = [
+        position.get(label, -1) if isinstance(label, Hashable) else -1 for label in labels.tolist()
+    ]
+    return np.array(of_labels, dtype=np.intp)
+
+
+def find_classes(y: Any, name: str = "y") -> Any:
     """Sorted distinct labels.
 
     Parameters
     ----------
-    y : array-like of shape (n_samples,)
+    y : ndarray of shape (n_samples,)
+    name : str, default="y"
+        What errors call it.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+
+    Raises
+    ------
+    TypeError
+        If labels are bytes in an array of objects.
+    ValueError
+        If labels are of a type that scikit-learn's classifiers do not take, or of several
+        types, or are all the same.
+    """
+    try:
+        classes = np.unique(y)
+    except TypeError as error:
+        raise _wrong_type(y, name) from error
+    if classes.dtype.kind == "O" and not all(isinstance(label, str) for label in classes):
+        raise _wrong_type(classes, name)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name} holds one class only, {classes.tolist()[0]!r}; a classifier needs at least "
+            "two classes"
+        )
+    return classes
+
+
+def _wrong_type(labels: Any, name: str) -> ValueError | TypeError:
+    """Say of which types labels are, and what to make of them."""
+    cells = labels.ravel().tolist()
+    types = sorted({type(cell).__name__ for cell in cells})
+    held = f"labels of the type{'s' if len(types) > 1 else ''} {', '.join(types)}"
+    problem = f"Unknown label type: {name} holds {held}"  # as scikit-learn's errors begin
+    if types == ["bytes"]:  # the type of the error of scikit-learn's later versions
+        return TypeError(f"{problem}; make them text with bytes.decode")
+    if all(isinstance(cell, Real) for cell in cells):
+        plain = _exact(np.asarray(cells), np.array(cells, dtype=object)).dtype
+        if plain.kind in "biuf":
+            return ValueError(
+                f"{problem} in an array of objects; make it one of numbers or booleans, "
+                f"{name}.astype({plain.name!r})"
+            )
+    elif len(types) > 1:
+        return ValueError(
+            f"{name} mixes {held}; make them all of one type, for example {name}.astype(str)"
+        )
+    return ValueError(
+        f"{problem}; a label must be text, a whole number of at most 64 bits, a boolean or a "
+        f"datetime64. Make them text, for example [str(label) for label in {name}]"
+    )
+
+
+def check_classes(classes: Any) -> Any:
+    """Sorted distinct classes, as `partial_fit` is given them.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,)
 
     Returns
     -------
@@ -213,21 +376,11 @@ def find_classes(y: Any) -> Any:
     Raises
     ------
     ValueError
-        If the labels cannot be sorted because they mix types, or are all the same.
+        If these are no labels of classes, or fewer than two.
     """
-    try:
-        classes = np.unique(y)
-    except TypeError as error:
-        types = sorted({type(label).__name__ for label in y})
-        raise ValueError(
-            f"y mixes labels of the types {', '.join(types)}; make them all of one type, "
-            "for example y.astype(str)"
-        ) from error
-    if len(classes) < 2:
-        raise ValueError(
-            f"y holds one class only, {classes.tolist()[0]!r}; a classifier needs at least "
-            "two classes"
-        )
+    classes = find_classes(check_labels(classes, "classes"), "classes")
+    with np.errstate(invalid="ignore"):  # it makes whole numbers of those too large for them
+        unique_labels(classes)  # which refuses numbers with fractions
     return classes
 
 
@@ -255,11 +408,24 @@ def check_weights(sample_weight: Any, n_rows: int, name: str = "sample_weight") 
         return np.ones(n_rows)
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
-    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name=name)
+    options = {"ensure_2d": False, "dtype": np.float64, "ensure_all_finite": False}
+    weights = _converted(
+        check_array,
+        sample_weight,
+        name,
+        dict.fromkeys(REMEDIES, ADVICE),
+        input_name=name,
+        **options,
+    )
     if weights.ndim != 1:
         raise ValueError(f"{name} must be 1D, got an array of shape {weights.shape}")
     if len(weights) != n_rows:
         raise ValueError(f"{name} has {len(weights)} elements for {n_rows} rows")
+    is_finite = np.isfinite(weights)
+    if not is_finite.all():
+        row = is_finite.argmin()
+        kind = "NaN, a missing value," if np.isnan(weights[row]) else "infinity"
+        raise ValueError(f"Input {name} contains {kind} in row {row}. {ADVICE}")
     if (weights < 0).any():
         raise ValueError(
             f"{name} must not be negative, got {weights.min()}; use 0 to leave a row out"

@@ -15,6 +15,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("state", "epochs"),
     ],
     "training": ["interruption", "threads", "holdout", "ensemble", "run", "lockstep"],
+    "cells": [],
     "checks": [],
     "preprocessing": [],
     "estimators": [
@@ -33,6 +34,8 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
 STRANGERS = [  # the first does not import the second, though it stands above
     ("network", "_compat"),
     ("training", "_compat"),
+    ("cells", "network"),
+    ("cells", "training"),
     ("checks", "training"),
     ("preprocessing", "training"),
     ("search", "tables"),

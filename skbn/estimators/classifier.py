@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbn._compat import validate_parameters
 from skbn._version import Versioned
-from skbn.checks import check_labels, check_rows, find_classes
+from skbn.checks import check_classes, check_rows
 from skbn.estimators.arrays import NetworkArrays
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.constraints import CONSTRAINTS
@@ -436,7 +436,7 @@ class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimat
             if not progress and classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit")
             if classes is not None:
-                classes = find_classes(check_labels(classes))
+                classes = check_classes(classes)
                 if progress and not np.array_equal(classes, self.classes_):
                     raise ValueError(
                         f"classes={classes.tolist()} differ from those of the first call: "

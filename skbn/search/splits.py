@@ -18,7 +18,7 @@ from skbn._compat import (
     safe_split,
     validate_parameters,
 )
-from skbn.checks import check_labels, check_rows
+from skbn.checks import check_labels, check_rows, positions_among
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.estimators.population import copies_plainly, is_network
@@ -316,14 +316,13 @@ def _tabulate(
     split.fit_params = params
     if not (rules.accuracy or rules.by_epochs):
         return
-    classes, dtypes = table.classes, [np.float64, np.float32]
+    dtypes = [np.float64, np.float32]
     try:
         x_test = check_rows(table.checker, split.X_test, dtype=dtypes, reset=False)
         labels = np.asarray(check_labels(split.y_test)).ravel()
     except ValueError:
         return  # scoring is to fail as it would alone
-    where = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
-    split.x_test, split.labels = x_test, np.where(classes[where] == labels, where, -1)
+    split.x_test, split.labels = x_test, positions_among(table.classes, labels)
     known = split.labels >= 0
     if rules.by_epochs and known.any() and params.get("X_val") is None:
         rows = None if known.all() else np.flatnonzero(known)

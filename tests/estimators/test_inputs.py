@@ -239,6 +239,11 @@ LABELS = {
         "int64",
     ),
     "Categorical": (lambda y: pd.Categorical(text(y)), "O"),
+    "sparse int": (lambda y: pd.Series(pd.arrays.SparseArray(y)), "int64"),
+    "sparse bool": (lambda y: pd.Series(pd.arrays.SparseArray(y > 0)), "bool"),
+    "uint64": (lambda y: y.astype("uint64") + np.uint64(2**64 - 3), "uint64"),
+    "list of integers beyond int64": (lambda y: [2**64 - 3 + k for k in y.tolist()], "uint64"),
+    "string of Python": (lambda y: pd.Series(text(y), dtype="string[python]"), "O"),
     "Series with another index": (lambda y: pd.Series(y, index=np.arange(len(y))[::-1]), "int64"),
 }
 
