@@ -43,6 +43,10 @@ class Distribution(ABC):
     def axes(self) -> tuple[Axis, ...]:
         """Meaning of each coordinate; a `functools.cached_property`, since it is read often."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what makes the distribution, without functions, which skops cannot save."""
+        return {name: value for name, value in vars(self).items() if name != "axes"}
+
     @abstractmethod
     def from_unit(self, unit: Units) -> Any:
         """Value at a point of the unit cube.

@@ -29,8 +29,8 @@ class Progress:
     solver : str
     state : State
         Of one member.
-    split_seed : numpy.random.SeedSequence
-        Of the rows to set aside, so that going on keeps the same rows apart.
+    entropy : sequence of int
+        From which its random streams are drawn.
     bn_epsilon : ndarray of shape (1, 1)
         That of the last epoch.
     history : dict of str to list
@@ -42,7 +42,7 @@ class Progress:
     architecture: Architecture
     solver: str
     state: State
-    split_seed: np.random.SeedSequence
+    entropy: Sequence[int]
     bn_epsilon: Array = field(default_factory=lambda: np.zeros((1, 1)))
     history: dict[str, list[float]] = field(default_factory=dict)
     kept_epoch: int = 0
@@ -57,9 +57,14 @@ class Progress:
         entropy: Sequence[int],
     ) -> Progress:
         """Draw a network before its first step."""
-        seed, split_seed = np.random.SeedSequence(entropy).spawn(2)
+        seed = np.random.SeedSequence(entropy, spawn_key=(0,))
         state = initial_state(architecture, solver, [initializer], [seed], dtype)
-        return cls(architecture, solver, state, split_seed)
+        return cls(architecture, solver, state, entropy)
+
+    @property
+    def split_seed(self) -> np.random.SeedSequence:
+        """Seed of the rows to set aside, so that going on keeps the same rows apart."""
+        return np.random.SeedSequence(self.entropy, spawn_key=(1,))
 
     def copy(self) -> Progress:
         """Give a copy that can go on; the state is shared, for training copies it."""
