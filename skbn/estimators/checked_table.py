@@ -12,6 +12,13 @@ from skbn.checks import check_labels, check_rows, encode_labels, find_classes
 from skbn.network.parameters import Indices
 from skbn.training.holdout import Dataset
 
+HOW_TO_TRANSFORM = (
+    "If X_val is of a Pipeline's last step, it must be transformed as X is, which "
+    'Pipeline(transform_input=["X_val"]) does where metadata routing is enabled (user guide, '
+    '"Early stopping")'
+)
+"""What to do about a validation set that is not like the training set."""
+
 
 @dataclass
 class CheckedTable:
@@ -51,7 +58,11 @@ class CheckedTable:
         held = self._validation_rows
         if not held or held[0][0] is not X_val or held[0][1] is not y_val:
             labels, dtype = check_labels(y_val, "y_val"), self.dataset.x.dtype
-            x, y = check_rows(self.checker, X_val, labels, name="X_val", dtype=dtype, reset=False)
+            how = {"name": "X_val", "dtype": dtype, "reset": False}
+            try:
+                x, y = check_rows(self.checker, X_val, labels, **how)
+            except ValueError as error:
+                raise ValueError(f"{error}. {HOW_TO_TRANSFORM}") from error
             held[:] = [(X_val, y_val, x, y)]
         *_, x, y = held[0]
         if self.dataset.validation is not None and self.dataset.validation.x is x:

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skbn.checks import check_weights, class_weights, times_class_weights
-from skbn.estimators.checked_table import CheckedTable
+from skbn.estimators.checked_table import HOW_TO_TRANSFORM, CheckedTable
 from skbn.network.architecture import Architecture
 from skbn.network.epochs import PER_MEMBER, Settings, stack_hyperparameters
 from skbn.network.parameters import Array, Indices
@@ -22,6 +22,9 @@ from skbn.training.ensemble import Ensemble, fit_temperature
 from skbn.training.holdout import BestState, Dataset, Holdout, stratified_rows
 from skbn.training.lockstep import OnEpoch, Task, run_together
 from skbn.training.run import Entry, Progress, Run
+
+LARGE_TEMPERATURE = 20
+"""Networks that fit rows like those trained on have temperatures of some 0.5 to 5."""
 
 
 class Starts:
@@ -90,7 +93,23 @@ class Fit:
         progress = [run.result() for run in self.runs]
         networks = [kept.network for kept in progress[: self.n_averaged]]
         temperature = fit_temperature(held_out) if self.calibrates else 1.0
+        self._warn_of_validation_set(dataset, temperature)
         return Outcome(Ensemble(networks, temperature), progress)
+
+    def _warn_of_validation_set(self, dataset: Dataset, temperature: float) -> None:
+        """Warn if rows to judge on do not look like those trained on."""
+        run = self.runs[0]
+        if run.validation is None or not run.validation.of_validation or run.best is None:
+            return
+        if temperature > LARGE_TEMPERATURE:
+            what = f"the temperature that fits them is above {LARGE_TEMPERATURE}"
+        elif run.is_worse_than_guessing(dataset):
+            what = "their loss was above that of guessing by the class frequencies in every epoch"
+        else:
+            return
+        warnings.warn(
+            f"Rows of X_val are not like those of X: {what}. {HOW_TO_TRANSFORM}", stacklevel=4
+        )
 
 
 def plan_fit(

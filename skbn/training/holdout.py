@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skbn.network.inference import TrainedNetwork
+from skbn.network.losses import Loss
 from skbn.network.parameters import Array, Indices
 
 
@@ -103,13 +104,23 @@ class Holdout:
         Logits that are not finite give a loss that is not.
         """
         logits = self.logits(dataset, network).astype(np.float64)
+        return self.measured(dataset, network.architecture.loss_function, logits)
+
+    def measured(self, dataset: Dataset, loss: Loss, logits: Array) -> dict[str, Array]:
+        """Give what `score` does, of logits (K, n, C) in float64."""
         labels, weights = self.labels_and_weights(dataset)
-        measures = network.architecture.loss_function.measures
         with np.errstate(over="ignore", invalid="ignore"):
             return {
                 name: _weighted_mean(measure(logits, labels), weights.astype(np.float64))
-                for name, measure in measures.items()
+                for name, measure in loss.measures.items()
             }
+
+    def loss_of_guessing(self, dataset: Dataset, loss: Loss, frequencies: Array) -> float:
+        """Give the mean loss over the rows of the same probabilities (C,) for all of them."""
+        with np.errstate(divide="ignore"):
+            logits = np.log(frequencies)
+        logits = np.broadcast_to(logits, (1, len(self.labels(dataset)), len(frequencies)))
+        return float(self.measured(dataset, loss, logits)["loss"].item())
 
 
 def _weighted_mean(values: Any, weights: Array) -> Array:

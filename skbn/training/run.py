@@ -169,6 +169,22 @@ class Run:
             raise divergence(kept.kept_epoch, what, rate)
         return logits
 
+    def is_worse_than_guessing(self, dataset: Dataset) -> bool:
+        """Whether no epoch judged rows better than class frequencies do, though it learned."""
+        assert self.validation is not None
+        architecture, history = self.progress.architecture, self.progress.history
+        trained_on = Holdout(
+            self.rows, self.weights if self.loss_weights is None else self.loss_weights
+        )
+        counts = np.bincount(
+            *trained_on.labels_and_weights(dataset), minlength=architecture.n_outputs
+        )
+        guess = architecture.loss_function, counts / counts.sum()
+        if history["loss"][-1] >= trained_on.loss_of_guessing(dataset, *guess):
+            return False
+        lowest = self.validation.loss_of_guessing(dataset, *guess)
+        return not any(loss <= lowest for loss in history["validation_loss"])
+
     def fail(self, error: Exception) -> None:
         """End the run with an error."""
         self.error, self.is_over = error, True
