@@ -15,7 +15,7 @@ from skbn.training.holdout import Dataset
 HOW_TO_TRANSFORM = (
     "If X_val is of a Pipeline's last step, it must be transformed as X is, which "
     'Pipeline(transform_input=["X_val"]) does where metadata routing is enabled (user guide, '
-    '"Early stopping")'
+    '"Validation sets and early stopping")'
 )
 """What to do about a validation set that is not like the training set."""
 
