@@ -218,7 +218,7 @@ def _exact(array: Any, cells: Any) -> Any:
     """Give whole numbers beyond int64, of which NumPy makes floats, as uint64 or as objects."""
     if array.dtype.kind != "f" or not all(isinstance(cell, Integral) for cell in cells.flat):
         return array
-    return cells.astype(np.uint64) if min(cells.flat) >= 0 else cells
+    return cells.astype(np.uint64) if min(cells.flat, default=0) >= 0 else cells
 
 
 def _check_no_gaps(labels: Any, name: str) -> None:

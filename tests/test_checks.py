@@ -34,6 +34,11 @@ def test_whole_numbers_keep_all_their_digits(labels, dtype):
     assert array.tolist() == list(labels)
 
 
+def test_no_labels_are_left_to_scikit_learn(quick):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        quick().fit(np.eye(3), [])
+
+
 @pytest.mark.parametrize("labels", [[-1, 2**63], [1, 2**70], [-(2**70), 0]])
 def test_whole_numbers_of_more_than_64_bits_are_to_become_text(labels):
     with pytest.raises(ValueError, match=r"type int.*64 bits.*\[str\(label\) for label in y\]"):
