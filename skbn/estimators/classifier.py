@@ -87,9 +87,9 @@ class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimat
         and biases are not penalised.
 
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch. "auto" is a twentieth of the rows, but at least 32 and
-        at most 128. An epoch is cut into batches whose sizes differ by one at most,
-        so the actual size may be a little smaller.
+        Rows of a mini-batch. "auto" is a twentieth of the rows, of the effective ones where
+        classes are weighted, but at least 32 and at most 128. An epoch is cut into batches
+        whose sizes differ by one at most, so the actual size may be a little smaller.
 
     learning_rate : str, default="cosine"
         Schedule of the learning rate, after a warm-up:
@@ -142,7 +142,7 @@ class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimat
         Fraction of each label that is spread evenly over all classes; in [0, 1).
 
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class, by which sample weights are multiplied. "balanced"
+        Weight of each class, by which sample weights are multiplied in the loss. "balanced"
         gives all classes the same total weight.
 
     n_members : int, default=2
@@ -226,11 +226,11 @@ class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimat
     ``early_stopping`` sets some aside.
 
     With row weights ``w`` of mean one over the training set, training minimises
-    ``sum_i w_i loss_i / m + alpha / 2 * sum of squared weights`` over mini-batches
-    of m rows. Batch-norm moments are weighted too, so that a weight of two is a
-    row given twice; rows of weight zero are left out. Without hidden layers and
-    with two classes the model is scikit-learn's LogisticRegression with
-    ``C = 2 / (alpha * n_samples)``; with more, with ``C = 1 / (alpha * n_samples)``.
+    ``sum_i w_i loss_i / m + alpha / 2 * sum of squared weights`` over mini-batches of m
+    rows. Batch norm's moments take sample weights alone, of which two is a row given
+    twice; rows of weight zero are left out. Without hidden layers and with two classes
+    the model is scikit-learn's LogisticRegression with ``C = 2 / (alpha * n_samples)``;
+    with more, with ``C = 1 / (alpha * n_samples)``.
 
     References
     ----------
