@@ -23,9 +23,10 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "tables": ["columns", "pipeline"],
     "search": [
-        *("fingerprints", "progress", "distributions", "recommendation", "adapters", "space"),
-        *("study", "surrogate", "zoom", "journal", "folds", "splits", "halving", "results", "jobs"),
-        *("judging", "networks", "partial_fits", "cache", "schedule", "evaluation", "rounds"),
+        *("canonical", "functions", "values", "fingerprints", "progress", "distributions"),
+        *("recommendation", "adapters", "space", "study", "surrogate", "zoom", "records"),
+        *("journal", "folds", "splits", "halving", "results", "jobs", "judging", "networks"),
+        *("partial_fits", "cache", "schedule", "evaluation", "rounds"),
         "coarse_to_fine",
     ],
     "display": ["record", "axes", "pictures", "search_display"],

@@ -245,7 +245,7 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
     # State from which `extend` and `retune` start; set by `_fit`.
     _study: Study
     _journal: Any
-    _identity: dict[str, str]
+    _identity: dict[str, Any]
     _splits: tuple[Any, list[Fold]] | None
 
     def __init__(
@@ -374,7 +374,7 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
 
     @with_callbacks
     def _fit(self, X, y, params, *, path, former=None, initial_points=None, n_more_rounds=0):
-        """Search, or go on with a former study; publish, and say whether Ctrl-C ended it.
+        """Search, or go on with a former study; publish, and say what ended it early.
 
         An error leaves the search as it was.
         """
@@ -396,14 +396,14 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
             sizes = sizes_of_rounds(self.n_candidates, self.n_rounds, n_rounds)
             rounds = Rounds(sizes, rungs, space, evaluation, journal)
             with callback_task(self, "fit", n_rounds * len(rungs) + bool(self.refit)) as task:
-                was_interrupted = explore(study, rounds, task)
+                interruption = explore(study, rounds, task)
                 fitted = self._summary(study, space)
                 if self.refit:
                     fitted |= refitted(evaluation, fitted["best_params_"], task)
         kept = {"_study": study, "_journal": path, "_identity": identity}
         kept["_splits"] = None if can_be_made_again(self.cv) else (self.cv, splits)
         self._publish(fitted | kept)
-        return was_interrupted
+        return interruption
 
     def _folds(self, X, y, split_params, is_extended):
         """Splits, of which `extend` takes those of the last fit if they cannot be made again."""
@@ -479,7 +479,7 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         # At once, so that Ctrl-C leaves all of a fit or nothing of it.
         self.__dict__ = kept | fitted
 
-    def _warn(self, was_interrupted):
+    def _warn(self, interruption):
         """Warn of what the user should know, when all is published."""
-        for message in results.remarks(was_interrupted, vars(self)):
+        for message in results.remarks(interruption, vars(self)):
             warnings.warn(message, UserWarning, stacklevel=3)

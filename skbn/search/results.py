@@ -185,20 +185,20 @@ def _curve(results: Sequence[Mapping[str, Any]], leader: str | None) -> list[dic
     ]
 
 
-def remarks(was_interrupted: bool, fitted: Mapping[str, Any]) -> list[str]:
+def remarks(interruption: str, fitted: Mapping[str, Any]) -> list[str]:
     """Warnings that a search ends with.
 
     Parameters
     ----------
-    was_interrupted : bool
-        By Ctrl-C.
+    interruption : str
+        What ended the search early, or nothing.
     fitted : dict of str to object
         Attributes of the search.
     """
     messages = []
-    if was_interrupted:
+    if interruption:
         messages.append(
-            f"Ctrl-C: the search ended with {len(fitted['cv_results_']['params'])} whole "
+            f"{interruption}: the search ended with {len(fitted['cv_results_']['params'])} whole "
             "candidates; extend goes on with it"
         )
     for name, value in fitted.get("at_bounds_", {}).items():

@@ -17,7 +17,7 @@ from skbn.search.evaluation import Evaluation
 from skbn.search.folds import Fold
 from skbn.search.halving import rung_sizes
 from skbn.search.jobs import Job
-from skbn.search.journal import Journal, NoJournal
+from skbn.search.journal import Journal, JournalError, NoJournal
 from skbn.search.progress import progress
 from skbn.search.results import best_so_far, why_no_score
 from skbn.search.space import Space
@@ -129,8 +129,10 @@ def time_limit(study: Study, seconds: float | None) -> TimeIsOver:
     return is_over
 
 
-def explore(study: Study, rounds: Rounds, task: Any) -> bool:
+def explore(study: Study, rounds: Rounds, task: Any) -> str:
     """Draw and evaluate rounds until all are complete, time is over or Ctrl-C is pressed.
+
+    A journal that fails ends the search as Ctrl-C does.
 
     Parameters
     ----------
@@ -142,13 +144,13 @@ def explore(study: Study, rounds: Rounds, task: Any) -> bool:
 
     Returns
     -------
-    was_interrupted : bool
-        By Ctrl-C.
+    interruption : str
+        What ended the search early: Ctrl-C, or the error of the journal; or nothing.
 
     Raises
     ------
-    KeyboardInterrupt
-        If Ctrl-C is pressed before any candidate has a score.
+    KeyboardInterrupt, JournalError
+        If Ctrl-C is pressed, or the journal fails, before any candidate has a score.
     """
     search = rounds.evaluation.search
     is_over = time_limit(study, search.time_budget)
@@ -162,8 +164,12 @@ def explore(study: Study, rounds: Rounds, task: Any) -> bool:
     except (Interrupted, KeyboardInterrupt):
         if not study.ranked():
             raise KeyboardInterrupt from None
-        return True
-    return False
+        return "Ctrl-C"
+    except JournalError as error:
+        if not study.ranked():
+            raise
+        return str(error)
+    return ""
 
 
 def _explore(
@@ -222,11 +228,12 @@ def _evaluate(
     evaluation, options = rounds.evaluation, {"parent": task, "sequential_subtasks": False}
     with callback_task(evaluation.search, "round", len(jobs), **options) as round_task:
         for several in evaluation.run(jobs, is_over, round_task):
+            # First in memory: if the journal fails, it is what is published.
+            for done in several:
+                study.trials[done.candidate].add(done.rung, done.split, done.result)
             rounds.journal.add_results(
                 (done.candidate, done.rung, done.split, done.result) for done in several
             )
-            for done in several:
-                study.trials[done.candidate].add(done.rung, done.split, done.result)
             show()
 
 

@@ -1,0 +1,130 @@
+"""What a function is made of: code, and the global names it reads; what a library defines."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from operator import attrgetter
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+FOLDERS = tuple(
+    Path(str(folder)).resolve()
+    for folder in [
+        *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        Path(__file__).parents[1],
+    ]
+)
+"""Where libraries are, whose code nobody edits between two runs of a search."""
+
+
+@lru_cache(maxsize=1000)
+def is_library(module: str) -> bool:
+    """Whether a module is part of an installed library, and not code of the user."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None:
+        return module.partition(".")[0] in sys.stdlib_module_names
+    folders = Path(path).resolve().parents
+    names = {folder.name for folder in folders}
+    return bool(names & {"site-packages", "dist-packages"}) or any(f in folders for f in FOLDERS)
+
+
+def of_library(value: Any, name: str = "") -> bool:
+    """Whether a function or a class can be imported from a library by its own name."""
+    module = getattr(value, "__module__", None) or ""
+    try:
+        found = attrgetter(name or value.__qualname__)(sys.modules[module])
+    except (AttributeError, KeyError):
+        return False
+    return found is value and is_library(module)
+
+
+def code_of(code: CodeType) -> tuple[Any, ...]:
+    """All that decides what code does: not its name, nor where it stands."""
+    constants = tuple(code_of(c) if isinstance(c, CodeType) else c for c in code.co_consts)
+    names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
+    n_arguments = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount
+    # The exception table, of Python 3.11, says where errors are caught.
+    return code.co_code, code.co_exceptiontable, code.co_flags, constants, names, n_arguments
+
+
+def cells_of(function: FunctionType) -> dict[str, Any]:
+    """Values of an enclosing function that a function reads, by name.
+
+    Those that it writes as well, such as a counter, are state and no part of it.
+    """
+    written = {i.argval for i in _instructions(function.__code__) if i.opname == "STORE_DEREF"}
+    names = function.__code__.co_freevars
+    found = {}
+    for name, cell in zip(names, function.__closure__ or (), strict=True):
+        try:
+            if name not in written:
+                found[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    return found
+
+
+def globals_of(function: FunctionType) -> dict[str, Any]:
+    """Values of the global names that a function reads, also of the user's modules.
+
+    Those that it writes as well are state and no part of it.
+    """
+    instructions = list(_instructions(function.__code__))
+    written = {i.argval for i in instructions if i.opname == "STORE_GLOBAL"}
+    found: dict[str, Any] = {}
+    for position, instruction in enumerate(instructions):
+        name = instruction.argval
+        is_read = instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and name not in written
+        if is_read and name in function.__globals__:
+            value = function.__globals__[name]
+            for following in instructions[position + 1 :]:
+                is_attribute = following.opname in ("LOAD_ATTR", "LOAD_METHOD")
+                if not (is_attribute and isinstance(value, ModuleType)):
+                    break
+                if is_library(value.__name__) or not hasattr(value, following.argval):
+                    break
+                name, value = f"{name}.{following.argval}", getattr(value, following.argval)
+            found[name] = value
+    return found
+
+
+def _instructions(code: CodeType) -> Iterator[dis.Instruction]:
+    yield from dis.get_instructions(code)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _instructions(constant)
+
+
+def attributes_of(function: FunctionType) -> dict[str, Any]:
+    """Attributes that were set on a function."""
+    names = sorted(set(dir(function)) - set(dir(code_of)))
+    return {name: getattr(function, name) for name in names if name != "__wrapped__"}
+
+
+def methods_of(cls: type) -> dict[str, FunctionType]:
+    """Functions in a class and its bases that no library defines.
+
+    Other attributes are left out: a class may count its calls.
+    """
+    found: dict[str, Any] = {}
+    for name in dir(cls):
+        value = inspect.getattr_static(cls, name, None)
+        parts = {name: value}
+        if isinstance(value, (staticmethod, classmethod)):
+            parts = {name: value.__func__}
+        elif isinstance(value, property):
+            parts = {f"{name}.{part}": getattr(value, part) for part in ("fget", "fset", "fdel")}
+        elif isinstance(value, cached_property):
+            parts = {name: value.func}
+        found.update(parts)
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, FunctionType) and not is_library(value.__module__ or "")
+    }

@@ -1,0 +1,252 @@
+"""What is the same search, and what differs in words."""
+
+import threading
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+from scipy.stats import loguniform
+from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.metrics import fbeta_score, make_scorer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skbn.search import CoarseToFineSearchCV
+from skbn.search.fingerprints import Fingerprint, of_data
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 3))
+Y = (X[:, 0] > 0).astype(int)
+NAMES = np.array(["no", "yes"])[Y]
+WEIGHTS = np.linspace(0.1, 1, 60)
+FRAME = pd.DataFrame(X, columns=list("abc")).assign(d=NAMES)
+SPARSE = sparse.csr_matrix(X * (abs(X) > 0.5))
+
+
+def shuffled(values):
+    return pd.Series(values, index=np.arange(60)[::-1], name="q")
+
+
+def fortran_map(folder):
+    np.save(folder / "x.npy", np.asfortranarray(X))
+    return np.load(folder / "x.npy", mmap_mode="r")
+
+
+def with_duplicates():
+    matrix = SPARSE.tocoo()
+    row, col = np.tile(matrix.row, 2), np.tile(matrix.col, 2)
+    data = np.concatenate([matrix.data / 2, matrix.data / 2])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=60))])
+    order = np.argsort(row, kind="stable")[::1]
+    return sparse.csr_matrix((data[order], col[order], indptr), shape=SPARSE.shape)
+
+
+@pytest.mark.parametrize(
+    ("role", "one", "other"),
+    [
+        ("X", X, np.asfortranarray(X)),
+        ("X", X, X.tolist()),
+        ("X", X, [tuple(row) for row in X]),
+        ("X", X, list(X)),
+        ("X", X, fortran_map),
+        ("X", X, np.repeat(X, 2, axis=1)[:, ::2]),
+        ("X", FRAME, FRAME.set_index(np.arange(60)[::-1])),
+        ("X", FRAME, pd.concat([FRAME[["a"]], FRAME[["b", "c", "d"]]], axis=1)),
+        ("X", SPARSE, SPARSE.tocsc()),
+        ("X", SPARSE, sparse.coo_array(SPARSE)),
+        ("X", SPARSE, with_duplicates()),
+        ("y", Y, Y.tolist()),
+        ("y", Y, tuple(Y)),
+        ("y", Y, shuffled(Y)),
+        ("y", Y, pl.Series(Y)),
+        ("y", Y, pd.array(Y, dtype="Int64")),
+        ("y", Y[:, None], pd.DataFrame({"label": Y})),
+        ("y", NAMES, NAMES.tolist()),
+        ("y", NAMES, NAMES.astype(object)),
+        ("y", NAMES, shuffled(NAMES)),
+        ("y", NAMES, pd.Series(NAMES, dtype="string")),
+        ("y", NAMES, pd.Series(NAMES, dtype="category")),
+        ("sample_weight", WEIGHTS, WEIGHTS.tolist()),
+        ("sample_weight", WEIGHTS, shuffled(WEIGHTS)),
+        ("groups", NAMES, shuffled(NAMES)),
+        ("X_val", FRAME, FRAME.set_index("a", drop=False)),
+    ],
+)
+def test_the_same_data_have_one_fingerprint(tmp_path, role, one, other):
+    other = other(tmp_path) if callable(other) else other
+    assert data_of(role, one).digest == data_of(role, other).digest
+
+
+def data_of(role, value):
+    given = {"X": X, "y": Y} | {role: value}
+    return of_data(given.pop("X"), given.pop("y"), given)
+
+
+def test_a_frame_of_polars_is_that_of_pandas():
+    frame = FRAME.drop(columns="d")
+    assert data_of("X", pl.DataFrame(frame)).digest == data_of("X", frame).digest
+
+
+@pytest.mark.parametrize(
+    ("role", "one", "other"),
+    [
+        ("X", X, X + np.where(np.arange(3) == 1, 1e-12, 0)),
+        ("X", X, X.astype(np.float32)),
+        ("X", X, X.T.reshape(60, 3)),
+        ("X", X, sparse.csr_array(X)),
+        ("X", X, pd.DataFrame(X, columns=list("abc"))),
+        ("X", FRAME, FRAME.rename(columns={"a": "A"})),
+        ("X", FRAME, FRAME[["b", "a", "c", "d"]]),
+        ("X", FRAME, FRAME.astype({"d": "category"})),
+        ("X", SPARSE, SPARSE * 2),
+        ("y", Y, 1 - Y),
+        ("y", Y, NAMES),
+        ("y", Y, Y[:, None]),
+        ("y", NAMES, np.char.upper(NAMES)),
+        ("sample_weight", WEIGHTS, WEIGHTS[::-1]),
+        ("sample_weight", WEIGHTS, None),
+        ("groups", NAMES, NAMES[::-1]),
+    ],
+)
+def test_other_data_have_another_fingerprint(role, one, other):
+    assert data_of(role, one).digest != data_of(role, other).digest
+
+
+def test_a_fingerprint_is_read_as_it_was_written():
+    import json
+
+    fingerprint = data_of("X", FRAME)
+    assert Fingerprint.of(json.loads(fingerprint.to_json())) == fingerprint
+
+
+def accuracy(model, X, y):
+    return model.score(X, y)
+
+
+def inaccuracy(model, X, y):
+    return -model.score(X, y)
+
+
+def long_table(last):
+    return {name: float(name) for name in range(2000)} | {2000: last}
+
+
+def scaled(X, factors):
+    return X * len(factors)
+
+
+def search_of(path, function=None, factors=None, k=2, **options):
+    table = FunctionTransformer(function, kw_args=factors and {"factors": factors})
+    tree = DecisionTreeClassifier(random_state=0)
+    model = make_pipeline(table, StandardScaler(), SelectKBest(f_classif, k=k), tree)
+    space = {"decisiontreeclassifier__ccp_alpha": loguniform(1e-4, 0.1)}
+    defaults = {"n_candidates": 4, "n_rounds": 2, "cv": 2, "random_state": 0, "scoring": accuracy}
+    given = defaults | options
+    return CoarseToFineSearchCV(model, given.pop("space", space), journal=path, **given)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ({}, {"scoring": inaccuracy}, r"another scoring: scoring: .*\baccuracy> there, .*inacc"),
+        ({"scoring": {"a": accuracy}}, {"scoring": {"a": inaccuracy}}, "another scoring"),
+        (
+            {"scoring": make_scorer(fbeta_score, beta=1)},
+            {"scoring": make_scorer(fbeta_score, beta=2)},
+            "another scoring",
+        ),
+        (
+            {"function": lambda X: X},
+            {"function": lambda X: -X},
+            "another estimator: functiontransformer__func has another value",
+        ),
+        (
+            {"function": scaled, "factors": long_table(1.0)},
+            {"function": scaled, "factors": long_table(2.0)},
+            "another estimator: functiontransformer__kw_args has another value",
+        ),
+        ({}, {"k": 1}, "another estimator: selectkbest__k: 2 there, 1 here"),
+        ({}, {"error_score": 0.0}, "another scoring: error_score: nan there, 0.0 here"),
+        (
+            {},
+            {"space": {"decisiontreeclassifier__ccp_alpha": loguniform(1e-4, 1)}},
+            r"another param_distributions: .*__ccp_alpha: .*0\.1\) there, .*1\) here",
+        ),
+        (
+            {"space": {"functiontransformer__func": [np.abs, lambda X: 2 * X, None]}},
+            {"space": {"functiontransformer__func": [np.abs, lambda X: X, None]}},
+            "another param_distributions: functiontransformer__func",
+        ),
+        ({}, {"cv": 3}, "other splits: 2 splits there, 3 splits here"),
+        ({}, {"random_state": 1}, "another random_state: 0 there, 1 here"),
+        ({}, {"n_candidates": 8}, r"4 and 2 there, 8 and 2 here.*call extend\(X, y, n_rounds"),
+        ({}, {"n_rounds": 3}, r"4 and 2 there, 4 and 3 here.*call extend\(X, y, n_rounds"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*non-finite:UserWarning")
+@pytest.mark.filterwarnings("ignore:round 1 has")
+def test_a_journal_says_what_differs(path, first, second, words):
+    search_of(path, **first, refit=False).fit(X, Y)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=f"belongs to a search with .*{words}"):
+        search_of(path, **second, refit=False).fit(X, Y)
+    assert path.read_bytes() == before
+    search_of(path, **first, refit=False).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            (X[:50], Y[:50], {}),
+            r"X: ndarray of float64 with shape \(60, 3\) there, .*\(50, 3\) here",
+        ),
+        ((X + 1, Y, {}), "X has another value"),
+        ((X, 1 - Y, {}), "y has another value"),
+        ((X, Y, {"decisiontreeclassifier__sample_weight": WEIGHTS}), "sample_weight here only"),
+        ((pd.DataFrame(X), Y, {}), r"X: ndarray of float64 .* there, DataFrame with shape"),
+    ],
+)
+def test_a_journal_says_which_data_differ(path, given, words):
+    search_of(path).fit(X, Y)
+    X_given, y_given, params = given
+    with pytest.raises(ValueError, match=f"belongs to a search with other data: .*{words}"):
+        search_of(path).fit(X_given, y_given, **params)
+
+
+def test_a_journal_says_which_column_differs(path):
+    frame = FRAME.drop(columns="d")
+    search_of(path).fit(frame, Y)
+    with pytest.raises(ValueError, match="other data: column 'b' of X has another value"):
+        search_of(path).fit(frame.assign(b=1.0), Y)
+
+
+def test_what_has_no_value_is_refused_before_any_file_or_fit(path):
+    lock = threading.Lock()
+    search = search_of(path, scoring=lambda model, X, y: lock.locked() + model.score(X, y))
+    with pytest.raises(ValueError, match=r"variable 'lock' of the function .*lambda.*scoring is <"):
+        search.fit(X, Y)
+    assert not path.exists()
+    search.set_params(journal=None).fit(X, Y).extend(X, Y)
+    search = search_of(path, function=np.frompyfunc(abs, 1, 1))
+    with pytest.raises(ValueError, match="parameter 'functiontransformer__func' of the estimator"):
+        search.fit(X, Y)
+
+
+def test_extend_takes_the_same_data_and_says_what_differs():
+    search = search_of(None).fit(SPARSE.toarray(), Y)
+    search.extend(np.asfortranarray(SPARSE.toarray()), Y.tolist())
+    with pytest.raises(ValueError, match=r"data changed since \(X has another value\)"):
+        search.extend(SPARSE.toarray() + 1, Y)
+    search.estimator.set_params(selectkbest__k=1)
+    with pytest.raises(ValueError, match=r"estimator changed since \(selectkbest__k: 2 before, 1"):
+        search.extend(SPARSE.toarray(), Y)
+
+
+def test_fitted_estimators_are_those_that_were_not():
+    search = search_of(None).fit(X, Y)
+    search.estimator.fit(X, Y)
+    assert search.extend(X, Y).cv_results_["round"].max() == 2
