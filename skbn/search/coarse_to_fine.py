@@ -314,8 +314,12 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         ValueError
             Before anything is fitted, for a parameter or a distribution that is none,
             for a ``cv`` without splits or with an empty one, and for a journal that is
-            not this search's or cannot be written; later, if all fits of the first round
-            fail, or none of its candidates has a finite score: with the scorer's own error.
+            not this search's, is damaged or cannot be written; later, if all fits of the
+            first round fail, or none of its candidates has a finite score: with the
+            scorer's own error.
+        OSError
+            If the journal can no longer be written, and no candidate was finished;
+            otherwise the search ends there with a warning.
         """
         self._warn(self._fit(X, y, params, path=self.journal))
         return self

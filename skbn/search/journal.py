@@ -6,7 +6,6 @@ import json
 import os
 import re
 import sqlite3
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -45,6 +44,8 @@ CREATE TABLE results (
     PRIMARY KEY (candidate, rung, split)
 );
 """
+HEADER = b"SQLite format 3\0"
+"""First bytes of a file of SQLite."""
 KEYS = {"rounds": "round", "candidates": "candidate", "results": "candidate, rung, split"}
 SECONDS_TO_WAIT = 1.0
 """Time that another process has to let go of the file, such as one that only looks into it."""
@@ -74,7 +75,7 @@ class Journal:
     ValueError
         If the search cannot be identified, or the file cannot be opened or written, is
         held by another process, is damaged or something else, or belongs to another
-        search. The file is as it was.
+        search.
     JournalError
         By all methods after `load`, if the file fails.
     """
@@ -98,19 +99,19 @@ class Journal:
                 if not self._check(identity):
                     self._make_tables(identity)
         except BaseException:
-            with suppress(sqlite3.Error):
-                self._db.close()
+            self._close()
             raise
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            with self._errors("closed"):
-                self._db.close()
-        except JournalError as error:  # all is committed, and the search is whole
-            warnings.warn(str(error), UserWarning, stacklevel=2)
+        self._close()
+
+    def _close(self) -> None:
+        # What was committed is safe, be it in the log: nothing is lost if closing fails.
+        with suppress(sqlite3.Error):
+            self._db.close()
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:
@@ -182,8 +183,11 @@ class Journal:
         )
 
     def _about(self) -> dict[str, str]:
-        rows = self._db.execute("SELECT name, value, checksum FROM about")
-        return dict(contents(b"", "about", rows))
+        return dict(contents(b"", "about", self._rows("SELECT name, value, checksum FROM about")))
+
+    def _rows(self, query: str) -> list[Row]:
+        # All at once: a query that has not come to its end would keep the file locked.
+        return self._db.execute(query).fetchall()
 
     def _lock(self) -> None:
         """Take the lock, which is kept until the process ends, however it ends."""
@@ -216,7 +220,7 @@ class Journal:
             seed = self._about().get("seed", "")
             key = self._key_of(seed)
             tables = {
-                name: contents(key, name, self._db.execute(f"SELECT * FROM {name} ORDER BY {keys}"))
+                name: contents(key, name, self._rows(f"SELECT * FROM {name} ORDER BY {keys}"))
                 for name, keys in KEYS.items()
             }
             if seed:
@@ -275,17 +279,21 @@ def _made(path: str) -> str:
 
     SQLite would let others read it, and takes some names for databases of its own.
     """
-    if path in ("", ":memory:") or "\0" in path:
+    file = "" if "\0" in path else os.path.realpath(path)
+    if path in ("", ":memory:") or not file or (os.path.exists(file) and not os.path.isfile(file)):
         raise ValueError(f"journal={path!r} must be the name of a file, such as 'search.sqlite'")
     try:
-        file = os.path.realpath(path)
         with suppress(FileExistsError):
             os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with open(file, "rb") as opened:
+            start = opened.read(len(HEADER))
     except OSError as error:
         raise ValueError(
             f"journal {path!r} cannot be opened: {error.strerror}. Give a file in a folder that "
             "exists and can be written"
         ) from error
+    if start not in (b"", HEADER):  # SQLite would write over some
+        raise ValueError(f"{path!r} is no journal of a search; give another file")
     return file
 
 
