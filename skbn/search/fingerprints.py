@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -148,8 +149,10 @@ def _of_scoring(value: Any, name: str) -> Fingerprint:
 
 
 def _holds_estimators(value: Any) -> bool:
+    """Whether a value is a list of steps, or of estimators."""
     items = value if isinstance(value, (list, tuple)) else ()
-    return any(_holds_estimators(item) or _is_estimator(item) for item in items)
+    steps = [step for step in items if isinstance(step, tuple)]
+    return any(map(_is_estimator, items)) or any(_is_estimator(each) for s in steps for each in s)
 
 
 def _is_estimator(value: Any) -> bool:
@@ -162,24 +165,29 @@ def _rows_of_splits(splits: Sequence[tuple[Any, Any]]) -> list[Any]:
 
 def _of_table(data: Any, name: str) -> Fingerprint:
     """Fingerprint of rows whose columns may have names, and of these columns."""
-    rows = _of_rows(data, name, with_names=True)
-    if not isinstance(data, pd.DataFrame) or data.shape[1] > MAX_COLUMNS or not rows.digest:
-        return rows
-    parts = {}
-    for (column, values), dtype in zip(columns_of(data), data.dtypes, strict=True):
-        label = f"column {column!r} of {name}"
-        parts[label] = _of(values, label, text=str(dtype))
-    return rows._replace(parts=parts)
+    if not isinstance(data, pd.DataFrame) and hasattr(data, "to_pandas"):
+        with suppress(Exception):  # which is told where the data are walked
+            data = data.to_pandas()
+    if not isinstance(data, pd.DataFrame) or data.shape[1] > MAX_COLUMNS:
+        return _of_rows(data, name, with_names=True)
+    labels = [f"column {column!r} of {name}" for column in data.columns]
+    columns = [_of(*each) for each in zip(columns_of(data), labels, strict=True)]
+    columns = [each._replace(text="") if each.digest else each for each in columns]
+    whole = _of_parts(dict(zip(labels, columns, strict=True)), [each.digest for each in columns])
+    return whole._replace(text=_text_of_rows(data)) if whole.digest else whole
 
 
 def _of_rows(data: Any, name: str, with_names: bool = False) -> Fingerprint:
-    text = short_text(data)
+    return _of(data, name, lambda rows: as_seen(rows, with_names), _text_of_rows(data))
+
+
+def _text_of_rows(data: Any) -> str:
     if hasattr(data, "shape"):
         dtype = f" of {data.dtype}" if hasattr(data, "dtype") else ""
-        text = f"{type(data).__name__}{dtype} with shape {tuple(data.shape)}"
-    elif isinstance(data, (list, tuple)):
-        text = f"{type(data).__name__} with {len(data)} items"
-    return _of(data, name, lambda rows: as_seen(rows, with_names), text)
+        return f"{type(data).__name__}{dtype} with shape {tuple(data.shape)}"
+    if isinstance(data, (list, tuple)):
+        return f"{type(data).__name__} with {len(data)} items"
+    return short_text(data)
 
 
 def _of(
