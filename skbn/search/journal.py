@@ -292,6 +292,8 @@ def _made(path: str) -> str:
             f"journal {path!r} cannot be opened: {error.strerror}. Give a file in a folder that "
             "exists and can be written"
         ) from error
+    if not os.access(file, os.W_OK):  # SQLite would open it to read only
+        raise ValueError(f"journal {path!r} cannot be written: its rights forbid it")
     if start not in (b"", HEADER):  # SQLite would write over some
         raise ValueError(f"{path!r} is no journal of a search; give another file")
     return file
