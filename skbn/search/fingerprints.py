@@ -264,6 +264,5 @@ def check_same_search(identity: Identity, before: Identity) -> None:
     for name, details in differences(before, identity, ("before", "now")).items():
         raise ValueError(
             f"extend goes on with the search that was fitted, but {name} changed since "
-            f"({details}); give the same (cv needs a random_state if it shuffles), or use fit, or "
-            "retune for new data"
+            f"({details}); give the same, or use fit, or retune for new data"
         )

@@ -15,7 +15,9 @@ from skbn.search.study import Study, Trial
 
 Row = tuple[Any, ...]
 
-KEYS = {"fit_error", "test_scores", "fit_time", "score_time", "n_test_samples"}
+TEXTS = {"fit_error", "score_error"}
+"""Keys of every result whose value is an error as text, or None."""
+KEYS = TEXTS | {"test_scores", "fit_time", "score_time", "n_test_samples"}
 """Of every result."""
 KEYS_OF_RUNGS = {"n_epochs", "curves", "ended"}
 """Of those with rungs too."""
@@ -143,7 +145,9 @@ def _to_json(value: Any) -> Any:
 def _result(result: dict[str, Any]) -> dict[str, Any]:
     keys = KEYS | KEYS_OF_RUNGS if "curves" in result else KEYS
     _require(result.keys() == keys, "results")
-    _require(isinstance(result["fit_error"], (str, type(None))), "results")
+    for errors in (result["fit_error"], result["score_error"]):
+        texts = errors.values() if isinstance(errors, dict) else [errors]
+        _require(all(isinstance(text, (str, type(None))) for text in texts), "results")
     scores = result["test_scores"]
     if isinstance(scores, dict):
         result["test_scores"] = {name: float(score) for name, score in scores.items()}
@@ -151,6 +155,6 @@ def _result(result: dict[str, Any]) -> dict[str, Any]:
         result["test_scores"] = float(scores)
     for name, curve in result.get("curves", {}).items():
         result["curves"][name] = [float(value) for value in curve]
-    for name in keys - {"fit_error", "test_scores", "curves"}:
+    for name in keys - TEXTS - {"test_scores", "curves"}:
         _require(isinstance(result[name], float) and 0 <= result[name] < np.inf, "results")
     return result

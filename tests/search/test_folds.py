@@ -141,5 +141,5 @@ def test_a_journal_goes_on_with_a_generator_of_the_same_splits(tmp_path):
     pairs = list(KFold(2).split(X))
     first = search(pairs).fit(X, Y)
     same_results(search(pairs).fit(X, Y), first)
-    with pytest.raises(ValueError, match="another splits"):
+    with pytest.raises(ValueError, match="other splits"):
         search(pairs[::-1]).fit(X, Y)
