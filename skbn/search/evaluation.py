@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from joblib import effective_n_jobs
+from joblib.parallel import LokyBackend, get_active_backend
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -23,7 +24,7 @@ from skbn.search.networks import train_networks
 from skbn.search.partial_fits import train_by_partial_fit
 from skbn.search.schedule import Part, parts_of
 from skbn.search.splits import Candidate, Rules, Split, checked, ends_in_network, prepare
-from skbn.training.interruption import uninterrupted_worker
+from skbn.training.interruption import end_with, uninterrupted_worker
 
 TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it
 IsOver = Callable[[int], bool]
@@ -184,7 +185,8 @@ class Evaluation:
         """Run calls, and yield what each gives, in any order."""
         calls = iter(calls)
         try:
-            parallel = Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")
+            options = {"return_as": "generator_unordered", **_options_of_workers()}
+            parallel = Parallel(n_jobs=self.n_jobs, **options)
         except (TypeError, ValueError):  # joblib before 1.4, and backends such as ray's
             length = 2 * effective_n_jobs(self.n_jobs)
             with Parallel(n_jobs=self.n_jobs) as parallel:
@@ -206,6 +208,15 @@ class Evaluation:
         if tasks:
             arguments |= {"caller": self.search, "callback_ctx": tasks[job[:3]]}
         return {"estimator": clone(self.estimator), **arguments, **self.options}
+
+
+def _options_of_workers() -> dict[str, Any]:
+    """Let new processes of joblib watch their parent before they have anything to do."""
+    backend, _ = get_active_backend()
+    theirs = getattr(backend, "backend_kwargs", None)  # which joblib before 1.5 has not
+    if not isinstance(backend, LokyBackend) or theirs is None or "initializer" in theirs:
+        return {}
+    return {"initializer": end_with, "initargs": (os.getpid(),)}
 
 
 def train_assignments(

@@ -1,12 +1,20 @@
-"""Ctrl-C under a name of its own, for work that is not to be cut short."""
+"""Work that is not to be cut short: Ctrl-C under a name of its own, workers and their parent."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from os import _exit
+from time import sleep
+from typing import Any
+
+SECONDS_BETWEEN_LOOKS = 1.0
+"""Time between two looks whether the parent is alive; a look takes a microsecond."""
 
 
 class Interrupted(BaseException):
@@ -30,7 +38,9 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted_worker(parent: int) -> Iterator[None]:
-    """Let a worker process finish its fit: a terminal sends Ctrl-C to all of them.
+    """Let a worker process finish its fit, unless the parent dies.
+
+    A terminal sends Ctrl-C to all of them.
 
     Parameters
     ----------
@@ -40,8 +50,36 @@ def uninterrupted_worker(parent: int) -> Iterator[None]:
     if os.getpid() == parent:
         yield
     else:
+        end_with(parent)
         with _handler(signal.SIG_IGN, signal.default_int_handler):
             yield
+
+
+@cache  # a thread for each parent: a process that is forked has another one
+def end_with(parent: int) -> None:
+    """End this process as soon as its parent is dead, in the middle of a fit too.
+
+    Workers of joblib do not: they finish what they do and wait for more, five minutes or
+    for ever, and what they share with each other stays in memory.
+
+    Parameters
+    ----------
+    parent : int
+        Process of the search. Where another one started this process, as that of a cluster
+        did, nothing is done.
+    """
+    started_by = multiprocessing.parent_process()
+    if started_by is not None and started_by.pid == parent:
+        threading.Thread(target=_wait_and_end, args=(started_by,), daemon=True).start()
+
+
+def _wait_and_end(parent: Any) -> None:
+    if parent.sentinel is not None:
+        parent.join()
+    else:  # processes of loky, but for Windows, have none
+        while os.getppid() == parent.pid:
+            sleep(SECONDS_BETWEEN_LOOKS)
+    _exit(1)
 
 
 @contextmanager
