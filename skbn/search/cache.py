@@ -88,6 +88,8 @@ class SplitCache:
     ) -> dict[SplitKey, Split]:
         """Give the first splits of some, as many as fit into memory, but one at least.
 
+        There are fewer, or none, if time is over.
+
         Parameters
         ----------
         keys : sequence of SplitKey
@@ -97,9 +99,9 @@ class SplitCache:
         if not self._held:
             # To see how large they are: transformers may widen the rows.
             self._held.update(make(keys[:1]))
-        largest = max(1, *(split.n_bytes for split in self._held.values()))
+        largest = max([1, *(split.n_bytes for split in self._held.values())])
         first = keys[: max(1, int(self._memory_budget // largest))]
         if len({*self._held, *first}) * largest > self._memory_budget:
             self._held = {key: split for key, split in self._held.items() if key in first}
         self._held.update(make([key for key in first if key not in self._held]))
-        return {key: self._held[key] for key in first}
+        return {key: self._held[key] for key in first if key in self._held}

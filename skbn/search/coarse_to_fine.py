@@ -77,8 +77,11 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         process at a time can hold it.
 
     time_budget : float or None, default=None
-        Seconds after which `fit` begins no more fits, although those under way end, one
-        candidate at least is completed, and the best one is fitted to all rows.
+        Seconds from the call of `fit` on. It returns after these and the longest single
+        fit, give or take two seconds: the time of the longest fit so far is kept for the
+        one to all rows. Training by epochs (networks, and ``resource="epochs"``) stops with
+        the epoch and is left out; other fits under way end. If no candidate is complete by
+        then, one is completed, however long that takes.
 
     resource : {"epochs"} or None, default=None
         None trains every candidate to the end. "epochs" is successive halving [2]_: all

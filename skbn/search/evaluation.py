@@ -7,7 +7,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice, takewhile
 from time import perf_counter
 from typing import Any
 
@@ -24,10 +24,12 @@ from skbn.search.networks import train_networks
 from skbn.search.partial_fits import train_by_partial_fit
 from skbn.search.schedule import Part, parts_of
 from skbn.search.splits import Candidate, Rules, Split, checked, ends_in_network, prepare
+from skbn.search.time_limit import TimeLimit
 from skbn.training.interruption import end_with, uninterrupted_worker
 
 TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it
-IsOver = Callable[[int], bool]
+Call = tuple[Any, ...]
+"""A function and its arguments."""
 WORTH_SENDING = 0.02
 """Seconds of work that are worth sending to another process: joblib looks for results every
 0.01 seconds, and a pickled table takes a while."""
@@ -56,6 +58,7 @@ class Evaluation:
     memory_budget : float
         Bytes: a half for those that may go on, a quarter each for the rows of splits
         and for the populations in training.
+    limit : TimeLimit
     leader : str or None
         Name of the score by which those that go on are chosen.
     """
@@ -69,6 +72,7 @@ class Evaluation:
     n_jobs: int | None
     by_epochs: bool
     memory_budget: float
+    limit: TimeLimit
     leader: str | None = None
 
     def __post_init__(self) -> None:
@@ -85,17 +89,16 @@ class Evaluation:
             self.options["error_score"],
             self.by_epochs,
             self.memory_budget / 4 / effective_n_jobs(self.n_jobs),
+            self.limit,
         )
 
-    def run(self, jobs: list[Job], is_over: IsOver, task: Any = None) -> Iterator[list[Done]]:
-        """Make fits, and yield them as soon as they are known.
+    def run(self, jobs: list[Job], task: Any = None) -> Iterator[list[Done]]:
+        """Make fits until time is over, and yield them as soon as they are known.
 
         Parameters
         ----------
         jobs : list of Job
             In the order in which to begin them.
-        is_over : callable
-            Takes a candidate, and says whether to begin no more of its fits.
         task : CallbackContext or None
             Of scikit-learn's callbacks.
 
@@ -109,14 +112,17 @@ class Evaluation:
         self.states.forget_others({job.key for job in jobs})
         candidates = self._candidates(jobs)
         together = [job for job in jobs if job.candidate in candidates]
-        calls = (
-            delayed(_fit)(os.getpid(), job, self.X, self.y, self._arguments(job, tasks))
+        calls: Iterator[Call] = (
+            (_fit, os.getpid(), job, self.X, self.y, self._arguments(job, tasks))
             for job in jobs
-            if job.candidate not in candidates and not is_over(job.candidate)
+            if job.candidate not in candidates
         )
-        for done in self._parallel(calls):
+        batches: list[Iterator[Call]] = [calls]
+        if self.limit.is_finite:  # the first fits tell how long the refit may take
+            batches.insert(0, islice(calls, effective_n_jobs(self.n_jobs)))
+        for done in chain.from_iterable(map(self._parallel, batches)):
             yield [done]
-        for several in self._run_together(together, candidates, is_over):
+        for several in self._run_together(together, candidates):
             for done in several:
                 if context := tasks.get(done[:3]):
                     context.call_on_fit_task_begin(estimator=self.search)
@@ -135,7 +141,7 @@ class Evaluation:
         )
 
     def _run_together(
-        self, jobs: list[Job], candidates: dict[int, Candidate], is_over: IsOver
+        self, jobs: list[Job], candidates: dict[int, Candidate]
     ) -> Iterator[list[Done]]:
         """Make fits that can be trained together, of as many splits as fit into memory."""
         by_split: defaultdict[Any, list[Job]] = defaultdict(list)
@@ -146,46 +152,51 @@ class Evaluation:
             return self._prepare({key: candidates[by_split[key][0].candidate] for key in keys})
 
         left, n_workers, rules = list(by_split), effective_n_jobs(self.n_jobs), self.rules
-        while left := [k for k in left if not all(is_over(job.candidate) for job in by_split[k])]:
-            splits = self.rows.hold(left, make)
+        while left and (splits := self.rows.hold(left, make)):
             left = left[len(splits) :]
             part = [(job, split) for key, split in splits.items() for job in by_split[key]]
             parts = parts_of(part, candidates, self.states.all, rules, n_workers)
-            yield from self._parallel(self._calls(parts, rules, is_over))
+            yield from self._parallel(self._calls(parts, rules))
 
     def _prepare(
         self, candidates: Mapping[SplitKey, Candidate]
     ) -> Iterator[tuple[SplitKey, Split]]:
         """Transform the rows of splits, each for a candidate with these transformers."""
-        calls, rules = [], self.rules
+        calls: list[Any] = []
+        rules = self.rules
         for key, candidate in candidates.items():
             rows = self.X, self.y, self.splits[key[1]]
             where = os.getpid(), key, self.estimator, candidate
-            calls.append((*where, *rows, self.options, rules))
+            calls.append((prepare, *where, *rows, self.options, rules))
         seconds = 0.0
-        while calls and seconds < WORTH_SENDING:
+        while calls and seconds < WORTH_SENDING and not self.limit.is_over():
             # Work that takes less time than to send it to another process is done here.
+            function, *arguments = calls.pop(0)
             started = perf_counter()
-            yield prepare(*calls.pop())
+            yield function(*arguments)
             seconds = perf_counter() - started
-        yield from self._parallel(delayed(prepare)(*call) for call in calls)
+        yield from self._parallel(calls)
 
-    def _calls(self, parts: Sequence[Part], rules: Rules, is_over: IsOver) -> Iterator[Any]:
+    def _calls(self, parts: Sequence[Part], rules: Rules) -> Iterator[Call]:
         for part in parts:
             assignments, splits = [], {}
             for assignment, split in part.assignments:
-                job = assignment.job
-                if not is_over(job.candidate):
-                    assignments.append(assignment._replace(state=self.states.take(job.key)))
-                    splits[job.split] = split
-            if assignments:
-                yield delayed(train_assignments)(os.getpid(), assignments, splits, rules)
+                state = self.states.take(assignment.job.key)
+                assignments.append(assignment._replace(state=state))
+                splits[assignment.job.split] = split
+            yield train_assignments, os.getpid(), assignments, splits, rules
 
-    def _parallel(self, calls: Iterable[Any]) -> Iterator[Any]:
-        """Run calls, and yield what each gives, in any order."""
-        calls = iter(calls)
+    def _parallel(self, calls: Iterable[Call]) -> Iterator[Any]:
+        """Run calls until time is over, and yield what each gives, in any order."""
+        timely = takewhile(lambda _: not self.limit.is_over(), calls)
+        outputs = self._outputs(delayed(_in_time)(self.limit, *call) for call in timely)
+        return (output for output in outputs if output is not None)
+
+    def _outputs(self, calls: Iterator[Any]) -> Iterator[Any]:
         try:
             options = {"return_as": "generator_unordered", **_options_of_workers()}
+            if self.limit.is_finite:  # what waits for a worker is begun later than it is sent
+                options["pre_dispatch"] = "n_jobs"
             parallel = Parallel(n_jobs=self.n_jobs, **options)
         except (TypeError, ValueError):  # joblib before 1.4, and backends such as ray's
             length = 2 * effective_n_jobs(self.n_jobs)
@@ -208,6 +219,11 @@ class Evaluation:
         if tasks:
             arguments |= {"caller": self.search, "callback_ctx": tasks[job[:3]]}
         return {"estimator": clone(self.estimator), **arguments, **self.options}
+
+
+def _in_time(limit: TimeLimit, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function, or give None if time is over: the call may have waited for a worker."""
+    return None if limit.is_over() else function(*arguments)
 
 
 def _options_of_workers() -> dict[str, Any]:

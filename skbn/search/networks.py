@@ -37,7 +37,7 @@ def n_bytes_of_fit(fit: Fit) -> int:
 def train_networks(
     assignments: Sequence[Assignment], splits: Mapping[int, Split], rules: Rules
 ) -> list[Done]:
-    """Train networks as far as their jobs say, and judge them.
+    """Train networks as far as their jobs say, and judge them, until time is over.
 
     Parameters
     ----------
@@ -51,11 +51,17 @@ def train_networks(
     for attempt in attempts:
         attempt.begin(starts)
     tasks = [task for attempt in attempts for task in attempt.tasks()]
-    run_together(tasks, memory_budget=rules.memory_budget)
+    run_together(tasks, memory_budget=rules.memory_budget, is_over=rules.limit.is_over)
+    attempts = [attempt for attempt in attempts if attempt.is_trained]
     for attempt in attempts:
         attempt.end()
     known = _accuracies(attempts, rules)
-    return [attempt.done(known.get(attempt.assignment.job.key)) for attempt in attempts]
+    made = []
+    for attempt in attempts:
+        score = known.get(attempt.assignment.job.key)
+        if score is not None or not rules.limit.is_over():
+            made.append(attempt.done(score))
+    return made
 
 
 @dataclass
@@ -98,6 +104,11 @@ class _Attempt:
         if self.fit is None:
             return []
         return self.fit.tasks(self.split.dataset, self.assignment.job.until)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether nothing is left to train; not so if time was over before."""
+        return all(run.is_over or run.n_epochs >= until for run, _, until in self.tasks())
 
     def end(self) -> None:
         """Calibrate the networks, and make a fitted estimator if the scorer needs one."""

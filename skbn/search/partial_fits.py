@@ -17,7 +17,7 @@ from skbn.search.splits import Rules, Split
 def train_by_partial_fit(
     assignments: Sequence[Assignment], splits: Mapping[int, Split], rules: Rules
 ) -> list[Done]:
-    """Train estimators as far as their jobs say, and judge them.
+    """Train estimators as far as their jobs say, and judge them, until time is over.
 
     Parameters
     ----------
@@ -26,10 +26,11 @@ def train_by_partial_fit(
         Those of the jobs, by number.
     rules : Rules
     """
-    return [_train(each, splits[each.job.split], rules) for each in assignments]
+    made = (_train(each, splits[each.job.split], rules) for each in assignments)
+    return [done for done in made if done is not None]
 
 
-def _train(assignment: Assignment, split: Split, rules: Rules) -> Done:
+def _train(assignment: Assignment, split: Split, rules: Rules) -> Done | None:
     job, started = assignment.job, perf_counter()
     estimator, n_epochs = assignment.state or (clone(assignment.estimator), 0)
     error, most = split.error, getattr(estimator, "max_iter", np.inf)
@@ -37,6 +38,8 @@ def _train(assignment: Assignment, split: Split, rules: Rules) -> Done:
         if not error:
             until = int(min(job.until or most, most))
             for epoch in range(n_epochs, until):
+                if rules.limit.is_over():
+                    return None
                 _train_epoch(estimator, split, is_first=epoch == 0)
                 n_epochs = epoch + 1
     except Exception as raised:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from time import perf_counter
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from skbn._compat import callback_task, warn_or_raise_about_fit_failures
+from skbn._compat import callback_task, n_samples, warn_or_raise_about_fit_failures
 from skbn.search import fingerprints
 from skbn.search.evaluation import Evaluation
 from skbn.search.folds import Fold
@@ -22,11 +24,9 @@ from skbn.search.progress import progress
 from skbn.search.results import best_so_far, why_no_score
 from skbn.search.space import Space
 from skbn.search.study import Study
+from skbn.search.time_limit import TimeLimit
 from skbn.search.zoom import draw_round, round_sizes
 from skbn.training.interruption import Interrupted, interruptible
-
-TimeIsOver = Callable[..., bool]
-"""Says whether to begin nothing more, or no more fits of a candidate, if one is given."""
 
 
 class Rounds(NamedTuple):
@@ -42,7 +42,7 @@ class Rounds(NamedTuple):
 def evaluation_of(
     search: Any, X: Any, y: Any, folds: list[Fold], scorers: Any, routed: Any
 ) -> Evaluation:
-    """All that the fits of a search have in common.
+    """All that the fits of a search have in common, its time limit from now on included.
 
     Parameters
     ----------
@@ -55,6 +55,7 @@ def evaluation_of(
     routed : Bunch
         Further arguments of `fit`, by whom they are for.
     """
+    limit = TimeLimit(np.inf if search.time_budget is None else search.time_budget)
     options = {
         "scorer": scorers,
         "fit_params": routed.estimator.fit,
@@ -74,6 +75,7 @@ def evaluation_of(
         search.n_jobs,
         search.resource is not None,
         search.memory_budget,
+        limit,
         _leader(search),
     )
 
@@ -104,31 +106,6 @@ def n_fits(study: Study, rounds: Rounds) -> int:
     return study.n_splits * sum(map(sum, on_rungs))
 
 
-def time_limit(study: Study, seconds: float | None) -> TimeIsOver:
-    """Begin to take the time, and make the function that says whether it is over.
-
-    Parameters
-    ----------
-    study : Study
-        One of its candidates is completed in any case: the one that is nearest to it when
-        time is over.
-    seconds : float or None
-        None is without a limit.
-    """
-    started, to_complete = perf_counter(), None
-
-    def is_over(candidate: int | None = None) -> bool:
-        nonlocal to_complete
-        if seconds is None or perf_counter() - started <= seconds:
-            return False
-        to_complete = to_complete or max(study.trials, key=lambda t: len(t.on(0)), default=None)
-        return bool(study.complete()) or (
-            candidate is not None and study.trials[candidate] is not to_complete
-        )
-
-    return is_over
-
-
 def explore(study: Study, rounds: Rounds, task: Any) -> str:
     """Draw and evaluate rounds until all are complete, time is over or Ctrl-C is pressed.
 
@@ -151,16 +128,17 @@ def explore(study: Study, rounds: Rounds, task: Any) -> str:
     ------
     KeyboardInterrupt, JournalError
         If Ctrl-C is pressed, or the journal fails, before any candidate has a score.
+    BrokenProcessPool
+        If a worker was killed.
     """
     search = rounds.evaluation.search
-    is_over = time_limit(study, search.time_budget)
     try:
         with interruptible(), progress(n_fits(study, rounds), search.verbose) as show:
 
             def show_best() -> None:
                 show(len(study.results), lambda: best_so_far(study, search.scoring))
 
-            _explore(study, rounds, is_over, show_best, task)
+            _explore(study, rounds, show_best, task)
     except (Interrupted, KeyboardInterrupt):
         if not study.ranked():
             raise KeyboardInterrupt from None
@@ -169,23 +147,40 @@ def explore(study: Study, rounds: Rounds, task: Any) -> str:
         if not study.ranked():
             raise
         return str(error)
+    except BrokenProcessPool as error:
+        error.add_note(
+            "A worker of the search was killed. What it did is lost; with a journal, all that "
+            "was committed before is safe, and the same fit goes on from there."
+        )
+        raise
     return ""
 
 
-def _explore(
-    study: Study, rounds: Rounds, is_over: TimeIsOver, show: Callable[[], None], task: Any
-) -> None:
+def _explore(study: Study, rounds: Rounds, show: Callable[[], None], task: Any) -> None:
+    limit = rounds.evaluation.limit
+    _keep_time_to_refit(rounds.evaluation, study.results)
     for number in range(len(rounds.sizes)):
         if number == len(study.bounds):
-            if is_over():
+            if study.trials and limit.is_over():
                 break
             _draw(study, rounds)
         for rung in range(len(rounds.rungs)):
-            _evaluate(study, _jobs(study, rounds, number, rung), rounds, is_over, show, task)
+            _evaluate(study, _jobs(study, rounds, number, rung), rounds, show, task)
             if number == rung == 0:
                 _check_failures(study, rounds)
-            if is_over():
+            if limit.is_over():
                 break
+    if not study.complete():
+        _complete_one(study, rounds, show, task)
+
+
+def _complete_one(study: Study, rounds: Rounds, show: Callable[[], None], task: Any) -> None:
+    """Complete the candidate that is nearest to it, however long that takes."""
+    rounds.evaluation.limit = TimeLimit(np.inf)
+    nearest = max(study.trials, key=lambda trial: len(trial.on(0)))
+    jobs = _jobs(study, rounds, nearest.round, 0)
+    jobs = [job for job in jobs if study.trials[job.candidate] is nearest]
+    _evaluate(study, jobs, rounds, show, task)
 
 
 def _draw(study: Study, rounds: Rounds) -> None:
@@ -220,21 +215,29 @@ def _evaluate(
     study: Study,
     jobs: list[Job],
     rounds: Rounds,
-    is_over: TimeIsOver,
     show: Callable[[], None],
     task: Any,
 ) -> None:
-    """Make the fits of a rung, commit each when it is done, and tell callbacks."""
+    """Make the fits of a rung in time, commit each when it is done, and tell callbacks."""
     evaluation, options = rounds.evaluation, {"parent": task, "sequential_subtasks": False}
     with callback_task(evaluation.search, "round", len(jobs), **options) as round_task:
-        for several in evaluation.run(jobs, is_over, round_task):
+        for several in evaluation.run(jobs, round_task):
             # First in memory: if the journal fails, it is what is published.
             for done in several:
                 study.trials[done.candidate].add(done.rung, done.split, done.result)
             rounds.journal.add_results(
                 (done.candidate, done.rung, done.split, done.result) for done in several
             )
+            _keep_time_to_refit(evaluation, [done.result for done in several])
             show()
+
+
+def _keep_time_to_refit(evaluation: Evaluation, results: Iterable[dict[str, Any]]) -> None:
+    """Keep the time of the longest fit, which is that of a fit to all rows at most."""
+    if evaluation.search.refit:
+        n_train = max(1, min(len(train) for train, _ in evaluation.splits))
+        seconds = max((result["fit_time"] for result in results), default=0.0)
+        evaluation.limit.keep_free(seconds * n_samples(evaluation.X) / n_train)
 
 
 def _check_failures(study: Study, rounds: Rounds) -> None:

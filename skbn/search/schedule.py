@@ -91,7 +91,8 @@ def parts_of(
     """
     groups: defaultdict[Any, list[tuple[Assignment, Split]]] = defaultdict(list)
     known: dict[Any, Group] = {}
-    for job, split in jobs:
+    # The splits of a candidate side by side: when time is over, few should be half done.
+    for job, split in sorted(jobs, key=lambda pair: pair[0].key):
         candidate = candidates[job.candidate]
         assignment = Assignment(job, candidate.last, candidate.is_valid)
         like = job.candidate, split.shape, job.key in states
@@ -106,21 +107,24 @@ def parts_of(
         if n_workers > 1:
             # Workers that wait for the last one cost more than smaller populations.
             most = min(most, max(MIN_SHARED, -(-len(jobs) // (4 * n_workers))))
-        n_parts = -(-len(assignments) // most)
+        n, n_parts = len(assignments), -(-len(assignments) // most)
         for i in range(n_parts):
-            mine = assignments[i::n_parts]
+            mine = assignments[i * n // n_parts : (i + 1) * n // n_parts]
             parts.append(Part(group.seconds * len(mine), key if group.is_valid else None, mine))
+    if rules.limit.is_finite or n_workers == 1:
+        # Those that came first, of whatever shape, are the most even choice.
+        parts.sort(key=lambda part: part.assignments[0][0].job.candidate)
+    else:
+        # The longest come first, so that all workers end at about the same time.
+        parts.sort(key=lambda part: -part.seconds)
     return packed(parts, n_workers) if n_workers > 1 else parts
 
 
 def packed(parts: Sequence[Part], n_workers: int) -> list[Part]:
-    """Put small parts together: to send the rows of splits takes a while.
-
-    The longest come first, so that all workers end at about the same time.
-    """
+    """Put small parts together: to send the rows of splits takes a while."""
     most = min(sum(part.seconds for part in parts) / (8 * n_workers), MAX_SECONDS)
     made: list[Part] = []
-    for part in sorted(parts, key=lambda part: -part.seconds):
+    for part in parts:
         last = made[-1] if made else part
         if made and part.key == last.key is not None and last.seconds + part.seconds <= most:
             assignments = last.assignments + part.assignments

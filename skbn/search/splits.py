@@ -22,6 +22,7 @@ from skbn.checks import check_labels, check_rows, positions_among
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.estimators.population import copies_plainly, is_network
+from skbn.search.time_limit import TimeLimit
 from skbn.training.holdout import Dataset, Holdout
 from skbn.training.interruption import uninterrupted_worker
 
@@ -143,6 +144,7 @@ class Rules(NamedTuple):
     error_score: Any
     by_epochs: bool
     memory_budget: float  # bytes, of a population
+    limit: TimeLimit
 
 
 @dataclass

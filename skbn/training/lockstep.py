@@ -43,7 +43,10 @@ class Task(NamedTuple):
 
 
 def run_together(
-    tasks: Iterable[Task], on_epoch: OnEpoch | None = None, memory_budget: float = np.inf
+    tasks: Iterable[Task],
+    on_epoch: OnEpoch | None = None,
+    memory_budget: float = np.inf,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train each run for as long as it is to be, or until it stops or fails.
 
@@ -60,6 +63,8 @@ def run_together(
         epoch on.
     memory_budget : float
         Bytes that a population may take.
+    is_over : callable
+        Says, after each epoch, whether all end here; they could go on.
     """
     groups = defaultdict(list)
     for task in tasks:
@@ -77,7 +82,9 @@ def run_together(
         # Parts of the same size: ten in one and two in another take longer than six and six.
         n_parts = -(-len(group) // size)
         for part in range(n_parts):
-            _Population(group[part::n_parts]).train(on_epoch)
+            if is_over():
+                return
+            _Population(group[part::n_parts]).train(on_epoch, is_over)
 
 
 def lockstep_key(task: Task) -> tuple[Any, ...]:
@@ -174,7 +181,7 @@ class _Population:
         self.columns: list[list[Callable[[float], None]]] = []
         self.unmeasured: list[list[float]] = []
 
-    def train(self, on_epoch: OnEpoch | None) -> None:
+    def train(self, on_epoch: OnEpoch | None, is_over: Callable[[], bool]) -> None:
         """Train until all have left."""
         settings = self.runs[0].settings
         with suitable_threads(self.architecture, settings.batch_size):
@@ -187,8 +194,10 @@ class _Population:
                     seconds = (perf_counter() - started) / len(self.runs)
                     measured["seconds"] = [seconds] * len(self.runs)
                     self.record(measured)
+                    ends = is_over()
                     leaving = [
-                        self.after_epoch(k, measured, on_epoch) for k in range(len(self.runs))
+                        self.after_epoch(k, measured, on_epoch) or ends
+                        for k in range(len(self.runs))
                     ]
                 self.part_with(leaving)
 

@@ -19,7 +19,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import SGDClassifier
 
 import skbn.search.evaluation as evaluation
-import skbn.search.rounds as rounds
+import skbn.search.time_limit as time_limit
 from skbn import BNSoftmaxClassifier
 from skbn.search import CoarseToFineSearchCV
 
@@ -204,11 +204,12 @@ def clock(monkeypatch):
     now = [0.0]
 
     def train(parent, members, splits, rules, train=evaluation.train_assignments):
+        done = train(parent, members, splits, rules)
         now[0] += 1
-        return train(parent, members, splits, rules)
+        return done
 
     monkeypatch.setattr(evaluation, "train_assignments", train)
-    monkeypatch.setattr(rounds, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time_limit, "perf_counter", lambda: now[0])
     return now
 
 
