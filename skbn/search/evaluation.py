@@ -152,7 +152,7 @@ class Evaluation:
             return self._prepare({key: candidates[by_split[key][0].candidate] for key in keys})
 
         left, n_workers, rules = list(by_split), effective_n_jobs(self.n_jobs), self.rules
-        while left and (splits := self.rows.hold(left, make)):
+        while left and not self.limit.is_over() and (splits := self.rows.hold(left, make)):
             left = left[len(splits) :]
             part = [(job, split) for key, split in splits.items() for job in by_split[key]]
             parts = parts_of(part, candidates, self.states.all, rules, n_workers)
