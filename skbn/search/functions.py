@@ -6,12 +6,15 @@ import dis
 import inspect
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+
+import numpy as np
 
 FOLDERS = tuple(
     Path(str(folder)).resolve()
@@ -107,11 +110,25 @@ def attributes_of(function: FunctionType) -> dict[str, Any]:
     return {name: getattr(function, name) for name in names if name != "__wrapped__"}
 
 
-def methods_of(cls: type) -> dict[str, FunctionType]:
-    """Functions in a class and its bases that no library defines.
+PLAIN = (type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict)
+"""Types of the class attributes that count by value, beside NumPy's."""
 
-    Other attributes are left out: a class may count its calls.
-    """
+
+def constants_of(cls: type, methods: Iterable[FunctionType]) -> dict[str, Any]:
+    """Plain attributes of a class that its methods do not write, as they do a counter."""
+    code = chain.from_iterable(_instructions(method.__code__) for method in methods)
+    written = {i.argval for i in code if i.opname == "STORE_ATTR"}
+    return {
+        name: value
+        for name, value in vars(cls).items()
+        if isinstance(value, (*PLAIN, np.ndarray, np.generic))
+        and name not in written
+        and not name.startswith("__")
+    }
+
+
+def methods_of(cls: type) -> dict[str, FunctionType]:
+    """Functions in a class and its bases that no library defines."""
     found: dict[str, Any] = {}
     for name in dir(cls):
         value = inspect.getattr_static(cls, name, None)

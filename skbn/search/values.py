@@ -182,8 +182,12 @@ class _Walk:
         name = [self(value.__module__), self(value.__qualname__)]
         if functions.is_library(value.__module__):
             return "class", name
-        methods = self._named(functions.methods_of(value), "the method {!r}")
-        return "class", [*name, *map(self, value.__mro__[1:]), *methods]
+        methods = functions.methods_of(value)
+        parts = self._named(methods, "the method {!r}")
+        if not issubclass(value, Enum):  # whose members count by themselves
+            constants = functions.constants_of(value, methods.values())
+            parts += self._named(constants, "the attribute {!r}")
+        return "class", [*name, *map(self, value.__mro__[1:]), *parts]
 
     def _callable_parts(self, value: Any) -> tuple[str, Iterable[bytes]] | None:
         """Parts of a function or a method; None is for other callables."""

@@ -345,6 +345,24 @@ def test_functions_and_classes_that_a_function_calls_count():
     assert digest_of(defined(caller.replace("return 1", "return 2")), "") != first
 
 
+@pytest.mark.parametrize(
+    ("changed", "is_same"),
+    [
+        ("sign = 1", True),
+        ("sign = -1", False),
+        ("sign = np.array([1])", False),
+        ("sign, more = 1, {'a': [2]}", False),
+        ("sign, __doc__ = 1, 'words'", True),
+    ],
+)
+def test_constants_of_classes_count_but_for_those_that_methods_write(changed, is_same):
+    source = "class f:\n    calls = 0\n    sign = 1\n    def __call__(self, model, X, y):\n"
+    source += "        f.calls += 1\n        return self.sign"
+    first, other = defined(source), defined(source.replace("sign = 1", changed))
+    first.calls = 7
+    assert (digest_of(first(), "") == digest_of(other(), "")) == is_same
+
+
 def test_modules_of_the_user_count_by_what_is_read_of_them(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     function, found = defined("def f(x): return own_tools.g(x)"), []
