@@ -115,16 +115,16 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, list, tuple, set, fr
 
 
 def constants_of(cls: type, methods: Iterable[FunctionType]) -> dict[str, Any]:
-    """Plain attributes of a class that its methods do not write, as they do a counter."""
+    """Plain attributes, not those of its bases, that its methods do not write as a counter."""
     code = chain.from_iterable(_instructions(method.__code__) for method in methods)
     written = {i.argval for i in code if i.opname == "STORE_ATTR"}
-    return {
-        name: value
-        for name, value in vars(cls).items()
-        if isinstance(value, (*PLAIN, np.ndarray, np.generic))
-        and name not in written
-        and not name.startswith("__")
-    }
+    found = {}
+    for name in set(dir(cls)) - written:
+        value, *of_bases = (inspect.getattr_static(c, name, None) for c in (cls, *cls.__bases__))
+        is_own = all(value is not other for other in of_bases)
+        if is_own and isinstance(value, (*PLAIN, np.ndarray, np.generic)) and name[:2] != "__":
+            found[name] = value
+    return found
 
 
 def methods_of(cls: type) -> dict[str, FunctionType]:
