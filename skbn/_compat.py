@@ -110,6 +110,9 @@ class _NotingScorer:
         self._scorer = scorer
         self.error: str | None = None
 
+    def __repr__(self) -> str:
+        return repr(self._scorer)
+
     def __call__(self, *args: Any, **params: Any) -> Any:
         try:
             return self._scorer(*args, **params)

@@ -210,7 +210,7 @@ def check_labels(y: Any, name: str = "y") -> Any:
         raise ValueError(f"Complex data not supported: {name} holds complex numbers")
     if array.dtype.kind == "V":
         raise _wrong_type(array, name)
-    dtype = _dtype_of_numbers(y)
+    dtype = object if array.dtype.kind == "T" else _dtype_of_numbers(y)
     return array if dtype is None else array.astype(dtype)
 
 
@@ -339,7 +339,7 @@ def find_classes(y: Any, name: str = "y") -> Any:
 
 def _wrong_type(labels: Any, name: str) -> ValueError | TypeError:
     """Say of which types labels are, and what to make of them."""
-    cells = labels.ravel().tolist()
+    cells = [cell.item() if isinstance(cell, np.generic) else cell for cell in labels.flat]
     types = sorted({type(cell).__name__ for cell in cells})
     held = f"labels of the type{'s' if len(types) > 1 else ''} {', '.join(types)}"
     problem = f"Unknown label type: {name} holds {held}"  # as scikit-learn's errors begin

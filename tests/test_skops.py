@@ -74,6 +74,7 @@ def assert_same(loaded, estimator, rows):
     np.testing.assert_array_equal(loaded.predict(rows), estimator.predict(rows), strict=True)
 
 
+@pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")
 def test_a_loaded_classifier_predicts_and_goes_on(fitted, assert_same_model):
     model, rows, labels = fitted
     loaded = reloaded(model)

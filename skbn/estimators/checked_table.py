@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
+from skbn._compat import n_samples
 from skbn.checks import check_labels, check_rows, encode_labels, find_classes
 from skbn.network.parameters import Indices
 from skbn.training.holdout import Dataset
 
 HOW_TO_TRANSFORM = (
-    "If X_val is of a Pipeline's last step, it must be transformed as X is, which "
+    "In a Pipeline X_val must be transformed as X is, which "
     'Pipeline(transform_input=["X_val"]) does where metadata routing is enabled (user guide, '
     '"Validation sets and early stopping")'
 )
@@ -62,7 +63,10 @@ class CheckedTable:
             try:
                 x, y = check_rows(self.checker, X_val, labels, **how)
             except ValueError as error:
-                raise ValueError(f"{error}. {HOW_TO_TRANSFORM}") from error
+                if n_samples(labels) != n_samples(X_val):
+                    raise
+                text = str(error).removesuffix(".").replace("X has", "X_val has", 1)
+                raise ValueError(f"{text}. {HOW_TO_TRANSFORM}") from error
             held[:] = [(X_val, y_val, x, y)]
         *_, x, y = held[0]
         if self.dataset.validation is not None and self.dataset.validation.x is x:

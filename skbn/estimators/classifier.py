@@ -384,7 +384,8 @@ class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimat
             table = check_table(self, X, y, reset=not progress, classes=classes)
             fit = plan_fit(self, table, params, progress=progress)
             train_alone(fit, table.dataset, print_epoch(fit) if self.verbose else None)
-            self._set_attributes(self._fitted_attributes(table, fit.outcome(table.dataset)))
+            outcome = fit.warned_outcome(table.dataset)
+            self._set_attributes(self._fitted_attributes(table, outcome))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:

@@ -41,10 +41,11 @@ class Starts:
 
 
 class Outcome(NamedTuple):
-    """A finished fit: an ensemble to predict with, and progress to go on from."""
+    """A finished fit: an ensemble to predict with, progress to go on from, and a warning."""
 
     ensemble: Ensemble
     progress: list[Progress]
+    warning: str = ""
 
 
 @dataclass(eq=False)
@@ -93,22 +94,30 @@ class Fit:
         progress = [run.result() for run in self.runs]
         networks = [kept.network for kept in progress[: self.n_averaged]]
         temperature = fit_temperature(held_out) if self.calibrates else 1.0
-        self._warn_of_validation_set(dataset, temperature)
-        return Outcome(Ensemble(networks, temperature), progress)
+        warning = self._doubts_about_validation_set(dataset, temperature)
+        return Outcome(Ensemble(networks, temperature), progress, warning)
 
-    def _warn_of_validation_set(self, dataset: Dataset, temperature: float) -> None:
-        """Warn if rows to judge on do not look like those trained on."""
+    def warned_outcome(self, dataset: Dataset) -> Outcome:
+        """Give the outcome, after its warning."""
+        outcome = self.outcome(dataset)
+        if outcome.warning:
+            warnings.warn(outcome.warning, stacklevel=3)
+        return outcome
+
+    def _doubts_about_validation_set(self, dataset: Dataset, temperature: float) -> str:
+        """Tell if what was learned does not hold on the rows of `X_val`."""
         run = self.runs[0]
         if run.validation is None or not run.validation.of_validation or run.best is None:
-            return
+            return ""
         if temperature > LARGE_TEMPERATURE:
-            what = f"the temperature that fits them is above {LARGE_TEMPERATURE}"
+            what = f"the temperature that fits its rows is above {LARGE_TEMPERATURE}"
         elif run.is_worse_than_guessing(dataset):
-            what = "their loss was above that of guessing by the class frequencies in every epoch"
+            what = "its loss was above that of guessing by the class frequencies in every epoch"
         else:
-            return
-        warnings.warn(
-            f"Rows of X_val are not like those of X: {what}. {HOW_TO_TRANSFORM}", stacklevel=4
+            return ""
+        return (
+            f"What was learned from X does not hold on X_val: {what}. {HOW_TO_TRANSFORM}. If it "
+            "was, its labels may be others', or there is nothing to learn"
         )
 
 
@@ -190,21 +199,26 @@ def _validation_set(
     table: CheckedTable, fit_params: Mapping[str, Any], per_class: Array
 ) -> Holdout | None:
     """Check the validation set that `fit` is given, and weigh its rows."""
-    X_val, y_val, sample_weight_val = (
-        fit_params.get(name) for name in ("X_val", "y_val", "sample_weight_val")
-    )
-    if X_val is None and y_val is None:
+    sample_weight_val = fit_params.get("sample_weight_val")
+    if not add_validation_set(table, fit_params):
         if sample_weight_val is not None:
             raise ValueError("sample_weight_val was given without X_val and y_val")
         return None
-    if X_val is None or y_val is None:
-        raise ValueError("X_val and y_val go together; one of them is missing")
-    table.add_validation_set(X_val, y_val)
     everything = Holdout(of_validation=True)
     labels = everything.labels(table.dataset)
     weights = check_weights(sample_weight_val, len(labels), "sample_weight_val")
     weights = times_class_weights(weights, per_class, labels, "sample_weight_val")
     return replace(everything, weights=weights)
+
+
+def add_validation_set(table: CheckedTable, fit_params: Mapping[str, Any]) -> bool:
+    """Give a table the validation set that `fit` is given, and tell whether there is one."""
+    X_val, y_val = fit_params.get("X_val"), fit_params.get("y_val")
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val go together; one of them is missing")
+    if X_val is not None:
+        table.add_validation_set(X_val, y_val)
+    return X_val is not None
 
 
 def ensemble_of(estimator: Any) -> tuple[int, bool]:
@@ -350,8 +364,8 @@ def plan_partial_fit(
     UserWarning
         At the first call past ``max_iter``, if the schedule has sunk to its end.
     """
-    if progress and progress[0].state.n_epochs == estimator.max_iter:
-        _warn_of_schedules_end(estimator)
+    if progress:
+        _warn_of_schedules_end(estimator, progress[0])
     weighted = _weigh(estimator, table, sample_weight)
     # A new member would have as much of a say as those that are trained.
     n_averaged, _ = ensemble_of(estimator)
@@ -362,7 +376,12 @@ def plan_partial_fit(
     return Fit(runs, n_averaged, calibrates=False, until=estimator.max_iter)
 
 
-def _warn_of_schedules_end(estimator: Any) -> None:
+def _warn_of_schedules_end(estimator: Any, progress: Progress) -> None:
+    """Warn at the first epoch at the lowest rate, past the end of a schedule."""
+    past_end = progress.state.n_epochs - estimator.max_iter
+    last_rate = progress.history["learning_rate"][-1]
+    if past_end < 0 or (past_end > 0 and last_rate < 1.01 * FLOOR * estimator.learning_rate_init):
+        return
     name, end = estimator.learning_rate, estimator.max_iter
     decay, warmup = np.array(estimator.learning_rate_decay), estimator.warmup_fraction
     warmup = np.array(np.nan if warmup is None else warmup)

@@ -298,7 +298,7 @@ def _end(
     if begun is None:
         return None
     fit, table = begun
-    return attributes_after(classifier, table, fit.outcome(table.dataset))
+    return attributes_after(classifier, table, fit.warned_outcome(table.dataset))
 
 
 def _outcome(function: Any, *arguments: Any) -> Any:

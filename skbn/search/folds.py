@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from reprlib import repr as shortened
 from typing import Any
@@ -36,6 +36,8 @@ def folds_of(search: Any, X: Any, y: Any, split_params: Mapping[str, Any]) -> li
         If there are no splits, or one that nothing can be trained and tested on.
     """
     cv, n_rows = search.cv, n_samples(X)
+    if isinstance(cv, type):
+        raise ValueError(f"cv is the class {cv.__name__}; give an instance, {cv.__name__}()")
     if is_splitter := cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
         cv = check_cv(cv, y, classifier=is_classifier(search.estimator))
         pairs = cv.split(X, y, **split_params)
@@ -43,7 +45,7 @@ def folds_of(search: Any, X: Any, y: Any, split_params: Mapping[str, Any]) -> li
         pairs = iter(cv)
     folds = [_checked(pair, number, n_rows) for number, pair in enumerate(pairs)]
     if not folds:
-        used_up = ": it is an iterator that was used up before" if pairs is cv else ""
+        used_up = ": it is an iterator that is empty, or was used up before" if pairs is cv else ""
         raise ValueError(
             f"cv gives no splits{used_up}. Give cv=list(...) of the splits, which can be gone "
             "through again, or for other data a splitter such as StratifiedKFold(5)"
@@ -58,7 +60,7 @@ def folds_of(search: Any, X: Any, y: Any, split_params: Mapping[str, Any]) -> li
 
 def can_be_made_again(cv: Any) -> bool:
     """Whether a ``cv`` gives the same splits whenever it is asked."""
-    return not (isinstance(cv, Iterator) or hasattr(cv, "split"))
+    return cv is None or isinstance(cv, (Integral, Sequence))
 
 
 def _checked(pair: Any, number: int, n_rows: int) -> Fold:

@@ -6,7 +6,7 @@ import dis
 import inspect
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from itertools import chain
 from operator import attrgetter
@@ -110,19 +110,25 @@ def attributes_of(function: FunctionType) -> dict[str, Any]:
     return {name: getattr(function, name) for name in names if name != "__wrapped__"}
 
 
-PLAIN = (type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict)
-"""Types of the class attributes that count by value, beside NumPy's."""
+CONSTANT = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, np.generic)
+"""Types of the class attributes that count by value: others may be where a class keeps books."""
 
 
-def constants_of(cls: type, methods: Iterable[FunctionType]) -> dict[str, Any]:
-    """Plain attributes, not those of its bases, that its methods do not write as a counter."""
-    code = chain.from_iterable(_instructions(method.__code__) for method in methods)
+def constants_of(cls: type, methods: Mapping[str, FunctionType]) -> dict[str, Any]:
+    """Constants of a class of callables, such as scorers, but not those of its bases.
+
+    What its methods write, such as a counter, is state. So are attributes of an estimator's
+    class: its parameters are in the instance.
+    """
+    if "__call__" not in methods:
+        return {}
+    code = chain.from_iterable(_instructions(method.__code__) for method in methods.values())
     written = {i.argval for i in code if i.opname == "STORE_ATTR"}
     found = {}
     for name in set(dir(cls)) - written:
         value, *of_bases = (inspect.getattr_static(c, name, None) for c in (cls, *cls.__bases__))
         is_own = all(value is not other for other in of_bases)
-        if is_own and isinstance(value, (*PLAIN, np.ndarray, np.generic)) and name[:2] != "__":
+        if is_own and isinstance(value, CONSTANT) and not name.startswith("__"):
             found[name] = value
     return found
 

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from skbn._compat import validate_parameters
 from skbn.estimators.classifier import attributes_after, set_attributes
-from skbn.estimators.fitting import Fit, Outcome, Starts, plan_fit
+from skbn.estimators.fitting import Fit, Outcome, Starts, add_validation_set, plan_fit
 from skbn.estimators.population import unfitted_copy
 from skbn.network.inference import TrainedNetwork
 from skbn.search.jobs import Assignment, Done
@@ -84,6 +84,8 @@ class _Attempt:
             self.error = self.split.error
             return
         if assignment.state is not None:
+            # The table is another one than that of the state, if a process or time lies between.
+            add_validation_set(table, self.split.fit_params)
             self.fit, self.n_before = assignment.state, assignment.state.runs[0].n_epochs
             return
         estimator = assignment.estimator

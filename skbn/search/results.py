@@ -48,8 +48,8 @@ def why_no_score(study: Study, scoring: Any, is_over: bool) -> str:
     problems: Counter[tuple[str, str]] = Counter()
     for trial in study.trials:
         own = [_problem(result, study.leader) for result in trial.on(0).values()]
-        # Where error_score is a number, the mean of scores may be finite though all failed.
-        if None in own and (is_over or np.isfinite(trial.score(study.leader, 0))):
+        has_score = bool(own) and np.isfinite(trial.score(study.leader, 0))
+        if has_score or (is_over and None in own):
             return ""
         problems.update(problem for problem in own if problem)
     if not problems:

@@ -185,7 +185,7 @@ class _Walk:
         methods = functions.methods_of(value)
         parts = self._named(methods, "the method {!r}")
         if not issubclass(value, Enum):  # whose members count by themselves
-            constants = functions.constants_of(value, methods.values())
+            constants = functions.constants_of(value, methods)
             parts += self._named(constants, "the attribute {!r}")
         return "class", [*name, *map(self, value.__mro__[1:]), *parts]
 

@@ -117,8 +117,8 @@ class Holdout:
 
     def loss_of_guessing(self, dataset: Dataset, loss: Loss, frequencies: Array) -> float:
         """Give the mean loss over the rows of the same probabilities (C,) for all of them."""
-        with np.errstate(divide="ignore"):
-            logits = np.log(frequencies)
+        # Of a class that is not there finite too, for its rows may have no weight.
+        logits = np.log(np.maximum(frequencies, np.finfo(np.float64).tiny))
         logits = np.broadcast_to(logits, (1, len(self.labels(dataset)), len(frequencies)))
         return float(self.measured(dataset, loss, logits)["loss"].item())
 

@@ -170,7 +170,10 @@ class Run:
         return logits
 
     def is_worse_than_guessing(self, dataset: Dataset) -> bool:
-        """Whether no epoch judged rows better than class frequencies do, though it learned."""
+        """Whether no epoch judged rows better than class frequencies do.
+
+        Not so if those trained on are hardly better: then nothing was learned yet.
+        """
         assert self.validation is not None
         architecture, history = self.progress.architecture, self.progress.history
         trained_on = Holdout(
@@ -180,10 +183,10 @@ class Run:
             *trained_on.labels_and_weights(dataset), minlength=architecture.n_outputs
         )
         guess = architecture.loss_function, counts / counts.sum()
-        if history["loss"][-1] >= trained_on.loss_of_guessing(dataset, *guess):
-            return False
-        lowest = self.validation.loss_of_guessing(dataset, *guess)
-        return not any(loss <= lowest for loss in history["validation_loss"])
+        loss, lowest = history["loss"][-1], np.nanmin(history["validation_loss"])
+        has_learned = loss < trained_on.loss_of_guessing(dataset, *guess)
+        is_worse = lowest > self.validation.loss_of_guessing(dataset, *guess)
+        return bool(is_worse and (has_learned or lowest > 2 * loss))
 
     def fail(self, error: Exception) -> None:
         """End the run with an error."""

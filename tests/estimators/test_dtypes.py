@@ -126,7 +126,7 @@ TABLE = {
     ),
     "text": (lambda: np.array(cycle("a", "b")), "text", OK, OK, "float: 'a'"),
     "text of numbers": (lambda: np.array(cycle("1", "2")), OK, OK, OK, OK),
-    "text of NumPy": (of_numpy_text(cycle("a", "b")), "text", None, OK, "text"),
+    "text of NumPy": (of_numpy_text(cycle("a", "b")), "text", OK, OK, "text"),
     "missing text of NumPy": (
         of_numpy_text(first(None, "a", "b"), na_object=None),
         *("text", "missing", "missing", "text"),

@@ -48,7 +48,7 @@ def test_tol_is_what_counts_as_progress(iris, quick):
 
 def test_validation_rows_are_not_trained_on(iris, quick):
     X, y = iris
-    with pytest.warns(UserWarning, match="not like those of X"):  # their labels are wrong
+    with pytest.warns(UserWarning, match="does not hold on X_val"):  # their labels are wrong
         watched = quick().fit(X, y, X_val=X[:10], y_val=(y[:10] + 1) % 3)
     assert watched.history_["loss"] == quick().fit(X, y).history_["loss"]
 

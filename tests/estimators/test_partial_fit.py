@@ -165,6 +165,24 @@ def test_a_stream_past_the_end_of_its_schedule_is_warned_of_once(
     assert (model.history_["learning_rate"][-1] < 0.02 * model.learning_rate_init) == sinks
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"max_iter": 5}),
+        ({"learning_rate": "constant", "max_iter": 5}, {"learning_rate": "cosine"}),
+    ],
+)
+def test_a_schedule_that_ends_by_set_params_is_warned_of_too(iris, quick, before, after):
+    X, y = iris
+    model = quick(**({"max_iter": 10} | before))
+    for _ in range(8):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    model.set_params(**after)
+    with pytest.warns(UserWarning, match="partial_fit goes on past max_iter=5"):
+        model.partial_fit(X, y)
+    model.partial_fit(X, y)
+
+
 def test_a_warning_of_the_schedule_as_an_error_changes_nothing(iris, quick, assert_same_model):
     X, y = iris
     model = quick(max_iter=1).fit(X, y)

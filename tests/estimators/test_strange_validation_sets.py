@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skbn import fit_population
+from skbn.search import CoarseToFineSearchCV
 
 REMEDY = re.escape('Pipeline(transform_input=["X_val"])')
 
@@ -35,7 +36,7 @@ def wine():
 def test_raw_rows_to_judge_on_are_warned_of(wine, quick, kind, what):
     X, X_val, y, y_val = wine
     model = make_pipeline(StandardScaler(), quick(**kind))
-    with pytest.warns(UserWarning, match=f"X_val are not like those of X: .*{what}.*{REMEDY}"):
+    with pytest.warns(UserWarning, match=f"does not hold on X_val: .*{what}.*{REMEDY}"):
         model.fit(X, y, bnsoftmaxclassifier__X_val=X_val, bnsoftmaxclassifier__y_val=y_val)
 
 
@@ -51,7 +52,7 @@ def test_rows_that_the_pipeline_transforms_are_not_warned_of(wine, quick):
     ("strange", "message"),
     [
         (lambda X: X.astype(str) + " l", "X_val holds text"),
-        (lambda X: X[:, :3], "X has 3 features"),
+        (lambda X: X[:, :3], "X_val has 3 features"),
         (lambda X: np.where(X > 13, np.nan, X), "X_val contains NaN"),
     ],
     ids=["text", "columns", "missing"],
@@ -86,6 +87,44 @@ def test_classes_of_other_frequencies_are_no_fault_of_the_rows(wine, quick):
     for class_weight in (None, "balanced", {1: 0.01}):
         model = quick(class_weight=class_weight, max_iter=10)
         model.fit(scaler.transform(X), y, X_val=X_val, y_val=y_val[rare])
+
+
+@pytest.mark.parametrize("max_iter", [1, 15])
+def test_raw_rows_are_warned_of_though_little_was_learned(iris, quick, max_iter):
+    X, y = iris
+    model = quick(hidden_layer_sizes=(), max_iter=max_iter, learning_rate_init=1e-4)
+    with pytest.warns(UserWarning, match="does not hold on X_val"):
+        model.fit(X, y, X_val=1000 * X + 5000, y_val=y)
+
+
+def test_classes_of_weight_zero_are_no_fault_of_the_rows(iris, quick):
+    X, y = iris
+    for class_weight in ({2: 0.0}, {0: 0.0, 1: 5.0}):
+        quick(class_weight=class_weight, max_iter=10).fit(X, y, X_val=X, y_val=y)
+
+
+def test_a_search_warns_once_of_its_best(wine, quick):
+    X, X_val, y, y_val = wine
+    search = CoarseToFineSearchCV(
+        make_pipeline(StandardScaler(), quick()),
+        {"bnsoftmaxclassifier__alpha": [0.1, 0.01, 0.001]},
+        n_candidates=3,
+        n_rounds=1,
+        cv=2,
+        random_state=0,
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search.fit(X, y, bnsoftmaxclassifier__X_val=X_val, bnsoftmaxclassifier__y_val=y_val)
+    assert len(caught) == 1
+    assert re.search(REMEDY, str(caught[0].message))
+
+
+def test_errors_of_labels_to_judge_on_say_nothing_of_rows(iris, quick):
+    X, y = iris
+    with pytest.raises(ValueError, match="inconsistent numbers of samples") as raised:
+        quick().fit(X, y, X_val=X, y_val=y[:5])
+    assert not re.search(REMEDY, str(raised.value))
 
 
 def test_classifiers_in_company_are_warned_of(wine, quick):

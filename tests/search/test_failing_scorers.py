@@ -46,7 +46,6 @@ SCORINGS = [
     ({"scoring": SEVERAL, "refit": "f1"}, "pos_label=1 is not a valid label"),
     ({"scoring": {"f1": "f1", "accuracy": "accuracy"}, "refit": False}, "pos_label=1 is not a"),
     ({"scoring": failing}, "RuntimeError: this scorer wants something else"),
-    ({"scoring": failing, "error_score": 0.5}, "6 scores failed.*this scorer wants something else"),
     ({"scoring": no_score}, "6 scores are nan, though nothing failed"),
     ({"scoring": no_score, "error_score": "raise"}, "6 scores are nan, though nothing failed"),
     ({"scoring": no_scores, "refit": "a"}, "6 scores are nan, though nothing failed"),
@@ -68,6 +67,13 @@ def test_it_stops_with_the_scorers_own_message(quick, kind, options, message):
         options = options | {"resource": "epochs", "min_epochs": 1}
     with pytest.raises(ValueError, match=rf"(?s)No candidate of the first round.*{message}"):
         quietly(search_of(model, **options))
+
+
+@pytest.mark.parametrize("resource", [None, "epochs"])
+def test_an_error_score_that_is_a_number_is_a_score(quick, resource):
+    options = {"scoring": failing, "error_score": 0.5, "resource": resource}
+    search = quietly(search_of(quick(max_iter=4), **options))
+    assert (search.cv_results_["mean_test_score"] == 0.5).all()
 
 
 def test_workers_and_a_journal_keep_the_message(tmp_path):

@@ -156,6 +156,15 @@ def test_jobs_change_nothing(halving, iris, halved, memory_budget):
     same_results(halving(n_jobs=2, memory_budget=memory_budget).fit(*iris), halved)
 
 
+@pytest.mark.parametrize("options", [{}, {"n_jobs": 2}, {"memory_budget": 1.0}], ids=str)
+def test_a_validation_set_is_there_on_each_rung(halving, quick, iris, options):
+    """Fits that go on do so with another copy of the rows than they began with."""
+    X, y = iris
+    model, watched = quick(max_iter=9, n_iter_no_change=9), {"X_val": X[:30], "y_val": y[:30]}
+    search = halving(model, **options).fit(X, y, **watched)
+    same_results(search, halving(model).fit(X, y, **watched))
+
+
 @pytest.mark.parametrize("memory_budget", [1e5, 2**28])
 def test_threads_change_nothing(halving, iris, halved, memory_budget):
     with joblib.parallel_config("threading", n_jobs=3):
