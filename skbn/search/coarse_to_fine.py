@@ -399,7 +399,10 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
             study = deepcopy(former) or new_study(self, len(splits), len(rungs), points)
             if not journal.load(study):
                 journal.start(study, [space.decode(trial.unit) for trial in study.trials])
-            n_rounds = study.n_complete_rounds() + n_more_rounds if former else self.n_rounds
+            n_rounds = self.n_rounds
+            if former:  # whose failed fits are done, though a journal has them made again
+                begun = max(former.n_complete_rounds(), study.n_complete_rounds())
+                n_rounds = begun + n_more_rounds
             sizes = sizes_of_rounds(self.n_candidates, self.n_rounds, n_rounds)
             rounds = Rounds(sizes, rungs, space, evaluation, journal)
             with callback_task(self, "fit", n_rounds * len(rungs) + bool(self.refit)) as task:

@@ -108,6 +108,20 @@ def test_failed_fits_are_made_again(path, iris, monkeypatch):
     pd.testing.assert_frame_equal(scores(repaired), scores(make().fit(*iris)))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more")
+@pytest.mark.parametrize("n_rounds", [1, 2])
+def test_extended_rounds_are_counted_without_fits_that_are_made_again(path, iris, n_rounds):
+    options = {
+        "space": {"max_depth": [3, -1, 2, -2, 5, -3, 4, -4]},
+        "n_candidates": 4,
+        "n_rounds": 2,
+    }
+    plain, kept = (make(journal, **options).fit(*iris) for journal in (None, path))
+    extended = [scores(search.extend(*iris, n_rounds=n_rounds)) for search in (plain, kept)]
+    pd.testing.assert_frame_equal(*extended)
+    assert extended[0]["split0_test_score"].isna().any()
+
+
 def test_retuning_has_a_journal_of_its_own(path, iris):
     X, y = iris
     search = make(path).fit(X, y)
