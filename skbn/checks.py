@@ -330,10 +330,8 @@ def find_classes(y: Any, name: str = "y") -> Any:
     if classes.dtype.kind == "O" and not all(isinstance(label, str) for label in classes):
         raise _wrong_type(classes, name)
     if len(classes) < 2:
-        raise ValueError(
-            f"{name} holds one class only, {classes.tolist()[0]!r}; a classifier needs at least "
-            "two classes"
-        )
+        held = f"one class only, {classes.tolist()[0]!r}" if len(classes) else "no class"
+        raise ValueError(f"{name} holds {held}; a classifier needs at least two classes")
     return classes
 
 
@@ -432,6 +430,7 @@ def check_weights(sample_weight: Any, n_rows: int, name: str = "sample_weight") 
         )
     if not weights.any():
         raise ValueError(f"{name} is zero for all rows; at least one must be positive")
+    weights = _within_one(weights)
     return weights / weights.max()
 
 
@@ -490,7 +489,7 @@ def class_weights(class_weight: Any, classes: Any, labels: Any, weights: Any) ->
         return np.ones(len(classes))
     if class_weight == "balanced":
         totals = np.bincount(labels, weights, minlength=len(classes))
-        present = totals > 0
+        present = totals > totals.sum() * np.finfo(np.float64).tiny  # as its rows are none beside
         per_class = np.zeros(len(classes))
         per_class[present] = totals.sum() / (present.sum() * totals[present])
         return per_class
@@ -502,7 +501,20 @@ def class_weights(class_weight: Any, classes: Any, labels: Any, weights: Any) ->
             f"class_weight names {unknown[:10]}, which are not among the classes {known[:20]}, "
             f"and has no weight for {without[:10]}"
         )
-    per_class = np.array([class_weight.get(label, 1.0) for label in known], dtype=np.float64)
+    per_class = np.array([_as_float(class_weight.get(label, 1.0)) for label in known])
     if not (np.isfinite(per_class).all() and (per_class >= 0).all()):
         raise ValueError(f"class_weight must hold finite values >= 0, got {class_weight}")
-    return per_class
+    return _within_one(per_class)
+
+
+def _within_one(weights: Any) -> Any:
+    """Divide weights by a power of two, which keeps ratios to the bit, and sums finite."""
+    return np.ldexp(weights, -np.frexp(weights.max())[1])
+
+
+def _as_float(value: Any) -> float:
+    """Give a value as a float, NaN where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return np.nan

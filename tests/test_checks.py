@@ -142,12 +142,18 @@ def test_positions_of_labels_of_another_dtype(classes, labels, positions):
         ),
         (["a", 2, 3.5, b"x", None], "classes contains NaN"),
         ([1], "classes holds one class only"),
+        ([], "classes holds no class"),
     ],
     ids=repr,
 )
 def test_classes_that_are_none(quick, classes, message):
     with pytest.raises(ValueError, match=message):
         quick().partial_fit(np.eye(4), [0, 1, 0, 1], classes=classes)
+
+
+def test_no_labels_for_some_rows(quick):
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[4, 0\]"):
+        quick().fit(np.eye(4), [])
 
 
 def test_many_classes_are_announced_without_a_warning(quick):

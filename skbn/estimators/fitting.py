@@ -224,7 +224,7 @@ def add_validation_set(table: CheckedTable, fit_params: Mapping[str, Any]) -> bo
 def ensemble_of(estimator: Any) -> tuple[int, bool]:
     """How many networks predict, and whether to calibrate them."""
     # Softmax regression has one optimum, and no excess of confidence to take back.
-    is_deep = np.size(estimator.hidden_layer_sizes) > 0
+    is_deep = len(_layer_sizes(estimator)) > 0
     return (estimator.n_members, estimator.calibrate) if is_deep else (1, False)
 
 
@@ -284,18 +284,22 @@ def _continued(estimator: Any, architecture: Architecture, progress: Progress) -
 
 def architecture_of(estimator: Any, table: CheckedTable) -> Architecture:
     """Give the architecture that the parameters and the table ask for."""
+    return Architecture(
+        n_features=table.checker.n_features_in_,
+        hidden_layer_sizes=_layer_sizes(estimator),
+        n_outputs=len(table.classes),
+        activation=estimator.activation,
+        batch_norm=bool(estimator.batch_norm),
+    )
+
+
+def _layer_sizes(estimator: Any) -> tuple[int, ...]:
     sizes = estimator.hidden_layer_sizes
     sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
     sizes = (sizes,) if isinstance(sizes, Real) else tuple(sizes)
     if not all(isinstance(n, Integral) and int(n) > 0 for n in sizes):
         raise ValueError(f"hidden_layer_sizes must hold positive integers, got {sizes}")
-    return Architecture(
-        n_features=table.checker.n_features_in_,
-        hidden_layer_sizes=tuple(int(n) for n in sizes),
-        n_outputs=len(table.classes),
-        activation=estimator.activation,
-        batch_norm=bool(estimator.batch_norm),
-    )
+    return tuple(int(n) for n in sizes)
 
 
 def settings_of(estimator: Any, architecture: Architecture, n_rows: int) -> Settings:

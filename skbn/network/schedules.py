@@ -100,6 +100,7 @@ def multipliers(name: str, progress: Array, epoch: Array, decay: Array, warmup: 
     schedule = SCHEDULES[name]
     warmup = np.where(np.isnan(warmup), schedule.warmup_fraction, warmup)
     after = np.clip((progress - warmup) / (1 - warmup), 0, 1)
-    falling = schedule.multiplier(after, epoch, decay)
-    rising = WARMUP_START + (1 - WARMUP_START) * progress / np.where(warmup > 0, warmup, 1)
+    with np.errstate(over="ignore"):  # of a decay without measure, or a warm-up of no step
+        falling = schedule.multiplier(after, epoch, decay)
+        rising = WARMUP_START + (1 - WARMUP_START) * progress / np.where(warmup > 0, warmup, 1)
     return np.maximum(np.where(progress < warmup, rising, falling), FLOOR)

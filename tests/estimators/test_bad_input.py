@@ -331,7 +331,7 @@ def test_a_class_weight_for_no_class(iris, quick):
         quick(class_weight={"0": 2}).fit(X, y)
 
 
-@pytest.mark.parametrize("value", [-1, np.nan, np.inf, None])
+@pytest.mark.parametrize("value", [-1, np.nan, np.inf, None, [], [1, 2], "much", 10**400])
 def test_class_weights_that_are_none(iris, quick, value):
     with pytest.raises(ValueError, match="class_weight must hold finite values >= 0"):
         quick(class_weight={0: value}).fit(*iris)
@@ -396,7 +396,9 @@ def test_validation_rows_that_are_none(iris, quick, val, message):
 # Parameters that only show when data are there.
 
 
-@pytest.mark.parametrize("sizes", [(100, 0), (100, -3), (100, 2.0), [(5, 5)], ("8",), (8, None)])
+@pytest.mark.parametrize(
+    "sizes", [(100, 0), (100, -3), (100, 2.0), [(5, 5)], [(5,), (5, 5)], ("8",), (8, None)]
+)
 def test_hidden_layer_sizes_that_are_none(iris, quick, sizes):
     with pytest.raises(ValueError) as error:  # noqa: PT011
         quick(hidden_layer_sizes=sizes).fit(*iris)

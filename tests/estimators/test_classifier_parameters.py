@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 from skbn import BNSoftmaxClassifier
+from skbn.estimators.constraints import CONSTRAINTS, Floats
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.initializers import INITIALIZERS
 from skbn.network.optimizers import OPTIMIZERS
@@ -210,3 +211,20 @@ def test_twenty_classes_of_few_rows(quick):
     X = 10 * stream.normal(size=(20, 6))[y] + stream.normal(size=(100, 6))
     model = quick(hidden_layer_sizes=(32,), max_iter=40, early_stopping=True).fit(X, y)
     assert model.score(X, y) > 0.9
+
+
+REALS = [name for name, constraints in CONSTRAINTS.items() if isinstance(constraints[0], Floats)]
+
+
+@pytest.mark.parametrize("name", REALS)
+@pytest.mark.parametrize("value", [10**400, np.longdouble("1e400")], ids=["integer", "long double"])
+def test_numbers_beyond_all_floats_are_refused(iris, quick, name, value):
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of .* must be a float in the"):
+        quick(**{name: value}).fit(*iris)
+
+
+@pytest.mark.parametrize("name", REALS)
+@pytest.mark.parametrize("kind", [np.float16, np.longdouble])
+def test_numbers_of_numpy_are_numbers(iris, quick, assert_same_model, name, kind):
+    one, other = (quick(**{name: value}).fit(*iris) for value in (kind(0.5), 0.5))
+    assert_same_model(one, other)

@@ -52,6 +52,25 @@ def test_only_ratios_of_weights_matter(iris, quick, assert_same_model, scale):
     assert_same_model(quick().fit(X, y, weights), quick().fit(X, y, weights * scale))
 
 
+@pytest.mark.parametrize("scale", [1024.0, 2.0**-1000, 2.0**1020])
+def test_only_ratios_of_class_weights_matter(iris, quick, assert_same_model, scale):
+    weights = {0: 1.3, 1: 2.0, 2: 3.7}
+    scaled = {label: weight * scale for label, weight in weights.items()}
+    one, other = (quick(class_weight=each).fit(*iris) for each in (weights, scaled))
+    assert_same_model(one, other)
+
+
+def test_a_class_whose_rows_weigh_next_to_nothing_is_none_to_balance(
+    iris, quick, assert_same_model
+):
+    X, y = iris
+    models = [
+        quick(class_weight="balanced").fit(X, y, np.where(y == 0, weight, 1))
+        for weight in (0, 1e-320)
+    ]
+    assert_same_model(*models)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_weights_may_be_minute(iris, quick, dtype):
     # Boosting makes such weights; some batches hold nothing else.

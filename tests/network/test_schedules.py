@@ -88,6 +88,14 @@ def test_only_one_cycle_warms_up_by_itself(name):
 
 
 @each_schedule
+def test_a_warm_up_of_no_step_and_an_endless_decay_do_not_overflow(name):
+    progress, epoch = np.array([0, 0.5, 1, 2]), np.array([0, 1, 2, 4])
+    largest = multiplier(name, progress, epoch, decay=1.7e308, warmup=5e-324)
+    np.testing.assert_array_equal(largest[1:], multiplier(name, progress, epoch, 1e9)[1:])
+    assert largest[0] == 0.04
+
+
+@each_schedule
 def test_members_side_by_side(name):
     progress = np.linspace(0, 1.5, 7)[:, None, None] * np.array([[1.0], [0.5], [2.0]])
     epoch = np.floor(4 * progress)
