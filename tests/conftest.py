@@ -1,13 +1,27 @@
 """Data and comparisons that the tests share."""
 
+import os
 import warnings
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from sklearn.datasets import load_iris
 from sklearn.preprocessing import StandardScaler
 
 from skbn import BNSoftmaxClassifier
+
+settings.register_profile("short", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "long",
+    derandomize=False,
+    deadline=None,
+    database=None,
+    max_examples=int(os.environ.get("SKBN_EXAMPLES", 10_000)),
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("short")
 
 
 @pytest.fixture(scope="session")
