@@ -117,7 +117,7 @@ class Fit:
             return ""
         return (
             f"What was learned from X does not hold on X_val: {what}. {HOW_TO_TRANSFORM}. If it "
-            "was, its labels may be others', or there is nothing to learn"
+            "was, look at its labels; or there is nothing to learn"
         )
 
 
