@@ -26,7 +26,7 @@ from skbn.search.space import Space
 from skbn.search.study import Study
 from skbn.search.time_limit import TimeLimit
 from skbn.search.zoom import draw_round, round_sizes
-from skbn.training.interruption import Interrupted, interruptible
+from skbn.training.interruption import Interrupted, interruptible, uninterrupted
 
 
 class Rounds(NamedTuple):
@@ -37,6 +37,7 @@ class Rounds(NamedTuple):
     space: Space
     evaluation: Evaluation
     journal: Journal | NoJournal
+    check: Callable[[], None] = lambda: None  # raises if Ctrl-C was pressed
 
 
 def evaluation_of(
@@ -133,7 +134,9 @@ def explore(study: Study, rounds: Rounds, task: Any) -> str:
     """
     search = rounds.evaluation.search
     try:
-        with interruptible(), progress(n_fits(study, rounds), search.verbose) as show:
+        n = n_fits(study, rounds)
+        with interruptible() as check, progress(n, search.verbose) as show:
+            rounds = rounds._replace(check=check)
 
             def show_best() -> None:
                 show(len(study.results), lambda: best_so_far(study, search.scoring))
@@ -186,7 +189,8 @@ def _complete_one(study: Study, rounds: Rounds, show: Callable[[], None], task: 
 def _draw(study: Study, rounds: Rounds) -> None:
     """Draw the next round from the results so far, and commit it."""
     number = len(study.bounds)
-    trials, bounds = draw_round(rounds.space, study, rounds.sizes[number])
+    with uninterrupted():  # SciPy's Sobol sequence loses the exception, and is zero
+        trials, bounds = draw_round(rounds.space, study, rounds.sizes[number])
     study.add_round(trials, bounds)
     if len(trials) < rounds.sizes[number]:
         warnings.warn(
@@ -222,6 +226,7 @@ def _evaluate(
     evaluation, options = rounds.evaluation, {"parent": task, "sequential_subtasks": False}
     with callback_task(evaluation.search, "round", len(jobs), **options) as round_task:
         for several in evaluation.run(jobs, round_task):
+            rounds.check()
             # First in memory: if the journal fails, it is what is published.
             for done in several:
                 study.trials[done.candidate].add(done.rung, done.split, done.result)

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from os import _exit
@@ -15,6 +15,7 @@ from typing import Any
 
 SECONDS_BETWEEN_LOOKS = 1.0
 """Time between two looks whether the parent is alive; a look takes a microsecond."""
+_presses: list[object] = []
 
 
 class Interrupted(BaseException):
@@ -22,18 +23,41 @@ class Interrupted(BaseException):
 
 
 def _raise(*_: object) -> None:
+    _presses.append(None)
     raise Interrupted
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[Callable[[], None]]:
     """Make Ctrl-C raise `Interrupted`, where Python's own handler or this one was in place.
 
     `fit` ends its training at a KeyboardInterrupt and keeps the model, so that the
     search around it would take a model that is half trained for a whole one.
+
+    Yields
+    ------
+    check : callable
+        Raises `Interrupted` if Ctrl-C was pressed: finalizers, and C code without errors, lose
+        an exception, and what they give then is not to be believed.
     """
+    n_before = len(_presses)
+
+    def check() -> None:
+        if len(_presses) > n_before:
+            raise Interrupted
+
     with _handler(_raise, signal.default_int_handler, _raise):
+        yield check
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off to the end of short work that it would leave half done."""
+    put_off: list[object] = []
+    with _handler(lambda *_: put_off.append(None), signal.default_int_handler, _raise):
         yield
+    if put_off:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

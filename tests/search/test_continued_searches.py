@@ -1,6 +1,8 @@
 """Searches that are copied, extended, tuned again, or end early."""
 
 import pickle
+import signal
+from contextlib import suppress
 from time import perf_counter
 
 import numpy as np
@@ -13,7 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skbn.display.record import SearchRecord
-from skbn.search import CoarseToFineSearchCV
+from skbn.search import CoarseToFineSearchCV, evaluation, rounds
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,51 @@ def test_the_bounds_of_a_round_hold_its_local_draws(space):
             getattr(search, method)(np.full((12, 1), best), Y)
             assert (search.cv_results_["draw"] == "local").sum() >= 8
             assert local_draws_outside(search) == []
+
+
+@pytest.fixture
+def pressed(monkeypatch):
+    """Ctrl-C whose exception is lost, as finalizers and C code lose it; pressed once."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    left = [None]
+
+    def press():
+        if left:
+            left.pop()
+            with suppress(BaseException):
+                signal.raise_signal(signal.SIGINT)
+
+    yield press
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_while_a_round_is_drawn_waits_for_the_whole_round(monkeypatch, tmp_path, pressed):
+    path = tmp_path / "search.sqlite"
+
+    def draw(*arguments, draw_round=rounds.draw_round):
+        pressed()
+        return draw_round(*arguments)
+
+    monkeypatch.setattr(rounds, "draw_round", draw)
+    with pytest.raises(KeyboardInterrupt):
+        make(journal=path).fit(X, Y)
+    same_results(make(journal=path).fit(X, Y), make().fit(X, Y))
+
+
+def test_what_was_computed_while_ctrl_c_was_lost_is_not_believed(monkeypatch, tmp_path, pressed):
+    path, n_fits = tmp_path / "search.sqlite", []
+
+    def fit(*arguments, fit=evaluation._fit):
+        n_fits.append(None)
+        if len(n_fits) == 7:
+            pressed()
+        return fit(*arguments)
+
+    monkeypatch.setattr(evaluation, "_fit", fit)
+    with pytest.warns(UserWarning, match="Ctrl-C: the search ended with 3 whole candidates"):
+        make(journal=path).fit(X, Y)
+    assert len(n_fits) == 7
+    same_results(make(journal=path).fit(X, Y), make().fit(X, Y))
 
 
 def test_a_time_budget_ends_the_search_early():
