@@ -108,7 +108,8 @@ def _of_sparse(matrix: Any) -> Any:
     rows = matrix.tocsr()
     # Another matrix with the same arrays: the user's own is not to be changed, flags included.
     own = sparse.csr_array((rows.data, rows.indices, rows.indptr), shape=rows.shape)
-    if not own.has_canonical_format:
+    if not (own.has_canonical_format and own.data.all()):
         own = own.copy()
         own.sum_duplicates()
+        own.eliminate_zeros()
     return "sparse", own.shape, own.data, own.indices.astype(np.int64), own.indptr.astype(np.int64)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from numbers import Integral
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
@@ -69,7 +70,9 @@ def of_search(
     -------
     identity : dict of str to Fingerprint
     """
-    scoring = {name: getattr(search, name) for name in ("scoring", "refit", "error_score")}
+    # Whether the best is fitted again changes no result; a name or a function may choose it.
+    refit = None if isinstance(search.refit, (bool, np.bool_)) else search.refit
+    scoring = {"scoring": search.scoring, "refit": refit, "error_score": search.error_score}
     resource = f"{search.resource}, min_epochs={search.min_epochs}, "
     resource += f"max_epochs={search.max_epochs}, eta={search.eta}"
     seed = search.random_state
@@ -102,7 +105,8 @@ def of_data(X: Any, y: Any, params: Mapping[str, Any]) -> Fingerprint:
         Further arguments of `fit`.
     """
     named = {"X": _of_table(X, "X"), "y": _of_rows(y, "y")}
-    named |= {name: _of_table(value, name) for name, value in params.items()}
+    given = {name: value for name, value in params.items() if value is not None}
+    named |= {name: _of_table(value, name) for name, value in given.items()}
     return _of_parts(named)
 
 

@@ -6,9 +6,10 @@ import dis
 import inspect
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property, lru_cache
-from itertools import chain
+from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -25,6 +26,14 @@ FOLDERS = tuple(
 )
 """Where libraries are, whose code nobody edits between two runs of a search."""
 
+CHANGES = {
+    *("add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem"),
+    *("popleft", "remove", "setdefault", "update"),
+}
+"""Methods that change a container."""
+OF_ITEMS = ("STORE_SUBSCR", "DELETE_SUBSCR", "COPY")
+"""Instructions after the loading of a container and a key, by which an item is changed."""
+
 
 @lru_cache(maxsize=1000)
 def is_library(module: str) -> bool:
@@ -32,7 +41,11 @@ def is_library(module: str) -> bool:
     path = getattr(sys.modules.get(module), "__file__", None)
     if path is None:
         return module.partition(".")[0] in sys.stdlib_module_names
-    folders = Path(path).resolve().parents
+    return _is_in_library(Path(path))
+
+
+def _is_in_library(file: Path) -> bool:
+    folders = file.resolve().parents
     names = {folder.name for folder in folders}
     return bool(names & {"site-packages", "dist-packages"}) or any(f in folders for f in FOLDERS)
 
@@ -61,7 +74,7 @@ def cells_of(function: FunctionType) -> dict[str, Any]:
 
     Those that it writes as well, such as a counter, are state and no part of it.
     """
-    written = {i.argval for i in _instructions(function.__code__) if i.opname == "STORE_DEREF"}
+    written = _written(_instructions(function.__code__), "DEREF")
     names = function.__code__.co_freevars
     found = {}
     for name, cell in zip(names, function.__closure__ or (), strict=True):
@@ -79,7 +92,7 @@ def globals_of(function: FunctionType) -> dict[str, Any]:
     Those that it writes as well are state and no part of it.
     """
     instructions = list(_instructions(function.__code__))
-    written = {i.argval for i in instructions if i.opname == "STORE_GLOBAL"}
+    written = _written(instructions, "GLOBAL")
     found: dict[str, Any] = {}
     for position, instruction in enumerate(instructions):
         name = instruction.argval
@@ -94,6 +107,30 @@ def globals_of(function: FunctionType) -> dict[str, Any]:
                     break
                 name, value = f"{name}.{following.argval}", getattr(value, following.argval)
             found[name] = value
+        elif instruction.opname == "IMPORT_NAME":
+            found |= _source_of(name, function.__globals__.get("__name__", ""))
+    return found
+
+
+def _source_of(module: str, package: str) -> dict[str, Any]:
+    """Text of a module of the user that a function imports, by its name."""
+    with suppress(ImportError, ValueError, AttributeError):
+        spec = find_spec(module, package)
+        file = Path(spec.origin) if spec and spec.has_location and spec.origin else None
+        if file and not _is_in_library(file):
+            return {f"import {module}": file.read_bytes()}
+    return {}
+
+
+def _written(instructions: Iterable[dis.Instruction], kind: str) -> set[str]:
+    """Names of a kind that code assigns, or whose containers it changes."""
+    code = list(instructions)
+    found = {each.argval for each in code if each.opname == f"STORE_{kind}"}
+    for one, other, third in zip(code, code[1:], code[2:], strict=False):
+        is_changed = other.opname in ("LOAD_ATTR", "LOAD_METHOD") and other.argval in CHANGES
+        is_changed |= other.opname.startswith("LOAD_") and third.opname in OF_ITEMS
+        if one.opname in (f"LOAD_{kind}", "LOAD_NAME") and is_changed:
+            found.add(one.argval)
     return found
 
 
@@ -102,6 +139,14 @@ def _instructions(code: CodeType) -> Iterator[dis.Instruction]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _instructions(constant)
+
+
+def books_of(methods: Mapping[str, FunctionType]) -> set[str]:
+    """Attributes that methods of callables write when they are called, such as a counter."""
+    if "__call__" not in methods:
+        return set()
+    called = [method for name, method in methods.items() if name not in ("__init__", "__new__")]
+    return set().union(*(_written(_instructions(m.__code__), "ATTR") for m in called))
 
 
 def attributes_of(function: FunctionType) -> dict[str, Any]:
@@ -122,10 +167,8 @@ def constants_of(cls: type, methods: Mapping[str, FunctionType]) -> dict[str, An
     """
     if "__call__" not in methods:
         return {}
-    code = chain.from_iterable(_instructions(method.__code__) for method in methods.values())
-    written = {i.argval for i in code if i.opname == "STORE_ATTR"}
     found = {}
-    for name in set(dir(cls)) - written:
+    for name in set(dir(cls)) - books_of(methods):
         value, *of_bases = (inspect.getattr_static(c, name, None) for c in (cls, *cls.__bases__))
         is_own = all(value is not other for other in of_bases)
         if is_own and isinstance(value, CONSTANT) and not name.startswith("__"):
@@ -145,6 +188,8 @@ def methods_of(cls: type) -> dict[str, FunctionType]:
             parts = {f"{name}.{part}": getattr(value, part) for part in ("fget", "fset", "fdel")}
         elif isinstance(value, cached_property):
             parts = {name: value.func}
+        elif hasattr(value, "cache_info"):  # of functools
+            parts = {name: value.__wrapped__}
         found.update(parts)
     return {
         name: value

@@ -139,7 +139,10 @@ class Journal:
                 "search begins anew, or restore a copy"
             )
         else:
-            text = f"cannot be {what}: {error}. Give a file in a folder that can be written"
+            text = (
+                f"cannot be {what}: {error}. Give a file in a folder that can be written, on a "
+                "disk with room for it"
+            )
         raise kind(f"journal {self.path!r} {text}") from error
 
     def _check(self, identity: Mapping[str, Fingerprint]) -> bool:

@@ -19,6 +19,8 @@ nothing of a part is committed before its end."""
 MIN_SHARED = 16
 """Networks that train together, at least, where there are as many: with more of the smallest
 a network takes little less time (``benchmarks/speed.py --only population``)."""
+SHARE_OF_TIME = 0.25
+"""Of the time left, for a part: the estimates below are of another machine."""
 SECONDS_OF_A_STEP = 5e-5
 """Time of a step that computes next to nothing: 53 microseconds in size F of
 ``benchmarks/speed.py``."""
@@ -107,6 +109,9 @@ def parts_of(
         if n_workers > 1:
             # Workers that wait for the last one cost more than smaller populations.
             most = min(most, max(MIN_SHARED, -(-len(jobs) // (4 * n_workers))))
+        if rules.limit.is_finite:  # what is not at its end when time is over is lost
+            in_time = SHARE_OF_TIME * rules.limit.left() / max(group.seconds, SECONDS_OF_A_STEP)
+            most = max(1, min(most, int(in_time)))
         n, n_parts = len(assignments), -(-len(assignments) // most)
         for i in range(n_parts):
             mine = assignments[i * n // n_parts : (i + 1) * n // n_parts]

@@ -27,9 +27,13 @@ class TimeLimit:
         """Keep so many seconds at the end, for work that comes after; the most that was said."""
         self._kept_free = max(self._kept_free, seconds)
 
+    def left(self) -> float:
+        """Seconds until nothing more is begun."""
+        return max(0.0, self._end - self._kept_free - perf_counter())
+
     def is_over(self) -> bool:
         """Whether to begin nothing more."""
-        return perf_counter() + self._kept_free >= self._end
+        return self.left() == 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The time of day is the one clock that two machines share. That of the arrival would

@@ -184,9 +184,10 @@ class _Walk:
             return "class", name
         methods = functions.methods_of(value)
         parts = self._named(methods, "the method {!r}")
-        if not issubclass(value, Enum):  # whose members count by themselves
-            constants = functions.constants_of(value, methods)
-            parts += self._named(constants, "the attribute {!r}")
+        constants = functions.constants_of(value, methods)
+        if issubclass(value, Enum):
+            constants = {name: member.value for name, member in value.__members__.items()}
+        parts += self._named(constants, "the attribute {!r}")
         return "class", [*name, *map(self, value.__mro__[1:]), *parts]
 
     def _callable_parts(self, value: Any) -> tuple[str, Iterable[bytes]] | None:
@@ -240,7 +241,7 @@ class _Walk:
 
 def _decisive(value: Any, state: dict[str, Any]) -> dict[str, Any]:
     """State without what follows from the rest of it, and what says nothing of the value."""
-    left_out = set(STATE_OF_LIBRARIES)
+    left_out = STATE_OF_LIBRARIES | functions.books_of(functions.methods_of(type(value)))
     if isinstance(value, (rv_continuous, rv_discrete)):
         left_out.add("_random_state")  # NumPy's own, which goes on with each draw
     elif isinstance(value, np.vectorize):

@@ -250,3 +250,17 @@ def test_fitted_estimators_are_those_that_were_not():
     search = search_of(None).fit(X, Y)
     search.estimator.fit(X, Y)
     assert search.extend(X, Y).cv_results_["round"].max() == 2
+
+
+def test_arguments_of_none_and_whether_to_refit_make_no_other_search(path):
+    search_of(path, refit=False).fit(X, Y)
+    search_of(path, refit=True).fit(X, Y, decisiontreeclassifier__sample_weight=None)
+
+
+def test_zeros_that_a_sparse_matrix_stores_are_zeros():
+    matrix = SPARSE.copy()
+    matrix.data[0] = 0
+    without = matrix.copy()
+    without.eliminate_zeros()
+    assert of_data(matrix, Y, {}) == of_data(without, Y, {}) != of_data(SPARSE, Y, {})
+    assert matrix.nnz == without.nnz + 1

@@ -380,6 +380,64 @@ def test_modules_of_the_user_count_by_what_is_read_of_them(tmp_path, monkeypatch
     assert found[0] == found[1] != found[2]
 
 
+BOOKS = """
+calls, counts, seen = [], {"n": 0}, set()
+def f(x=1):
+    calls.append(x)
+    counts["n"] += 1
+    seen.add(x)
+    counts[x] = x
+    def inner():
+        calls.append(2)
+    inner()
+"""
+OWN_BOOKS = """
+class A:
+    def __init__(self, factor):
+        self.factor, self.n, self.calls = factor, 0, []
+    def __call__(self):
+        self.n += 1
+        self.calls.append(self.n)
+f = A(2)
+"""
+
+
+@pytest.mark.parametrize("source", [BOOKS, OWN_BOOKS])
+def test_books_that_a_function_keeps_are_no_part_of_it(source):
+    function = defined(source)
+    before = digest_of(function, "")
+    function()
+    assert digest_of(function, "") == before
+    assert digest_of(defined(source), "") == before
+    changed = source.replace("calls.append(x)", "calls.append(-x)").replace("A(2)", "A(3)")
+    assert digest_of(defined(changed), "") != before
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "weights = {'a': 2}\ndef f(x): return x * weights['a']",
+        "weights = [2, 3]\ndef f(x): return x * sum(weights)",
+        "import enum\nclass E(enum.Enum): A = 2\ndef f(x): return x * E.A.value",
+        "import functools\nclass A:\n    @functools.lru_cache\n    def g(self): return 2\nf = A()",
+    ],
+)
+def test_values_that_a_function_reads_count(source):
+    one, same, other = (defined(s) for s in (source, source, source.replace("2", "4")))
+    assert digest_of(one, "") == digest_of(same, "") != digest_of(other, "")
+
+
+def test_modules_of_the_user_that_a_function_imports_count(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    function, found = defined("def f(x):\n    from tools_within import g\n    return g(x)"), []
+    for text in ("def g(x): return x", "def g(x): return x", "def g(x): return -x"):
+        (tmp_path / "tools_within.py").write_text(text)
+        found.append(digest_of(function, ""))
+    assert found[0] == found[1] != found[2]
+    library = defined("def f(x):\n    import numpy\n    return numpy.sum(x)")
+    assert digest_of(library, "") != digest_of(function, "")
+
+
 def test_calls_change_nothing():
     scorer, vectorized = Scorer(2), np.vectorize(power)
     counter = itertools.count()
