@@ -329,7 +329,7 @@ def test_kill_9_in_the_middle_of_a_round(path, tmp_path, start, n_jobs):
     assert "12 candidates" in expected
     process = start(path, 0.05, n_jobs)
     wait_for_results(path, process, 22)  # of 18 in the first round and 9 in the second
-    os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.communicate()
     done = count_results(path)
     assert 22 <= done < 36
