@@ -5,18 +5,23 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from sklearn.datasets import load_iris
 from sklearn.preprocessing import StandardScaler
 
 from skbn import BNSoftmaxClassifier
 
-settings.register_profile("short", derandomize=True, deadline=None, database=None)
 settings.register_profile(
-    "long",
-    derandomize=False,
+    "short",
+    derandomize=True,
     deadline=None,
     database=None,
+    phases=set(Phase) - {Phase.explain},  # which takes minutes
+)
+settings.register_profile(
+    "long",
+    settings.get_profile("short"),
+    derandomize=False,
     max_examples=int(os.environ.get("SKBN_EXAMPLES", 10_000)),
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
