@@ -51,7 +51,7 @@ def test_rows_that_the_pipeline_transforms_are_not_warned_of(wine, quick):
 @pytest.mark.parametrize(
     ("strange", "message"),
     [
-        (lambda X: X.astype(str) + " l", "X_val holds text"),
+        (lambda X: X.astype(str).astype(object) + " l", "X_val holds text"),
         (lambda X: X[:, :3], "X_val has 3 features"),
         (lambda X: np.where(X > 13, np.nan, X), "X_val contains NaN"),
     ],
