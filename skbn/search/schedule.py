@@ -19,7 +19,7 @@ nothing of a part is committed before its end."""
 MIN_SHARED = 16
 """Networks that train together, at least, where there are as many: with more of the smallest
 a network takes little less time (``benchmarks/speed.py --only population``)."""
-SHARE_OF_TIME = 0.25
+SHARE_OF_TIME = 0.1
 """Of the time left, for a part: the estimates below are of another machine."""
 SECONDS_OF_A_STEP = 5e-5
 """Time of a step that computes next to nothing: 53 microseconds in size F of
