@@ -62,9 +62,8 @@ def check_rows(
         **options,
     )
     rows, *labels = checked if isinstance(checked, tuple) else (checked,)
-    if (
-        rows.dtype.kind == "b"
-    ):  # a DataFrame of sparse booleans, which scikit-learn leaves as they are
+    if rows.dtype.kind == "b":
+        # A DataFrame of sparse booleans, which scikit-learn leaves as they are.
         dtype = options["dtype"]
         rows = rows.astype(dtype[0] if isinstance(dtype, list) else dtype)
     _check_finite(rows, name, estimator)

@@ -41,11 +41,10 @@ class Starts:
 
 
 class Outcome(NamedTuple):
-    """A finished fit: an ensemble to predict with, progress to go on from, and a warning."""
+    """A finished fit: an ensemble to predict with, and progress to go on from."""
 
     ensemble: Ensemble
     progress: list[Progress]
-    warning: str = ""
 
 
 @dataclass(eq=False)
@@ -94,14 +93,14 @@ class Fit:
         progress = [run.result() for run in self.runs]
         networks = [kept.network for kept in progress[: self.n_averaged]]
         temperature = fit_temperature(held_out) if self.calibrates else 1.0
-        warning = self._doubts_about_validation_set(dataset, temperature)
-        return Outcome(Ensemble(networks, temperature), progress, warning)
+        return Outcome(Ensemble(networks, temperature), progress)
 
     def warned_outcome(self, dataset: Dataset) -> Outcome:
-        """Give the outcome, after its warning."""
+        """Give the outcome, after a warning if there are doubts about it."""
         outcome = self.outcome(dataset)
-        if outcome.warning:
-            warnings.warn(outcome.warning, stacklevel=3)
+        temperature = outcome.ensemble.temperature
+        if doubts := self._doubts_about_validation_set(dataset, temperature):
+            warnings.warn(doubts, stacklevel=3)
         return outcome
 
     def _doubts_about_validation_set(self, dataset: Dataset, temperature: float) -> str:

@@ -241,7 +241,9 @@ class _Walk:
 
 def _decisive(value: Any, state: dict[str, Any]) -> dict[str, Any]:
     """State without what follows from the rest of it, and what says nothing of the value."""
-    left_out = STATE_OF_LIBRARIES | functions.books_of(functions.methods_of(type(value)))
+    left_out = set(STATE_OF_LIBRARIES)
+    if not functions.is_library(type(value).__module__):
+        left_out |= functions.books_of(functions.methods_of(type(value)))
     if isinstance(value, (rv_continuous, rv_discrete)):
         left_out.add("_random_state")  # NumPy's own, which goes on with each draw
     elif isinstance(value, np.vectorize):
