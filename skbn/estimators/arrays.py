@@ -16,8 +16,7 @@ class NetworkArrays:
 
     def _arrays(self, kind: str) -> dict[int, Array]:
         """Parameters of one kind of the first member, by layer."""
-        check_is_fitted(self)
-        return self._ensemble.networks[0].arrays(kind)
+        return fitted_ensemble(self).arrays(kind)
 
     def _rows(self, kind: str) -> list[Array]:
         return [array[0] for array in self._arrays(kind).values()]
@@ -55,3 +54,9 @@ class NetworkArrays:
     def bn_var_(self) -> list[Array]:
         """Averaged variances (n_units,) of each hidden layer."""
         return self._rows("var")
+
+
+def fitted_ensemble(estimator: NetworkArrays) -> Ensemble:
+    """Give the ensemble that an estimator predicts with; raise if it is not fitted."""
+    check_is_fitted(estimator)
+    return estimator._ensemble

@@ -13,11 +13,12 @@ passed back in the opposite order, so a layer's output is free once it is passed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from skbn.network.activations import ACTIVATIONS, Activation
 from skbn.network.initializers import INITIALIZERS
@@ -88,13 +89,18 @@ class Affine:
     ----------
     weights : ndarray of shape (K, n_in, n_out)
     bias : ndarray of shape (K, 1, n_out) or None
-    activation : callable, optional
-        ``activation(x, out)``; the identity without.
+    activation : str, optional
+        A key of ``ACTIVATIONS``; the identity without.
     """
 
     weights: Array
     bias: Array | None
-    activation: Callable[[Array, Array], object] | None = None
+    activation: str | None = None
+
+    def astype(self, dtype: npt.DTypeLike) -> Affine:
+        """Give the step with copies of its arrays in a dtype."""
+        bias = None if self.bias is None else self.bias.astype(dtype)
+        return Affine(self.weights.astype(dtype), bias, self.activation)
 
     def scaled(self, scale: Array, shift: Array) -> Affine:
         """Give ``scale * (x W + b) + shift`` as one step."""
@@ -102,7 +108,7 @@ class Affine:
         bias = shift if self.bias is None else self.bias * scale + shift
         return Affine(self.weights * scale, bias)
 
-    def activated(self, activation: Callable[[Array, Array], object]) -> Affine:
+    def activated(self, activation: str) -> Affine:
         """Give the step with an activation after it."""
         self._check_is_open()
         return Affine(self.weights, self.bias, activation)
@@ -453,7 +459,7 @@ class Elementwise(WithoutParameters):
         self, steps: list[Affine], values: Mapping[Key, Array], bn_epsilon: Array
     ) -> list[Affine]:
         """Put the activation into the step before it."""
-        return [*steps[:-1], steps[-1].activated(ACTIVATIONS[self.activation].forward)]
+        return [*steps[:-1], steps[-1].activated(self.activation)]
 
 
 class ElementwisePass:

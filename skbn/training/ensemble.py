@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.sparse import issparse
 
-from skbn.network.inference import TrainedNetwork
+from skbn.network.inference import FoldedNetwork, TrainedNetwork
 from skbn.network.losses import Loss, softmax
 from skbn.network.parameters import Array, Indices
 
@@ -22,7 +23,7 @@ LOG_TEMPERATURE_BOUNDS = -6.0, 6.0
 """Bounds of that logarithm, twelve of its standard deviations away."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Ensemble:
     """Networks that predict together, and the temperature of their logits.
 
@@ -35,6 +36,10 @@ class Ensemble:
 
     networks: Sequence[TrainedNetwork]
     temperature: float = 1.0
+    _folded: dict[Any, tuple[FoldedNetwork, Array | None]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _is_writeable: bool = field(default=False, init=False, repr=False)
 
     @property
     def loss(self) -> Loss:
@@ -69,8 +74,28 @@ class Ensemble:
             self._recompute(combined, x)
         return combined
 
+    def arrays(self, kind: str) -> dict[int, Array]:
+        """Views of the first network's parameters of one kind, by layer, to read or write."""
+        if not self._is_writeable:
+            self._is_writeable = True
+            self._folded.clear()
+        return self.networks[0].arrays(kind)
+
+    def folded(self, dtype: npt.DTypeLike) -> FoldedNetwork:
+        """Give the networks without batch norm, folded once for as long as they are the same.
+
+        Whether they are is looked at only after `arrays` gave away where to change them.
+        """
+        theta = self.networks[0].theta
+        network, folded_theta = self._folded.get(dtype, (None, None))
+        if network is None or (self._is_writeable and not _are_same(theta, folded_theta)):
+            copy = theta.copy() if self._is_writeable else None
+            network = TrainedNetwork.stacked(self.networks).folded(dtype)
+            self._folded[dtype] = network, copy
+        return network
+
     def _separate_logits(self, x: Any) -> Array:
-        return TrainedNetwork.stacked(self.networks).logits(x)
+        return self.folded(x.dtype).logits(x)
 
     def _combined(self, logits: Array) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -94,6 +119,12 @@ class Ensemble:
                 "this model. Scale the features as in training, and replace marks of missing "
                 "cells. If ordinary rows are too large, lower learning_rate_init and fit anew"
             )
+
+
+def _are_same(theta: Array, other: Array | None) -> bool:
+    """Whether two arrays hold the same bits."""
+    bits = f"u{theta.itemsize}"
+    return other is not None and np.array_equal(theta.view(bits), other.view(bits))
 
 
 def _rows_without_differences(logits: Array) -> Indices:

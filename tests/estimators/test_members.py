@@ -320,3 +320,20 @@ def test_softmax_regression_is_one_and_not_calibrated(iris):
         rtol=1e-4,
         atol=1e-5,
     )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "kind", ["coefs_", "intercepts_", "bn_gamma_", "bn_beta_", "bn_mean_", "bn_var_"]
+)
+def test_parameters_that_are_written_to_predict(iris, quick, kind, dtype):
+    model = quick(batch_norm=kind != "intercepts_", n_members=2).fit(*iris)
+    X = iris[0].astype(dtype)
+    seen = [model.predict_proba(X)]
+    parameters = getattr(model, kind)[0]
+    for _ in range(2):
+        parameters += 1
+        anew = pickle.loads(pickle.dumps(model)).predict_proba(X)
+        np.testing.assert_array_equal(model.predict_proba(X), anew)
+        assert all((anew != before).any() for before in seen)
+        seen.append(anew)

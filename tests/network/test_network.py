@@ -238,8 +238,8 @@ def test_gamma_and_beta_that_undo_batch_norm_fold_to_the_plain_weights(epsilon, 
         value["beta", layer][...] = value["mean", layer]
     folded = TrainedNetwork(architecture, theta, np.array([[epsilon]])).folded(np.float64)
     for layer in range(2):
-        np.testing.assert_allclose(folded[layer].weights, value["weights", layer], rtol=1e-13)
-        np.testing.assert_allclose(folded[layer].bias, 0, atol=1e-13)
+        np.testing.assert_allclose(folded.steps[layer].weights, value["weights", layer], rtol=1e-13)
+        np.testing.assert_allclose(folded.steps[layer].bias, 0, atol=1e-13)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])

@@ -5,8 +5,10 @@ import pytest
 from scipy.special import log_softmax, logsumexp, softmax
 from temperature_oracle import best_temperature
 
+from skbn.network.architecture import Architecture
+from skbn.network.inference import TrainedNetwork
 from skbn.network.losses import log_mean_probabilities
-from skbn.training.ensemble import fit_temperature
+from skbn.training.ensemble import Ensemble, fit_temperature
 
 
 def rows_held_out(seed, n_rows, n_classes, scale, share_wrong=0.3, weighted=False):
@@ -61,3 +63,33 @@ def test_probabilities_are_averaged(n_members, scale):
         combined = log_mean_probabilities(logits)
     np.testing.assert_allclose(softmax(combined, axis=1), expected, atol=1e-15)
     np.testing.assert_allclose(log_softmax(combined, axis=1), in_logarithms, rtol=1e-12, atol=1e-12)
+
+
+# Networks that are folded once.
+
+
+@pytest.fixture
+def ensemble():
+    """Two networks of two layers, drawn and not trained."""
+    architecture = Architecture(5, (4, 3), 3)
+    draws = [np.random.default_rng(seed) for seed in range(2)]
+    shape = 1, architecture.layout.size
+    thetas = [draw.uniform(0.5, 1.5, shape).astype(np.float32) for draw in draws]
+    return Ensemble([TrainedNetwork(architecture, t, np.full((1, 1), 1e-5)) for t in thetas])
+
+
+def test_networks_are_folded_once_in_each_dtype(ensemble):
+    folded = {dtype: ensemble.folded(np.dtype(dtype)) for dtype in ("float32", "float64")}
+    for dtype, network in folded.items():
+        assert network.steps[0].weights.dtype == dtype
+        assert ensemble.folded(np.dtype(dtype)) is network
+    values = ensemble.arrays("weights")
+    for dtype in folded:
+        assert ensemble.folded(np.dtype(dtype)) is ensemble.folded(np.dtype(dtype))
+    values[0][0, 0] *= -1
+    for dtype in folded:
+        network = ensemble.folded(np.dtype(dtype))
+        np.testing.assert_array_equal(
+            network.steps[0].weights[0, 0, 0], -folded[dtype].steps[0].weights[0, 0, 0]
+        )
+        assert ensemble.folded(np.dtype(dtype)) is network
