@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from skbn.checks import check_labels, check_weights, find_classes, positions_among
+from skbn import checks
+from skbn.checks import check_labels, check_rows, check_weights, find_classes, positions_among
 
 LARGE = 2**64 - 1
 
@@ -193,6 +194,49 @@ def test_a_frame_of_sparse_booleans(iris, quick):
     np.testing.assert_array_equal(
         quick().fit(frame, y).predict_proba(frame), model.predict_proba(sparse.csr_matrix(X * 1.0))
     )
+
+
+ROWS = np.ones((5, 4))
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_looked_at"),
+    [
+        pytest.param(ROWS, False, id="as in training"),
+        pytest.param(ROWS.astype(np.float32), False, id="float32"),
+        pytest.param(ROWS[1:3], False, id="some rows"),
+        pytest.param(ROWS.astype(int), True, id="integers"),
+        pytest.param(ROWS.astype(">f8"), True, id="other bytes"),
+        pytest.param(np.asfortranarray(ROWS), True, id="other order"),
+        pytest.param(np.ma.array(ROWS), True, id="masked"),
+        pytest.param(sparse.csr_array(ROWS), True, id="sparse"),
+        pytest.param(pd.DataFrame(ROWS, columns=list("abcd")), True, id="frame"),
+        pytest.param(ROWS.tolist(), True, id="list"),
+        pytest.param(ROWS[0], True, id="one row"),
+        pytest.param(ROWS[:0], True, id="no rows"),
+        pytest.param(ROWS[:, :3], True, id="another width"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:X has feature names")
+def test_arrays_as_in_training_are_taken_as_they_are(quick, monkeypatch, rows, is_looked_at):
+    model, calls = quick().fit(ROWS, [0, 1, 0, 1, 0]), []
+    validate = checks.validate_numbers
+    monkeypatch.setattr(
+        checks, "validate_numbers", lambda *a, **k: calls.append(a) or validate(*a, **k)
+    )
+    try:
+        checked = check_rows(model, rows, dtype=[np.float64, np.float32], reset=False)
+        assert type(checked) in (np.ndarray, sparse.csr_array)
+        assert (checked is rows) or is_looked_at
+    except ValueError:
+        assert np.shape(rows) in [(4,), (0, 4), (5, 3)]
+    assert bool(calls) == is_looked_at
+
+
+def test_an_array_for_a_model_of_a_frame_is_told_of(quick):
+    model = quick().fit(pd.DataFrame(ROWS, columns=list("abcd")), [0, 1, 0, 1, 0])
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        model.predict(ROWS)
 
 
 def test_the_row_of_a_weight_that_is_none():

@@ -58,5 +58,6 @@ class NetworkArrays:
 
 def fitted_ensemble(estimator: NetworkArrays) -> Ensemble:
     """Give the ensemble that an estimator predicts with; raise if it is not fitted."""
-    check_is_fitted(estimator)
+    if not hasattr(estimator, "_ensemble"):  # or scikit-learn looks for 20 us
+        check_is_fitted(estimator, "_ensemble")
     return estimator._ensemble

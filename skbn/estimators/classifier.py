@@ -8,12 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
 
 from skbn._compat import validate_parameters
 from skbn._version import Versioned
 from skbn.checks import check_classes, check_rows
-from skbn.estimators.arrays import NetworkArrays
+from skbn.estimators.arrays import NetworkArrays, fitted_ensemble
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.constraints import CONSTRAINTS
 from skbn.estimators.fitting import (
@@ -488,9 +487,9 @@ class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimat
 
     def _logits(self, X: Any) -> Array:
         """Logits in float64, shape (n_samples, n_classes)."""
-        check_is_fitted(self)
+        ensemble = fitted_ensemble(self)
         X = check_rows(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self._ensemble.logits(X)
+        return ensemble.logits(X)
 
     def decision_function(self, X: Any) -> Array:
         """Logits, the inputs of the softmax.

@@ -74,10 +74,13 @@ def log_softmax(logits: Array) -> Array:
 
 def softmax(logits: Array) -> Array:
     """Probabilities exp(z_c) / sum_j exp(z_j) over the last axis."""
-    probabilities: Array = logits - logits.max(axis=-1, keepdims=True)
+    # With the classes apart in memory, what is done for each row is done for many at once.
+    by_class = logits.T.copy()
+    by_class -= by_class.max(axis=0)
     with np.errstate(under="ignore"):
-        np.exp(probabilities, out=probabilities)
-        probabilities /= probabilities.sum(axis=-1, keepdims=True)
+        np.exp(by_class, out=by_class)
+        by_class /= by_class.sum(axis=0)
+    probabilities: Array = by_class.T.copy()
     return probabilities
 
 
