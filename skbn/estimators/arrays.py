@@ -7,12 +7,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbn.network.parameters import Array
 from skbn.training.ensemble import Ensemble
+from skbn.training.run import Progress
 
 
 class NetworkArrays:
     """Parameters of the first network of an estimator, as views."""
 
     _ensemble: Ensemble
+    _progress: list[Progress]
 
     def _arrays(self, kind: str) -> dict[int, Array]:
         """Parameters of one kind of the first member, by layer."""
@@ -61,3 +63,9 @@ def fitted_ensemble(estimator: NetworkArrays) -> Ensemble:
     if not hasattr(estimator, "_ensemble"):  # or scikit-learn looks for 20 us
         check_is_fitted(estimator, "_ensemble")
     return estimator._ensemble
+
+
+def fitted_progress(estimator: NetworkArrays) -> list[Progress]:
+    """Give the networks of an estimator and what they go on with; raise if it is not fitted."""
+    check_is_fitted(estimator)
+    return estimator._progress

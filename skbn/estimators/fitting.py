@@ -264,7 +264,12 @@ _entropy_of_seed = lru_cache(maxsize=128)(_entropy)
 
 
 def _continued(estimator: Any, architecture: Architecture, progress: Progress) -> Progress:
-    """Copy a network, after making sure that it is still of the shape asked for."""
+    """Copy a network, after making sure that it can go on and is of the shape asked for."""
+    if not progress.can_go_on:
+        raise ValueError(
+            "This model was saved without training state and cannot go on training: save it with "
+            "skbn.export.save_model(..., training_state=True), or fit anew with warm_start=False"
+        )
     # What the data decide was checked with them.
     by_data = "n_features", "n_outputs"
     names = [field.name for field in fields(Architecture) if field.name not in by_data]
@@ -367,13 +372,13 @@ def plan_partial_fit(
     UserWarning
         At the first call past ``max_iter``, if the schedule has sunk to its end.
     """
-    if progress:
-        _warn_of_schedules_end(estimator, progress[0])
     weighted = _weigh(estimator, table, sample_weight)
     # A new member would have as much of a say as those that are trained.
     n_averaged, _ = ensemble_of(estimator)
     n_trained = min(n_averaged, len(progress)) if progress else n_averaged
     networks = _networks(estimator, table, n_trained, progress)
+    if progress:
+        _warn_of_schedules_end(estimator, progress[0])
     chosen = np.flatnonzero(weighted.weights)
     runs = [_run(estimator, weighted, each, chosen) for each in networks]
     return Fit(runs, n_averaged, calibrates=False, until=estimator.max_iter)

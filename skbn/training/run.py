@@ -66,6 +66,11 @@ class Progress:
         """Seed of the rows to set aside, so that going on keeps the same rows apart."""
         return np.random.SeedSequence(self.entropy, spawn_key=(1,))
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the state is whole: a model may have been saved without."""
+        return bool(self.state.shuffle_streams)
+
     def copy(self) -> Progress:
         """Give a copy that can go on; the state is shared, for training copies it."""
         history = {name: values.copy() for name, values in self.history.items()}

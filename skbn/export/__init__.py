@@ -1,0 +1,5 @@
+"""Files that travel: a stable format of models, with a reader that needs NumPy alone."""
+
+from skbn.export.files import load_model, save_model
+
+__all__ = ["load_model", "save_model"]

@@ -1,0 +1,200 @@
+"""Classifiers in files of a stable format: `skbn.export.predictor` says how they are read."""
+
+from __future__ import annotations
+
+import platform
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import sklearn
+
+from skbn._version import __version__
+from skbn.estimators.arrays import fitted_ensemble, fitted_progress
+from skbn.estimators.checked_table import CheckedTable
+from skbn.estimators.classifier import BNSoftmaxClassifier, attributes_after, set_attributes
+from skbn.estimators.fitting import Outcome
+from skbn.export.container import file_parts, write
+from skbn.export.encoding import decoded, encoded, encoded_array
+from skbn.export.networks import (
+    described_networks,
+    described_training,
+    named_arrays,
+    progress_of,
+)
+from skbn.export.predictor import FORMAT, FORMAT_VERSION, errors_of, read, require
+from skbn.network.architecture import Architecture
+from skbn.training.ensemble import Ensemble
+from skbn.training.holdout import Dataset
+
+ADDED_PARAMETERS: dict[str, Any] = {}
+"""Parameters that files of earlier versions lack, and the values by which models do as they did."""
+
+
+def save_model(model: Any, path: Any, training_state: bool = False) -> None:
+    """Save a fitted classifier in a file that this and later versions read.
+
+    The file is a ``.npz`` of arrays with a JSON header, of a documented and stable format.
+    Reading it runs no code. `load_model` gives the classifier again, and the single file
+    ``skbn/export/predictor.py`` predicts from it with NumPy alone.
+
+    Parameters
+    ----------
+    model : BNSoftmaxClassifier
+    path : str, path-like or binary file object
+        Where to write, to the letter: no ``.npz`` is appended.
+    training_state : bool, default=False
+        Whether to save what `partial_fit`, and `fit` with ``warm_start``, need to go on as if
+        the model had never been saved. The file is two to three times as large.
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    TypeError
+        If it is no BNSoftmaxClassifier. Transformers of a Pipeline and the results of a search
+        are not in this format.
+    ValueError
+        If a parameter or a label cannot be represented. Nothing is written then.
+
+    See Also
+    --------
+    load_model : Load it.
+
+    Notes
+    -----
+    Metadata requests, and attributes that others set on the model, are not in the file.
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> from sklearn.datasets import load_iris
+    >>> from skbn import BNSoftmaxClassifier
+    >>> from skbn.export import load_model, save_model
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = BNSoftmaxClassifier(random_state=0).fit(X, y)
+    >>> file = BytesIO()
+    >>> save_model(model, file)
+    >>> _ = file.seek(0)
+    >>> loaded = load_model(file)
+    >>> (loaded.predict_proba(X) == model.predict_proba(X)).all()
+    np.True_
+    """
+    check_is_classifier(model, "save_model")
+    progress, n_members = fitted_progress(model), len(fitted_ensemble(model).networks)
+    if not training_state:
+        progress = progress[:n_members]
+    elif not all(each.can_go_on for each in progress):
+        raise ValueError(
+            "training_state=True needs a model that has one: this one was loaded from a file that "
+            "was saved without"
+        )
+    header = {
+        **_described_model(model),
+        "networks": described_networks(progress),
+        "training_state": described_training(progress) if training_state else None,
+    }
+    write(path, file_parts(header, named_arrays(progress, training_state)))
+
+
+def load_model(path: Any) -> BNSoftmaxClassifier:
+    """Load a classifier that `save_model` saved.
+
+    It predicts the same bits. If it was saved without its training state it does not go on
+    training, but `fit` trains it anew.
+
+    Parameters
+    ----------
+    path : str, path-like or binary file object
+
+    Returns
+    -------
+    model : BNSoftmaxClassifier
+
+    Raises
+    ------
+    ValueError
+        If it is no model file, is damaged or forged, or is of a later version of the format.
+    """
+    header, arrays = read(path)
+    with errors_of(path):
+        parameters = {name: decoded(value) for name, value in header["parameters"].items()}
+        parameters = ADDED_PARAMETERS | parameters
+        wrong = sorted(parameters.keys() ^ BNSoftmaxClassifier().get_params().keys())
+        require(not wrong, f"it lacks, or has beside those of this version, parameters {wrong[:5]}")
+        how = header["architecture"]
+        how["hidden_layer_sizes"] = tuple(how["hidden_layer_sizes"])
+        n_features, n_outputs = header["n_features"], len(header["classes"])
+        architecture = Architecture(n_features=n_features, n_outputs=n_outputs, **how)
+        progress = progress_of(architecture, header, arrays)
+    networks = [each.network for each in progress[: header["n_members"]]]
+    outcome = Outcome(Ensemble(networks, header["temperature"]), progress)
+    model = BNSoftmaxClassifier(**parameters)
+    set_attributes([(model, attributes_after(model, _table_without_rows(header), outcome))])
+    return model
+
+
+def check_is_classifier(model: Any, function: str) -> None:
+    """Make sure that a model is one that a function saves, or say what to do with it."""
+    if type(model) is BNSoftmaxClassifier:
+        return
+    advice = "Models of other classes are saved by skops.io.dump"
+    if hasattr(model, "steps"):
+        advice = (
+            "Transformers are not in it: save the Pipeline with skops.io.dump, and the classifier "
+            f"alone with {function}(pipeline[-1], ...)"
+        )
+    elif hasattr(model, "estimator"):
+        advice = (
+            f"Save the model that a search found with {function}(search.best_estimator_, ...), "
+            "and the search itself with skops.io.dump"
+        )
+    elif isinstance(model, BNSoftmaxClassifier):
+        advice = "What is loaded would not be of the subclass: save it with skops.io.dump"
+    raise TypeError(
+        f"{function} takes a BNSoftmaxClassifier, and this is a {type(model).__name__}. {advice}"
+    )
+
+
+def _described_model(model: BNSoftmaxClassifier) -> dict[str, Any]:
+    """Give what a header says of a model, without its networks."""
+    ensemble, classes = fitted_ensemble(model), model.classes_
+    architecture = ensemble.networks[0].architecture
+    names = getattr(model, "feature_names_in_", None)
+    if classes.dtype.kind == "O":
+        classes = np.array([str(label) for label in classes], object)
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "versions": {
+            "skbn": __version__,
+            "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__,
+            "python": platform.python_version(),
+        },
+        "parameters": {
+            name: encoded(value, f"the parameter {name}")
+            for name, value in model.get_params(deep=False).items()
+        },
+        "classes": encoded_array(classes, "classes_"),
+        "n_features": int(model.n_features_in_),
+        "feature_names": None if names is None else [str(name) for name in names],
+        "architecture": {
+            "hidden_layer_sizes": list(architecture.hidden_layer_sizes),
+            "activation": architecture.activation,
+            "batch_norm": architecture.batch_norm,
+            "loss": architecture.loss,
+        },
+        "dtype": ensemble.networks[0].theta.dtype.name,
+        "n_members": len(ensemble.networks),
+        "temperature": float(ensemble.temperature),
+    }
+
+
+def _table_without_rows(header: dict[str, Any]) -> CheckedTable:
+    n_features, names = header["n_features"], header["feature_names"]
+    checker = SimpleNamespace(n_features_in_=n_features)
+    if names is not None:
+        checker.feature_names_in_ = np.array(names, dtype=object)
+    rows = Dataset(np.empty((0, 1)), np.empty(0, np.intp))
+    return CheckedTable(checker, rows, header["classes"])

@@ -1,0 +1,599 @@
+"""Predict with a model that `skbn.export.save_model` wrote; NumPy is all that this file needs.
+
+Copy it into a service or a notebook::
+
+    import predictor
+
+    model = predictor.load("model.npz")
+    model.predict_proba([[5.1, 3.5, 1.4, 0.2]])
+
+The format is that of the page "The format of model files" of skbn's documentation. What a file
+says is checked before it is believed: a damaged or forged one is a ValueError, and no code in
+it is run. `skbn.export.load_model` reads by this file too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import struct
+from binascii import crc32
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+FORMAT, FORMAT_VERSION = "skbn model", 1
+HEADER, SUMS = "header.json", "SHA256SUMS"
+
+# Limits of what a file may say, so that none of it is believed at the cost of much memory.
+MAX_HEADER_BYTES = 2**23
+MAX_CONTAINERS = 200_000
+MAX_LAYERS = 1000
+MAX_SIZE = 2**32 - 1
+MAX_LABEL_BYTES = 2**25
+
+Header = dict[str, Any]
+Arrays = dict[str, Any]
+
+
+# The ZIP file, of which every byte follows from names and contents.
+
+_LOCAL = struct.Struct("<4s5H3L2H")
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_END = struct.Struct("<4s4H2LH")
+_ZIP_2, _STORED, _FLAGS, _TIME, _DATE = 20, 0, 0, 0, 33  # midnight of 1980-01-01
+ARRAY_HEADER_BYTES = 128
+
+
+def local_header(name: str, crc: int, size: int) -> bytes:
+    """Give what stands before the bytes of an entry."""
+    how = _ZIP_2, _FLAGS, _STORED, _TIME, _DATE
+    fields = _LOCAL.pack(b"PK\3\4", *how, crc, size, size, len(name), 0)
+    return fields + name.encode("ascii")
+
+
+def directory(entries: list[tuple[str, int, int]]) -> bytes:
+    """Give what stands after all entries, of each its name, CRC-32 and size."""
+    records, offset = [], 0
+    how = _ZIP_2, _ZIP_2, _FLAGS, _STORED, _TIME, _DATE
+    for name, crc, size in entries:
+        rest = len(name), 0, 0, 0, 0, 0, offset
+        records.append(_CENTRAL.pack(b"PK\1\2", *how, crc, size, size, *rest))
+        records.append(name.encode("ascii"))
+        offset += _LOCAL.size + len(name) + size
+    n, size = len(entries), sum(map(len, records))
+    return b"".join(records) + _END.pack(b"PK\5\6", 0, 0, n, n, size, offset, 0)
+
+
+def array_header(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """Give what stands in a .npy file before the numbers."""
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
+    prefix = b"\x93NUMPY\1\0" + struct.pack("<H", ARRAY_HEADER_BYTES - 10)
+    header = prefix + text.ljust(ARRAY_HEADER_BYTES - 11).encode("ascii") + b"\n"
+    require(len(header) == ARRAY_HEADER_BYTES, f"an array has the shape {shape}")
+    return header
+
+
+def checksum_line(name: str, digest: str) -> str:
+    """Give the line of an entry in SHA256SUMS."""
+    return f"{digest}  {name}\n"
+
+
+def read(path: Any) -> tuple[Header, Arrays]:
+    """Read a file: its header, of which what prediction needs is checked, and its arrays."""
+    with errors_of(path):
+        if hasattr(path, "read"):
+            return _Reader(path).read()
+        with open(path, "rb") as file:
+            return _Reader(file).read()
+
+
+class FormatError(Exception):
+    """What is wrong with a file: a verb and what follows."""
+
+
+def require(condition: Any, what: str) -> None:
+    """Raise an error of the format if a condition does not hold."""
+    if not condition:
+        raise FormatError(f"is no valid model file of skbn: {what}")
+
+
+@contextmanager
+def errors_of(path: Any) -> Iterator[None]:
+    """Turn errors from what a file says into a ValueError that names the file."""
+    name = "the file" if hasattr(path, "read") else os.fsdecode(path)
+    try:
+        yield
+    except FormatError as wrong:
+        raise ValueError(f"{name} {wrong}") from None
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{name} is no valid model file of skbn: {what}") from error
+
+
+class _Reader:
+    """Reads entry by entry what can stand in a file, and compares it with what does."""
+
+    def __init__(self, file: Any) -> None:
+        seekable = getattr(file, "seekable", None)
+        self.file = file if seekable is not None and seekable() else BytesIO(file.read())
+        start = self.file.tell()
+        self.size = self.file.seek(0, os.SEEK_END) - start
+        self.file.seek(start)
+        self.entries: list[tuple[str, int, int]] = []
+        self.sums = ""
+
+    def read(self) -> tuple[Header, Arrays]:
+        raw, sums = self.entry(HEADER), self.entry(SUMS).decode("ascii")
+        if not sums.startswith(self.sums):
+            raise FormatError(f"is damaged: {HEADER} does not have the checksum that {SUMS} gives")
+        header = _parsed(raw)
+        described = described_arrays(header)
+        sizes = {
+            name: ARRAY_HEADER_BYTES + math.prod(shape) * np.dtype(dtype).itemsize
+            for name, (dtype, shape) in described.items()
+        }
+        self.check_size([HEADER, SUMS, *sizes], len(raw) + len(sums) + sum(sizes.values()))
+        arrays = {}
+        for name, (dtype, shape) in described.items():
+            data = self.entry(name, sizes[name])
+            require(data.startswith(array_header(dtype, shape)), f"{name} is not of {shape}")
+            numbers = np.frombuffer(data, dtype, offset=ARRAY_HEADER_BYTES)
+            arrays[name[: -len(".npy")]] = numbers.reshape(shape)
+        if sums != self.sums:
+            raise FormatError(f"is damaged: its arrays do not have the checksums that {SUMS} gives")
+        end = directory(self.entries)
+        require(self.file.read(len(end)) == end, "the directory is not that of its entries")
+        _check_numbers(header, arrays)
+        return header, arrays
+
+    def entry(self, name: str, size: int | None = None) -> bytes:
+        """Read the next entry, which has a name, and a size that is known or not too large."""
+        before = self.file.read(_LOCAL.size + len(name))
+        if not (before.startswith(b"PK") and before.endswith(name.encode("ascii"))):
+            raise FormatError(f"is no model file of skbn, or is damaged: no {name} is where it was")
+        if size is None:
+            size = int(_LOCAL.unpack(before[: _LOCAL.size])[7])
+            most = min(MAX_HEADER_BYTES, self.size)
+            require(size <= most, f"{name} has {size:,} bytes, and {most:,} at most are possible")
+        data = self.file.read(size)
+        crc = crc32(data)
+        if len(data) != size or before != local_header(name, crc, size):
+            raise FormatError(f"is damaged: the entry {name} is not as it was written")
+        self.entries.append((name, crc, size))
+        if name != SUMS:
+            self.sums += checksum_line(name, hashlib.sha256(data).hexdigest())
+        return bytes(data)
+
+    def check_size(self, names: list[str], contents: int) -> None:
+        fields = sum(_LOCAL.size + _CENTRAL.size + 2 * len(name) for name in names)
+        size = fields + contents + _END.size
+        if size != self.size:
+            raise FormatError(
+                f"is no valid model file of skbn: it has {self.size:,} bytes, and the entries that "
+                f"{HEADER} describes have {size:,}; it was cut short, or changed"
+            )
+
+
+# The header.
+
+_FIELDS: dict[str, Any] = {
+    "format": str,
+    "format_version": int,
+    "versions": dict,
+    "parameters": dict,
+    "classes": dict,
+    "n_features": int,
+    "feature_names": (list, type(None)),
+    "architecture": dict,
+    "dtype": str,
+    "n_members": int,
+    "temperature": float,
+    "networks": list,
+    "training_state": (dict, type(None)),
+}
+_OF_ARCHITECTURE = {"hidden_layer_sizes": list, "activation": str, "batch_norm": bool, "loss": str}
+_OF_TRAINING = {"solver": str, "n_vectors": int, "networks": list}
+
+
+def _parsed(raw: bytes) -> Header:
+    """Parse the header, and check what prediction needs of it."""
+    # Containers take the most memory for a byte of text.
+    n_containers = raw.count(b"{") + raw.count(b"[")
+    require(n_containers <= MAX_CONTAINERS, f"{HEADER} has {n_containers:,} lists and objects")
+    header = json.loads(
+        raw.decode("utf-8"), object_pairs_hook=_without_repetition, parse_constant=_no_number
+    )
+    require(type(header) is dict and header.get("format") == FORMAT, f"{HEADER} has no format")
+    version = header.get("format_version")
+    require(type(version) is int and version >= 1, f"format_version is {version!r}")
+    if version > FORMAT_VERSION:
+        raise FormatError(
+            f"was written by a later version of skbn: its format is {version}, and this version "
+            f"reads {FORMAT_VERSION}. Read it with that version, or a later one"
+        )
+    check_fields(header, _FIELDS, HEADER)
+    _check_network(header)
+    _check_numbers_of_networks(header)
+    header["classes"] = _classes(header["classes"])
+    return header
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    require(len(content) == len(pairs), "a name is there twice")
+    return content
+
+
+def _no_number(text: str) -> None:
+    require(False, f"{text} is no JSON")
+
+
+def check_fields(content: Any, fields: dict[str, Any], where: str) -> None:
+    """Require an object of these names, whose values are of these types."""
+    require(type(content) is dict, f"{where} is no object")
+    wrong = sorted(set(content) ^ set(fields))
+    require(not wrong, f"{where} lacks, or has beside what it should, {wrong[:5]}")
+    for name, kinds in fields.items():
+        kind = type(content[name])
+        right = kind in kinds if isinstance(kinds, tuple) else kind is kinds
+        require(right, f"{name} is of the type {kind.__name__}")
+
+
+def _check_network(header: Header) -> None:
+    architecture = header["architecture"]
+    check_fields(architecture, _OF_ARCHITECTURE, "architecture")
+    sizes, names = architecture["hidden_layer_sizes"], header["feature_names"]
+    require(len(sizes) <= MAX_LAYERS, f"there are {len(sizes)} hidden layers")
+    for size in (*sizes, header["n_features"], header["n_members"]):
+        require(type(size) is int and 0 < size <= MAX_SIZE, f"{size!r} is no size")
+    activation, loss = architecture["activation"], architecture["loss"]
+    require(activation in ACTIVATIONS, f"activation is {activation[:50]!r}")
+    require(loss == "cross_entropy", f"loss is {loss[:50]!r}")
+    require(header["dtype"] in ("float32", "float64"), f"dtype is {header['dtype'][:50]!r}")
+    temperature = header["temperature"]
+    require(0 < temperature < math.inf, f"temperature is {temperature}")
+    if names is not None:
+        require(all(type(name) is str for name in names), "feature_names are not all text")
+        n_features = header["n_features"]
+        require(len(names) == n_features, f"{len(names)} feature_names for {n_features} features")
+
+
+def _check_numbers_of_networks(header: Header) -> None:
+    state, n_members = header["training_state"], header["n_members"]
+    n_networks = len(header["networks"])
+    if state is None:
+        require(n_members == n_networks, f"there are {n_networks} networks of {n_members}")
+        return
+    check_fields(state, _OF_TRAINING, "training_state")
+    require(n_members <= n_networks, f"there are {n_networks} networks of {n_members}")
+    require(0 <= state["n_vectors"] <= 8, f"n_vectors is {state['n_vectors']}")
+    require(len(state["networks"]) == n_networks, "training_state is not of all networks")
+
+
+_CODE = re.compile(r"[<>|](b1|[iu][1248]|f[248]|[US]\d{1,8}|O|[Mm]8(\[\d{0,9}[a-zA-Z]{1,7}\])?)")
+
+
+def decoded_array(content: Any) -> Any:
+    """Give an array of the dtype, the shape and the values that a header has."""
+    check_fields(content, {"dtype": str, "shape": list, "values": list}, "an array")
+    code, shape, values = content["dtype"], content["shape"], content["values"]
+    require(_CODE.fullmatch(code), f"{code[:50]!r} is no dtype of labels or parameters")
+    require(all(type(n) is int and n >= 0 for n in shape), "an array has no shape")
+    require(math.prod(shape) == len(values), f"{len(values)} values for the shape {shape[:5]}")
+    dtype = np.dtype(code)
+    n_bytes = dtype.itemsize * len(values)
+    require(n_bytes <= MAX_LABEL_BYTES, f"an array has {n_bytes:,} bytes")
+    kind = dtype.kind
+    expected = {"b": bool, "f": float, "U": str, "S": str}.get(kind, int)
+    require(kind == "O" or all(type(each) is expected for each in values), f"values are no {code}")
+    if kind in "Mm":
+        return np.array(values, f"{code[0]}i8").view(dtype).reshape(shape)
+    if kind == "S":
+        values = [each.encode("latin-1") for each in values]
+    array = np.empty(len(values), dtype)
+    array[:] = values
+    require(kind in "Of" or array.tolist() == values, f"values are too large for {code}")
+    return array.reshape(shape)
+
+
+def _classes(content: Any) -> Any:
+    """Give the classes, sorted labels: numbers, text or dates."""
+    classes = decoded_array(content)
+    require(classes.ndim == 1 and len(classes) >= 2, f"there are {classes.size} classes")
+    if classes.dtype.kind == "O":
+        require(all(type(each) is str for each in classes), "classes are not all text")
+    require(np.array_equal(np.unique(classes), classes), "classes are not sorted")
+    return classes
+
+
+# The arrays.
+
+OF_BATCH_NORM = ("gamma", "beta", "mean", "var")
+SUMS_OF_WEIGHTS = ("sum_beta_1", "sum_beta_2", "sum_bn_momentum")
+
+
+def described_arrays(header: Header) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Give the dtype and the shape of each array of a file, by the name of its entry."""
+    code = f"<f{int(header['dtype'][5:]) // 8}"
+    state, n_networks = header["training_state"], len(header["networks"])
+    shapes = parameter_shapes(header)
+    described = {name: (code, (n_networks, *shape)) for name, shape in shapes.items()}
+    described["bn_epsilon"] = "<f8", (n_networks,)
+    for vector in range(0 if state is None else state["n_vectors"]):
+        for name, shape in shapes.items():
+            if not name.startswith(("mean", "var")):
+                described[f"optimizer_{vector}_{name}"] = code, (n_networks, *shape)
+    for name in () if state is None else SUMS_OF_WEIGHTS:
+        described[name] = "<f8", (n_networks,)
+    return {f"{name}.npy": how for name, how in described.items()}
+
+
+def parameter_shapes(header: Header) -> dict[str, tuple[int, ...]]:
+    """Give the shapes of a network's arrays, from the first layer to the last."""
+    architecture = header["architecture"]
+    widths = [header["n_features"], *architecture["hidden_layer_sizes"], len(header["classes"])]
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, (n_in, n_out) in enumerate(pairwise(widths)):
+        is_normalised = architecture["batch_norm"] and layer < len(widths) - 2
+        shapes[f"weights_{layer}"] = n_in, n_out
+        for kind in OF_BATCH_NORM if is_normalised else ("bias",):
+            shapes[f"{kind}_{layer}"] = (n_out,)
+    return shapes
+
+
+def _check_numbers(header: Header, arrays: Arrays) -> None:
+    for name in (*parameter_shapes(header), "bn_epsilon"):
+        require(np.isfinite(arrays[name]).all(), f"{name} holds what is no finite number")
+    epsilon = arrays["bn_epsilon"][:, None]
+    require((epsilon > 0).all(), "bn_epsilon is not above zero")
+    for name in arrays:
+        if name.startswith("var_"):
+            require((arrays[name] + epsilon > 0).all(), f"{name} is below zero")
+
+
+# Activations, in place.
+
+
+def _elu(x: Any, slope: float = 1.0) -> None:
+    np.copyto(x, slope * np.expm1(np.minimum(x, 0)), where=x < 0)
+
+
+def _selu(x: Any) -> None:
+    _elu(x, 1.6732632423543772)
+    x *= 1.0507009873554805
+
+
+def _gelu(x: Any) -> None:
+    half = 0.5 * _erfc(np.abs(x) * math.sqrt(0.5))
+    x *= np.where(x > 0, 1 - half, half)
+
+
+def _logistic(x: Any) -> None:
+    x *= 0.5
+    np.tanh(x, out=x)
+    x *= 0.5
+    x += 0.5
+
+
+# Of (1 + 2 x) exp(x^2) erfc(x) for x >= 0, in Chebyshev polynomials of (x - 3.75) / (x + 3.75):
+# Shepherd and Laframboise, Mathematics of Computation 36 (1981), 249-253.
+_ERFC = (
+    *(1.17757893456740175, -0.00459005458064647733, -0.0842491333665179156),
+    *(0.0592099399981918905, -0.0266586684353057523, 0.00907499767070526509),
+    *(-0.00241316354041760819, 0.000490775836525808632, -0.0000691697330250120637),
+    *(4.13902798607301017e-6, 7.74038306619849067e-7, -2.18864010492343957e-7),
+    *(1.07649994656709104e-8, 4.5219598112182869e-9, -7.75440020883135111e-10),
+    *(-6.31808834088668449e-11, 2.8687950109306699e-11, 1.94558685457773472e-13),
+    *(-9.65469674843343891e-13, 3.25254814814873984e-14, 3.34781194828680539e-14),
+    *(-1.8645628804193131e-15, -1.25079505306886471e-15, 7.41823525662404346e-17),
+)
+
+
+def _erfc(x: Any) -> Any:
+    """1 - erf(x) for x >= 0, to a rounding or two."""
+    first, *others = _ERFC[:13] if x.dtype == np.float32 else _ERFC
+    t = (x - 3.75) / (x + 3.75)
+    last = before = np.zeros_like(x)
+    for coefficient in reversed(others):  # Clenshaw 1955
+        last, before = 2 * t * last - before + coefficient, last
+    return (t * last - before + first) * np.exp(-x * x) / (1 + 2 * x)
+
+
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "relu": lambda x: np.maximum(x, 0, out=x),
+    "leaky_relu": lambda x: np.maximum(x, 0.01 * x, out=x),
+    "elu": _elu,
+    "selu": _selu,
+    "gelu": _gelu,
+    "silu": lambda x: np.multiply(x, 0.5 * np.tanh(0.5 * x) + 0.5, out=x),
+    "mish": lambda x: np.multiply(x, np.tanh(np.logaddexp(0, x)), out=x),
+    "tanh": lambda x: np.tanh(x, out=x),
+    "logistic": _logistic,
+    "identity": lambda x: x,
+}
+
+
+# Prediction.
+
+MIN_BLOCK_ROWS, BLOCK_BYTES = 256, 2**18
+_DTYPES = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def load(path: Any) -> Predictor:
+    """Load a model to predict with, from a path or a binary file object.
+
+    Raises
+    ------
+    ValueError
+        If it is no model file, is damaged or forged, or is of a later version.
+    """
+    return Predictor(*read(path))
+
+
+class Predictor:
+    """A model that predicts, from the header and the arrays that `read` gives.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    n_features_in_ : int
+    feature_names_in_ : list of str or None
+    """
+
+    def __init__(self, header: Header, arrays: Arrays) -> None:
+        self.classes_ = header["classes"]
+        self.n_features_in_ = header["n_features"]
+        self.feature_names_in_ = header["feature_names"]
+        self._temperature = header["temperature"]
+        self._widest = max(header["architecture"]["hidden_layer_sizes"], default=1)
+        with np.errstate(all="ignore"):
+            members = [_folded(header, arrays, k) for k in range(header["n_members"])]
+        self._members = {_DTYPES[-1]: members}
+
+    def predict(self, x: Any) -> Any:
+        """Give the most probable class of each row of x, as of `predict_proba`."""
+        return self.classes_[self.predict_proba(x).argmax(axis=1)]
+
+    def predict_proba(self, x: Any) -> Any:
+        """Give the probabilities of the classes, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        x : array-like of shape (n, n_features)
+            Finite numbers. Float32 is computed with as such, all else as float64.
+
+        Returns
+        -------
+        probabilities : float64 ndarray of shape (n, n_classes)
+
+        Raises
+        ------
+        ValueError
+            If x is not such an array, or too large for the weights.
+        """
+        x = self._rows(x)
+        with np.errstate(all="ignore"):
+            z = self._logits(x)
+            if not math.isfinite(np.vdot(z, z)):
+                self._recompute(z, x)
+            z -= z.max(axis=-1, keepdims=True)
+            np.exp(z, out=z)
+            z /= z.sum(axis=-1, keepdims=True)
+        return z[0] if len(z) == 1 else z.mean(axis=0)
+
+    def _rows(self, x: Any) -> Any:
+        if type(x) is not np.ndarray or x.dtype not in _DTYPES:
+            try:
+                x = _as_numbers(self._array(x))
+            except (TypeError, OverflowError) as error:
+                raise ValueError(f"x must be a table of numbers: {error}") from error
+        if x.ndim != 2 or x.shape[1] != self.n_features_in_ or not len(x):
+            raise ValueError(
+                f"x must be of shape (n_rows, {self.n_features_in_}) with at least one row, got "
+                f"{x.shape}; a single row is x[None, :] or [row]"
+            )
+        return x
+
+    def _array(self, x: Any) -> Any:
+        """Make an array of what is none."""
+        if hasattr(x, "toarray"):
+            raise ValueError("x is a sparse matrix, which is not supported; pass x.toarray()")
+        if hasattr(x, "filled") and np.any(x.mask):
+            raise ValueError("x holds masked cells, missing values; fill them as in training")
+        columns, names = list(getattr(x, "columns", ())), self.feature_names_in_
+        are_named = names is not None and columns and all(type(each) is str for each in columns)
+        if are_named and columns != names:
+            raise ValueError(f"x has the columns {columns[:10]}, the model {names[:10]}")
+        return np.asarray(x)
+
+    def _logits(self, x: Any) -> Any:
+        """Give float64 logits (K, n, C) of the members, over the temperature."""
+        if x.dtype not in self._members:
+            self._members[x.dtype] = _as_dtype(self._members[_DTYPES[-1]], x.dtype)
+        members, n = self._members[x.dtype], len(x)
+        z = np.empty((len(members), n, len(self.classes_)))
+        block = max(MIN_BLOCK_ROWS, BLOCK_BYTES // (self._widest * x.itemsize))
+        buffers = [np.empty((min(n, block), b.shape[1]), x.dtype) for _, b, _ in members[0]]
+        for start in range(0, n, block):
+            rows = x[start : start + block]
+            if not math.isfinite(np.vdot(rows, rows)):  # costs less than a look at each
+                _check_finite(rows, start)
+            for layers, out in zip(members, z, strict=True):
+                a = rows
+                for (weights, bias, activation), buffer in zip(layers, buffers, strict=True):
+                    a = np.matmul(a, weights, out=buffer[: len(rows)])
+                    a += bias
+                    if activation is not None:
+                        activation(a)
+                np.divide(a, self._temperature, out=out[start : start + block])
+        return z
+
+    def _recompute(self, z: Any, x: Any) -> None:
+        """Write logits in float64 over those that float32 could not hold."""
+        rows = _rows_without_differences(z)
+        if x.dtype == np.float32 and len(rows):
+            again = self._logits(x[rows].astype(np.float64))
+            z[:, rows] = again
+            rows = rows[_rows_without_differences(again)]
+        if len(rows):
+            value = np.abs(x[rows[0]]).max()
+            raise ValueError(
+                f"there are no finite probabilities for row {rows[0]} of x: its values, up to "
+                f"{value:.3g}, are too large for the weights of this model. Scale the features "
+                "as in training"
+            )
+
+
+def _as_numbers(x: Any) -> Any:
+    cells = x.ravel().tolist() if x.dtype.kind == "O" else []
+    if x.dtype.kind not in "biufO" or any(isinstance(cell, (str, bytes)) for cell in cells):
+        raise TypeError(f"it holds {'text' if cells else x.dtype}")
+    return x if x.dtype in _DTYPES else x.astype(np.float64)
+
+
+def _check_finite(block: Any, start: int) -> None:
+    is_finite = np.isfinite(block)
+    if not is_finite.all():
+        row, column = np.argwhere(~is_finite)[0]
+        raise ValueError(
+            f"x holds NaN or infinity in row {start + row}, column {column}. Fill missing cells "
+            "as in training"
+        )
+
+
+def _rows_without_differences(z: Any) -> Any:
+    return np.flatnonzero(~np.isfinite(np.ptp(z, axis=-1)).all(axis=0))
+
+
+def _folded(header: Header, arrays: Arrays, k: int) -> list[Any]:
+    """Give weights, bias and activation of a member's layers, without batch norm, in float64."""
+    layers: list[Any] = []
+    activation = ACTIVATIONS[header["architecture"]["activation"]]
+    for layer in range(len(header["architecture"]["hidden_layer_sizes"]) + 1):
+        weights = arrays[f"weights_{layer}"][k].astype(np.float64)
+        if f"gamma_{layer}" in arrays:
+            gamma, beta, mean, var = (arrays[f"{kind}_{layer}"][k] for kind in OF_BATCH_NORM)
+            scale = gamma / np.sqrt(var + arrays["bn_epsilon"][k])
+            weights, bias = weights * scale, beta - mean * scale
+        else:
+            bias = arrays[f"bias_{layer}"][k].astype(np.float64)
+        layers.append((weights, bias[None], activation))
+    return [*layers[:-1], (*layers[-1][:2], None)]
+
+
+def _as_dtype(members: list[Any], dtype: Any) -> list[Any]:
+    return [
+        [
+            (weights.astype(dtype), bias.astype(dtype), activation)
+            for weights, bias, activation in each
+        ]
+        for each in members
+    ]
