@@ -22,7 +22,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("constraints", "arrays", "checked_table", "fitting", "classifier", "population"),
     ],
     "tables": ["columns", "pipeline"],
-    "export": ["predictor", "encoding", "container", "networks", "files"],
+    "export": ["predictor", "encoding", "container", "networks", "files", "text"],
     "search": [
         *("canonical", "functions", "values", "fingerprints", "progress", "time_limit"),
         *("distributions", "recommendation", "adapters", "space", "study", "surrogate", "zoom"),

@@ -423,7 +423,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 
 # Prediction.
 
-MIN_BLOCK_ROWS, BLOCK_BYTES = 256, 2**18
+MIN_BLOCK_ROWS, BLOCK_BYTES = 512, 2**18
 _DTYPES = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -484,10 +484,10 @@ class Predictor:
             z = self._logits(x)
             if not math.isfinite(np.vdot(z, z)):
                 self._recompute(z, x)
-            z -= z.max(axis=-1, keepdims=True)
+            z -= np.maximum.reduce(z, axis=-1, keepdims=True)
             np.exp(z, out=z)
-            z /= z.sum(axis=-1, keepdims=True)
-        return z[0] if len(z) == 1 else z.mean(axis=0)
+            z /= np.add.reduce(z, axis=-1, keepdims=True)
+        return z[0] if len(z) == 1 else np.add.reduce(z, axis=0) / len(z)
 
     def _rows(self, x: Any) -> Any:
         if type(x) is not np.ndarray or x.dtype not in _DTYPES:
