@@ -121,7 +121,8 @@ def load_model(path: Any) -> BNSoftmaxClassifier:
         parameters = {name: decoded(value) for name, value in header["parameters"].items()}
         parameters = ADDED_PARAMETERS | parameters
         wrong = sorted(parameters.keys() ^ BNSoftmaxClassifier().get_params().keys())
-        require(not wrong, f"it lacks, or has beside those of this version, parameters {wrong[:5]}")
+        text = str(wrong)[:200]
+        require(not wrong, f"it lacks, or has beside those of this version, parameters {text}")
         how = header["architecture"]
         how["hidden_layer_sizes"] = tuple(how["hidden_layer_sizes"])
         n_features, n_outputs = header["n_features"], len(header["classes"])

@@ -144,7 +144,7 @@ class _Reader:
         arrays = {}
         for name, (dtype, shape) in described.items():
             data = self.entry(name, sizes[name])
-            require(data.startswith(array_header(dtype, shape)), f"{name} is not of {shape}")
+            require(data.startswith(array_header(dtype, shape)), f"{name} is no {dtype} of {shape}")
             numbers = np.frombuffer(data, dtype, offset=ARRAY_HEADER_BYTES)
             arrays[name[: -len(".npy")]] = numbers.reshape(shape)
         if sums != self.sums:
@@ -166,7 +166,7 @@ class _Reader:
         data = self.file.read(size)
         crc = crc32(data)
         if len(data) != size or before != local_header(name, crc, size):
-            raise FormatError(f"is damaged: the entry {name} is not as it was written")
+            raise FormatError(f"is damaged, or another program wrote its entry {name}")
         self.entries.append((name, crc, size))
         if name != SUMS:
             self.sums += checksum_line(name, hashlib.sha256(data).hexdigest())
@@ -213,10 +213,10 @@ def _parsed(raw: bytes) -> Header:
     )
     require(type(header) is dict and header.get("format") == FORMAT, f"{HEADER} has no format")
     version = header.get("format_version")
-    require(type(version) is int and version >= 1, f"format_version is {version!r}")
+    require(type(version) is int and version >= 1, f"format_version is {version!r:.99}")
     if version > FORMAT_VERSION:
         raise FormatError(
-            f"was written by a later version of skbn: its format is {version}, and this version "
+            f"was written by a later version of skbn: its format is {version!r:.99}, and this version "
             f"reads {FORMAT_VERSION}. Read it with that version, or a later one"
         )
     check_fields(header, _FIELDS, HEADER)
@@ -240,7 +240,7 @@ def check_fields(content: Any, fields: dict[str, Any], where: str) -> None:
     """Require an object of these names, whose values are of these types."""
     require(type(content) is dict, f"{where} is no object")
     wrong = sorted(set(content) ^ set(fields))
-    require(not wrong, f"{where} lacks, or has beside what it should, {wrong[:5]}")
+    require(not wrong, f"{where} lacks, or has beside what it should, {str(wrong)[:200]}")
     for name, kinds in fields.items():
         kind = type(content[name])
         right = kind in kinds if isinstance(kinds, tuple) else kind is kinds
@@ -253,11 +253,12 @@ def _check_network(header: Header) -> None:
     sizes, names = architecture["hidden_layer_sizes"], header["feature_names"]
     require(len(sizes) <= MAX_LAYERS, f"there are {len(sizes)} hidden layers")
     for size in (*sizes, header["n_features"], header["n_members"]):
-        require(type(size) is int and 0 < size <= MAX_SIZE, f"{size!r} is no size")
+        is_size = type(size) is int and 0 < size <= MAX_SIZE
+        require(is_size, f"{size!r:.99} is no number of units, features or members")
     activation, loss = architecture["activation"], architecture["loss"]
-    require(activation in ACTIVATIONS, f"activation is {activation[:50]!r}")
-    require(loss == "cross_entropy", f"loss is {loss[:50]!r}")
-    require(header["dtype"] in ("float32", "float64"), f"dtype is {header['dtype'][:50]!r}")
+    require(activation in ACTIVATIONS, f"activation is {activation!r:.99}")
+    require(loss == "cross_entropy", f"loss is {loss!r:.99}")
+    require(header["dtype"] in ("float32", "float64"), f"dtype is {header['dtype']!r:.99}")
     temperature = header["temperature"]
     require(0 < temperature < math.inf, f"temperature is {temperature}")
     if names is not None:
@@ -285,7 +286,7 @@ def decoded_array(content: Any) -> Any:
     """Give an array of the dtype, the shape and the values that a header has."""
     check_fields(content, {"dtype": str, "shape": list, "values": list}, "an array")
     code, shape, values = content["dtype"], content["shape"], content["values"]
-    require(_CODE.fullmatch(code), f"{code[:50]!r} is no dtype of labels or parameters")
+    require(_CODE.fullmatch(code), f"{code!r:.99} is no dtype of labels or parameters")
     require(all(type(n) is int and n >= 0 for n in shape), "an array has no shape")
     require(math.prod(shape) == len(values), f"{len(values)} values for the shape {shape[:5]}")
     dtype = np.dtype(code)
