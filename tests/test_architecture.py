@@ -30,6 +30,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("networks", "partial_fits", "cache", "schedule", "evaluation", "rounds"),
         "coarse_to_fine",
     ],
+    "export": ["graph", "onnx_network", "onnx_model"],
     "display": ["record", "axes", "pictures", "search_display"],
     "__main__": [],
 }

@@ -1,6 +1,7 @@
-"""Files that travel: a stable format of models, with a reader that needs NumPy alone."""
+"""Fitted models for where scikit-learn is not."""
 
 from skbn.export.files import load_model, save_model
+from skbn.export.onnx_model import to_onnx
 from skbn.export.text import to_json
 
-__all__ = ["load_model", "save_model", "to_json"]
+__all__ = ["load_model", "save_model", "to_json", "to_onnx"]

@@ -1,0 +1,36 @@
+"""Models of ONNX as onnxruntime computes them."""
+
+import numpy as np
+import onnxruntime
+
+from skbn.estimators.arrays import fitted_ensemble
+
+
+def session_of(onnx_model):
+    """A session of one thread, whose threads would otherwise stay."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(
+        onnx_model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def assert_predicts(session, model, rows, inputs=None, tolerance=None):
+    """Compare labels and probabilities with the classifier's, row by row.
+
+    The tolerance is that of the rows' dtype; for rows with large logits it is 8 roundings.
+    """
+    label, probabilities = session.run(None, {"X": rows} if inputs is None else inputs)
+    expected = model.predict_proba(rows)
+    assert probabilities.shape == expected.shape
+    assert label.shape == expected.shape[:1]
+    if tolerance is None:
+        logits = fitted_ensemble(model).folded(rows.dtype).logits(rows)
+        size = np.abs(logits).max(axis=(0, 2))[:, np.newaxis]
+        eps = np.finfo(rows.dtype).eps
+        tolerance = np.maximum(1e-6 if rows.dtype == np.float32 else 1e-12, 8 * eps * size)
+    difference = np.abs(probabilities - expected)
+    assert (difference <= tolerance).all()
+    second, first = np.sort(expected, axis=1)[:, -2:].T
+    is_clear = first - second > 2 * np.max(tolerance)
+    np.testing.assert_array_equal(label[is_clear], model.predict(rows)[is_clear])
