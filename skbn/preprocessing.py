@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -155,24 +156,34 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._check(X, reset=False)
+        pieces = pieces_of(self, X.dtype)
+        codes = np.take(X, pieces.columns, axis=1)
+        codes -= pieces.left
+        with np.errstate(over="ignore"):  # far beyond a narrow bin
+            codes /= pieces.width
+        codes.clip(0, 1, out=codes)
+        if not self.include_original:
+            return codes
+        codes /= pieces.divisor
+        return np.hstack([(X[:, pieces.included] - pieces.mean) / pieces.std, codes])
+
+    def _pieces(self, dtype: Any) -> Pieces:
         n_codes = self._n_codes()
         coded = [edges for edges, n in zip(self.bin_edges_, n_codes, strict=True) if n]
         # A constant column has one edge, and a bin without end that holds nothing.
         edges = [each if len(each) > 1 else np.append(each, np.inf) for each in coded]
-        left = np.concatenate([[], *(each[:-1] for each in edges)]).astype(X.dtype)
-        width = np.concatenate([[], *map(np.diff, edges)]).astype(X.dtype)
-        codes = np.take(X, np.repeat(np.arange(X.shape[1]), n_codes), axis=1)
-        codes -= left
-        with np.errstate(over="ignore"):  # far beyond a narrow bin
+        width = np.concatenate([[], *map(np.diff, edges)]).astype(dtype)
+        return Pieces(
+            columns=np.repeat(np.arange(self.n_features_in_), n_codes),
+            left=np.concatenate([[], *(each[:-1] for each in edges)]).astype(dtype),
             # A bin of float64 may have no width in float32.
-            codes /= np.maximum(width, np.finfo(X.dtype).smallest_subnormal)
-        codes.clip(0, 1, out=codes)
-        if not self.include_original:
-            return codes
-        # A column's codes rise together; so they weigh no more than the column itself.
-        codes /= np.repeat(np.sqrt(n_codes), n_codes).astype(X.dtype)
-        original = X[:, self._is_included] - self._mean.astype(X.dtype)
-        return np.hstack([original / self._std.astype(X.dtype), codes])
+            width=np.maximum(width, np.finfo(dtype).smallest_subnormal),
+            # A column's codes rise together; so they weigh no more than the column itself.
+            divisor=np.repeat(np.sqrt(n_codes), n_codes).astype(dtype),
+            included=np.flatnonzero(self._is_included),
+            mean=self._mean.astype(dtype),
+            std=self._std.astype(dtype),
+        )
 
     def _check(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
         advice = (
@@ -216,6 +227,29 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = self.strategy == "tree"
         return tags
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What a fitted `PiecewiseLinearEncoder` computes, as arrays.
+
+    The codes are ``clip((x[columns] - left) / width, 0, 1)``. Where the original columns are
+    included they are divided by ``divisor``, and come after ``(x[included] - mean) / std``.
+    """
+
+    columns: Any
+    left: Any
+    width: Any
+    divisor: Any
+    included: Any
+    mean: Any
+    std: Any
+
+
+def pieces_of(encoder: PiecewiseLinearEncoder, dtype: Any) -> Pieces:
+    """Give the arrays of a fitted encoder, in the dtype of the rows."""
+    check_is_fitted(encoder)
+    return encoder._pieces(dtype)
 
 
 def _bins_that_pay(n_rows: int, n_columns: int) -> int:

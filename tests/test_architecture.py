@@ -22,7 +22,11 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("constraints", "arrays", "checked_table", "fitting", "classifier", "population"),
     ],
     "tables": ["columns", "pipeline"],
-    "export": ["predictor", "encoding", "container", "networks", "files", "text"],
+    "export": [
+        *("predictor", "encoding", "container", "networks", "files", "text"),
+        *("graph", "onnx_network", "onnx_steps", "onnx_pipeline", "onnx_model"),
+        "skl2onnx_converters",
+    ],
     "search": [
         *("canonical", "functions", "values", "fingerprints", "progress", "time_limit"),
         *("distributions", "recommendation", "adapters", "space", "study", "surrogate", "zoom"),
@@ -30,7 +34,6 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("networks", "partial_fits", "cache", "schedule", "evaluation", "rounds"),
         "coarse_to_fine",
     ],
-    "export": ["graph", "onnx_network", "onnx_model"],
     "display": ["record", "axes", "pictures", "search_display"],
     "__main__": [],
 }

@@ -1,7 +1,18 @@
-"""Fitted models for where scikit-learn is not."""
+"""Fitted models for where scikit-learn is not.
+
+If skl2onnx is installed it is imported, in 0.2 s, and made to convert what is of this package.
+"""
 
 from skbn.export.files import load_model, save_model
 from skbn.export.onnx_model import to_onnx
 from skbn.export.text import to_json
+
+try:
+    from skbn.export.skl2onnx_converters import register
+except Exception:  # of other versions of its own dependencies it may raise anything
+    pass
+else:
+    register()
+    del register
 
 __all__ = ["load_model", "save_model", "to_json", "to_onnx"]

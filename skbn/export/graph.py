@@ -1,23 +1,65 @@
-"""A graph of ONNX in the making: nodes and constants."""
+"""A graph of ONNX in the making: nodes, constants, and the columns that they compute."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+from itertools import count, groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper
 
 OPSET = 13
 """Version of the operators, which later versions read as they are and onnxruntime since 1.8."""
+ML_OPSET = 2
+"""The same of the operators for text."""
+ML_DOMAIN = "ai.onnx.ml"
 
 
-def counted_names() -> Callable[[str], str]:
-    """Make a function that gives ``name``, with a number after it, never the same twice."""
+@dataclass(frozen=True)
+class Columns:
+    """A tensor (n, n_columns).
+
+    Parameters
+    ----------
+    tensor : str
+    n_columns : int
+    dtype : numpy dtype
+        That of objects stands for text.
+    """
+
+    tensor: str
+    n_columns: int
+    dtype: np.dtype[Any]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the cells are text."""
+        return self.dtype.kind == "O"
+
+
+Table = Sequence[Columns]
+"""Columns side by side."""
+
+
+def _check_kind(table: Table, kinds: str, wanted: str) -> None:
+    held = {"O": "text", "V": "cells of several types", "M": "dates", "m": "durations"}
+    for each in table:
+        if each.dtype.kind not in kinds:
+            raise ValueError(
+                f"{each.tensor!r} holds {held.get(each.dtype.kind, each.dtype)}, not {wanted}"
+            )
+
+
+def counted_names(taken: Container[str] = ()) -> Callable[[str], str]:
+    """Make a function that gives ``name`` with a number after it, never one that is taken."""
     numbers = count()
-    return lambda name: f"{name}_{next(numbers)}"
+    return lambda name: next(
+        new for new in (f"{name}_{number}" for number in numbers) if new not in taken
+    )
 
 
 class Graph:
@@ -26,7 +68,7 @@ class Graph:
     Parameters
     ----------
     dtype : numpy dtype
-        What numbers become that are given as inputs of nodes.
+        Of the numbers that are computed.
     new_name : callable, optional
         Makes a name that is not taken from one that says what it is of.
 
@@ -34,13 +76,22 @@ class Graph:
     ----------
     nodes : list of onnx.NodeProto
     constants : list of onnx.TensorProto
+    opsets : dict of str to int
+        Versions of the operators, by domain.
     """
 
     def __init__(self, dtype: npt.DTypeLike, new_name: Callable[[str], str] | None = None) -> None:
         self.dtype = np.dtype(dtype)
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
-        self._new_name = new_name or counted_names()
+        self.opsets = {"": OPSET}
+        self.new_name = new_name or counted_names()
+
+    def in_dtype(self, dtype: npt.DTypeLike) -> Graph:
+        """Give the same graph for numbers of another dtype."""
+        other = Graph(dtype, self.new_name)
+        other.nodes, other.constants, other.opsets = self.nodes, self.constants, self.opsets
+        return other
 
     def node(
         self, operator: str, *inputs: Any, output: str | None = None, **attributes: Any
@@ -51,7 +102,7 @@ class Graph:
         ----------
         operator : str
             Name of an operator of ONNX.
-        *inputs : str, number or array of floats
+        *inputs : str, number or array of numbers
             Names of tensors. Of others constants are made, in the dtype of the graph.
         output : str, optional
             Name of the output, if it has one already.
@@ -63,21 +114,81 @@ class Graph:
         output : str
         """
         names = [each if isinstance(each, str) else self.number(each) for each in inputs]
-        output = output or self._new_name(operator.lower())
+        output = output or self.new_name(operator.lower())
         self.nodes.append(helper.make_node(operator, names, [output], **attributes))
         return output
 
     def number(self, values: Any) -> str:
-        """Add a constant in the dtype of the graph, which must be able to hold it."""
+        """Add a constant in the dtype of the graph."""
         return self.constant(np.asarray(values, self.dtype))
+
+    def integers(self, values: Any) -> str:
+        """Add a constant in int64."""
+        return self.constant(np.asarray(values, np.int64))
 
     def constant(self, array: Any) -> str:
         """Add a constant as it is; text is an array of objects."""
-        name = self._new_name("constant")
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        name = self.new_name("constant")
+        # Not by ascontiguousarray, which makes a vector of a scalar.
+        self.constants.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def cast(self, tensor: str, dtype: npt.DTypeLike) -> str:
-        """Add a node that changes the dtype of a tensor."""
-        to = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        return self.node("Cast", tensor, to=to)
+        """Change the dtype of a tensor; that of objects stands for text."""
+        return self.node("Cast", tensor, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def codes(self, texts: str, codes: dict[str, int], default: int) -> str:
+        """Look up the codes, int64, of texts."""
+        self.opsets[ML_DOMAIN] = max(self.opsets.get(ML_DOMAIN, 0), ML_OPSET)
+        return self.node(
+            "LabelEncoder",
+            texts,
+            domain=ML_DOMAIN,
+            keys_strings=list(codes),
+            values_int64s=list(codes.values()),
+            default_int64=default,
+        )
+
+    def numbers(self, table: Table) -> Columns:
+        """Put columns of numbers into one tensor of the graph's dtype."""
+        _check_kind(table, "biuf", "numbers")
+        tensors = [
+            each.tensor if each.dtype == self.dtype else self.cast(each.tensor, self.dtype)
+            for each in table
+        ]
+        tensor = tensors[0] if len(tensors) == 1 else self.node("Concat", *tensors, axis=1)
+        return Columns(tensor, sum(each.n_columns for each in table), self.dtype)
+
+    def texts(self, table: Table) -> Columns:
+        """Put columns of text into one tensor."""
+        _check_kind(table, "O", "text")
+        tensors = [each.tensor for each in table]
+        tensor = tensors[0] if len(tensors) == 1 else self.node("Concat", *tensors, axis=1)
+        return Columns(tensor, sum(each.n_columns for each in table), np.dtype(object))
+
+    def inlined(self, model: ModelProto, rows: str, n_columns: int) -> Columns:
+        """Add the nodes of a model of one input and one output."""
+        prefix = self.new_name("step") + "_"
+        part = compose.add_prefix_graph(model.graph, prefix)
+        self.node("Identity", rows, output=part.input[0].name)
+        self.nodes += part.node
+        self.constants += part.initializer
+        for each in model.opset_import:
+            self.opsets[each.domain] = max(self.opsets.get(each.domain, 0), each.version)
+        output = part.output[0]
+        dtype = helper.tensor_dtype_to_np_dtype(output.type.tensor_type.elem_type)
+        columns = Columns(output.name, n_columns, dtype)
+        return columns if columns.is_text else self.numbers([columns])
+
+    def selected(self, table: Table, positions: Sequence[int]) -> list[Columns]:
+        """Take columns at positions, neighbours from one tensor together."""
+        places = [(each, k) for each in table for k in range(each.n_columns)]
+        selected = list[Columns]()
+        for columns, run in groupby((places[each] for each in positions), key=itemgetter(0)):
+            taken = [k for _, k in run]
+            if taken == list(range(columns.n_columns)):
+                selected.append(columns)
+                continue
+            tensor = self.node("Gather", columns.tensor, self.integers(taken), axis=1)
+            selected.append(Columns(tensor, len(taken), columns.dtype))
+        return selected

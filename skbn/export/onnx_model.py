@@ -1,104 +1,185 @@
-"""From a fitted classifier to a model of ONNX."""
+"""From a fitted classifier or Pipeline to a model of ONNX."""
 
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
+from skbn._compat import BaseSearchCV
 from skbn._version import __version__
-from skbn.estimators.arrays import fitted_ensemble
 from skbn.estimators.classifier import BNSoftmaxClassifier
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from skbn.export.graph import Columns
+
+IR_VERSION = 7
+"""Version of the file format that is as old as the operators."""
+
 
 def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = False) -> ModelProto:
-    """Make a model of ONNX of a fitted classifier.
+    """Make a model of ONNX of a fitted classifier, or of a Pipeline that ends in one.
 
-    onnx must be installed: ``pip install "skbn[onnx]"``.
+    onnx and skl2onnx must be installed: ``pip install "skbn[onnx]"``.
 
     Parameters
     ----------
-    model : BNSoftmaxClassifier
-        Fitted.
+    model : BNSoftmaxClassifier, Pipeline or search
+        Fitted. Of a search it is the best estimator.
     path : str or path-like, default=None
         File to write, by custom with the ending ``.onnx``.
-    X : None
-        Not used.
+    X : array or DataFrame, default=None
+        Rows like those of the training, one at least, which tell the types of the inputs. A
+        DataFrame makes each of its columns an input (n, 1) of its name and type. Anything else
+        is one input ``X`` (n, n_features) of float, or of double with ``float64``; without
+        ``X`` so is what the model was fitted to.
     float64 : bool, default=False
-        Whether rows, weights and probabilities are double instead of float.
+        Whether the networks, their probabilities and the input ``X`` are double. Steps before
+        the networks are computed in float or double as they are in scikit-learn.
 
     Returns
     -------
     onnx_model : onnx.ModelProto
-        Its input is ``X``, a tensor (n, n_features) of float or double. Its outputs are
-        ``label`` (n,), in the type of the labels, and ``probabilities`` (n, n_classes).
+        Its outputs are ``label`` (n,), in the type of the labels, and ``probabilities``
+        (n, n_classes).
 
     Raises
     ------
     ImportError
-        If onnx is not installed.
+        If a package is not installed.
+    TypeError
+        If the model is of another kind.
     ValueError
-        If there is no such model: ONNX has no type for the classes, or float does not hold the
-        weights.
+        If a step cannot be converted, which is named; ONNX has no type for the classes; or float
+        does not hold the weights. No file is written then.
+
+    Notes
+    -----
+    A missing cell of text, which ONNX has not, is the empty text, or what ``astype(str)`` makes
+    of it. A missing number is NaN.
+
+    Nothing is checked when the model runs: what `predict` refuses, as missing cells that no
+    step imputes, has probabilities of NaN.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
     >>> from skbn import BNSoftmaxClassifier
     >>> from skbn.export import to_onnx
     >>> X, y = load_iris(return_X_y=True)
-    >>> onnx_model = to_onnx(BNSoftmaxClassifier(random_state=0).fit(X, y))
-    >>> [output.name for output in onnx_model.graph.output]
-    ['label', 'probabilities']
+    >>> model = make_pipeline(StandardScaler(), BNSoftmaxClassifier(random_state=0)).fit(X, y)
+    >>> onnx_model = to_onnx(model)
+    >>> [each.name for each in (*onnx_model.graph.input, *onnx_model.graph.output)]
+    ['X', 'label', 'probabilities']
     """
-    if find_spec("onnx") is None:
-        raise ImportError('to_onnx needs onnx, which is not installed: pip install "skbn[onnx]"')
-    from onnx import checker
-
-    onnx_model = _classifier_model(model, np.dtype(np.float64 if float64 else np.float32))
-    _describe(onnx_model, model)
-    checker.check_model(onnx_model, full_check=True)
+    try:
+        import onnx
+        import skl2onnx  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f'to_onnx needs a package that cannot be imported ({error}): pip install "skbn[onnx]"'
+        ) from error
+    onnx_model = _model(list(_steps(model, "model")), X, np.dtype("f8" if float64 else "f4"))
+    onnx.checker.check_model(onnx_model, full_check=True)
     if path is not None:
         Path(path).write_bytes(onnx_model.SerializeToString(deterministic=True))
     return onnx_model
 
 
-def _classifier_model(classifier: BNSoftmaxClassifier, dtype: np.dtype) -> ModelProto:
+def _steps(model: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Give the steps, with those of Pipelines at the end of Pipelines, and a classifier last."""
+    if isinstance(model, BaseSearchCV):
+        check_is_fitted(model)
+        if not hasattr(model, "best_estimator_"):
+            raise NotFittedError("the search has no best_estimator_; fit it with refit=True")
+        yield from _steps(model.best_estimator_, name)
+    elif isinstance(model, Pipeline):
+        yield from model.steps[:-1]
+        yield from _steps(model.steps[-1][1], model.steps[-1][0])
+    elif isinstance(model, BNSoftmaxClassifier):
+        check_is_fitted(model)
+        yield name, model
+    else:
+        raise TypeError(
+            "to_onnx takes a BNSoftmaxClassifier, or a Pipeline or a search that ends in one, got "
+            f"{type(model).__name__}. skl2onnx.to_onnx converts more, with what is in it of skbn "
+            "once skbn.export is imported"
+        )
+
+
+def _model(steps: list[tuple[str, Any]], X: Any, dtype: np.dtype[Any]) -> ModelProto:
     from onnx import helper
 
-    from skbn.export.graph import OPSET, Graph
-    from skbn.export.onnx_network import add_labels, add_probabilities, onnx_classes
-
-    def tensor(name: str, dtype: np.dtype, *shape: int) -> Any:
-        to_type = helper.np_dtype_to_tensor_dtype
-        return helper.make_tensor_value_info(name, to_type(dtype), ["n_rows", *shape])
-
-    ensemble = fitted_ensemble(classifier)
-    graph, classes = Graph(dtype), onnx_classes(classifier.classes_)
-    add_probabilities(graph, ensemble, "X", "probabilities")
-    add_labels(graph, classes, "probabilities", "label")
-    inputs = [tensor("X", dtype, classifier.n_features_in_)]
-    outputs = [tensor("label", classes.dtype), tensor("probabilities", dtype, len(classes))]
-    return helper.make_model(
-        helper.make_graph(graph.nodes, "BNSoftmaxClassifier", inputs, outputs, graph.constants),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=7,
-    )
-
-
-def _describe(onnx_model: ModelProto, model: Any) -> None:
-    from onnx import helper
-
+    from skbn.export.graph import Graph, counted_names
     from skbn.export.onnx_network import onnx_classes
+    from skbn.export.onnx_pipeline import add_model
 
-    onnx_model.producer_name, onnx_model.producer_version = "skbn", __version__
-    onnx_model.doc_string = f"{type(model).__name__}, exported by skbn {__version__}"
-    helper.set_model_props(
-        onnx_model, {"classes": json.dumps(model.classes_.tolist(), default=str)}
+    classifier = steps[-1][1]
+    # A step that passes everything through knows nothing of its columns.
+    first = next(step for _, step in steps if hasattr(step, "n_features_in_"))
+    inputs, classes = _inputs(first, X, dtype), onnx_classes(classifier.classes_)
+    names = {each.tensor for each in inputs}
+    if taken := names & {"label", "probabilities"}:
+        raise ValueError(f"columns are named as outputs of the model: {sorted(taken)}; rename them")
+    graph = Graph(np.float64, counted_names(names))
+    add_model(graph, steps, inputs, dtype)
+
+    def tensor(name: str, dtype: np.dtype[Any], *shape: int) -> Any:
+        kind = helper.np_dtype_to_tensor_dtype(dtype)
+        return helper.make_tensor_value_info(name, kind, ["n_rows", *shape])
+
+    onnx_model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "BNSoftmaxClassifier",
+            [tensor(each.tensor, each.dtype, each.n_columns) for each in inputs],
+            [tensor("label", classes.dtype), tensor("probabilities", dtype, len(classes))],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid(*each) for each in graph.opsets.items()],
+        ir_version=IR_VERSION,
+        producer_name="skbn",
+        producer_version=__version__,
+        doc_string=f"{' -> '.join(type(step).__name__ for _, step in steps)} of skbn {__version__}",
     )
+    helper.set_model_props(onnx_model, {"classes": json.dumps(classes.tolist())})
+    return onnx_model
+
+
+def _inputs(first_step: Any, X: Any, dtype: np.dtype[Any]) -> list[Columns]:
+    """Inputs of the graph: one a column of a DataFrame, else a single one."""
+    from skbn.export.graph import Columns
+
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        names = getattr(first_step, "feature_names_in_", X.columns)
+        if absent := [name for name in names if name not in X.columns]:
+            raise ValueError(f"X lacks columns that the model was fitted to: {absent[:20]}")
+        return [Columns(str(name), 1, _dtype_of_cells(X[name])) for name in names]
+    if X is not None and _dtype_of_cells(np.asarray(X)).kind == "O":
+        dtype = np.dtype(object)
+    return [Columns("X", first_step.n_features_in_, dtype)]
+
+
+def _dtype_of_cells(column: Any) -> np.dtype[Any]:
+    """The dtype in which ``column.to_numpy()`` is a tensor: of objects for text, void for none."""
+    cells = np.asarray(column)
+    if cells.dtype.kind in "biufMm":
+        return cells.dtype
+    present = cells[~pd.isna(cells)].tolist()
+    kinds = {type(cell) for cell in present}
+    if kinds <= {str}:
+        return np.dtype(object)
+    if len(present) == cells.size and len(kinds) == 1 and kinds <= {int, bool}:
+        return np.dtype(np.int64 if int in kinds else np.bool_)
+    return np.dtype(np.float64 if kinds <= {int, float, bool} else "V")

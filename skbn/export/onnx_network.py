@@ -115,18 +115,38 @@ def add_probabilities(graph: Graph, ensemble: Ensemble, x: str, output: str) -> 
 
     The probabilities are the mean over the networks of softmax(z / T).
     """
-    steps = ensemble.folded(np.float64).steps
-    n_members = len(steps[0].weights)
-    for step in steps[:-1]:
-        x = _add_step(graph, step, x)
-    z = _add_step(graph, _divided(steps[-1], ensemble.temperature), x)
+    z, n_members = _add_logits(graph, ensemble, x)
     if n_members == 1:
         graph.node("Softmax", z, axis=-1, output=output)
         return
-    total = graph.node(
-        "ReduceSum", graph.node("Softmax", z, axis=-1), graph.constant([0]), keepdims=0
-    )
+    total = _sum_over_members(graph, graph.node("Softmax", z, axis=-1))
     graph.node("Mul", total, 1 / n_members, output=output)
+
+
+def add_decision(graph: Graph, ensemble: Ensemble, x: str, output: str) -> None:
+    """Add the nodes from rows to what `decision_function` gives; of two classes to (-d, d)."""
+    z, n_members = _add_logits(graph, ensemble, x)
+    if n_members > 1:
+        each = graph.node("LogSoftmax", z, axis=-1)
+        members = [graph.node("Gather", each, graph.integers(k), axis=0) for k in range(n_members)]
+        highest = graph.node("Max", *members)
+        total = _sum_over_members(graph, graph.node("Exp", graph.node("Sub", each, highest)))
+        z = graph.node("Add", highest, graph.node("Log", graph.node("Mul", total, 1 / n_members)))
+    is_binary = ensemble.networks[0].architecture.n_outputs == 2
+    z = graph.node("MatMul", z, [[1, -1], [-1, 1]]) if is_binary else z
+    graph.node("Identity", z, output=output)
+
+
+def _sum_over_members(graph: Graph, x: str) -> str:
+    return graph.node("ReduceSum", x, graph.integers([0]), keepdims=0)
+
+
+def _add_logits(graph: Graph, ensemble: Ensemble, x: str) -> tuple[str, int]:
+    """Add the nodes to z / T, (n, C) of one network and (K, n, C) of several, and give K."""
+    *hidden, last = ensemble.folded(np.float64).steps
+    for step in hidden:
+        x = _add_step(graph, step, x)
+    return _add_step(graph, _divided(last, ensemble.temperature), x), len(last.weights)
 
 
 def _divided(step: Affine, temperature: float) -> Affine:

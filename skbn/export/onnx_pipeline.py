@@ -1,0 +1,157 @@
+"""The graph of a Pipeline: its steps, one after the other, and the classifier at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import skl2onnx
+from onnx import ModelProto, checker
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from skbn.estimators.arrays import fitted_ensemble
+from skbn.export.graph import ML_DOMAIN, ML_OPSET, OPSET, Columns, Graph, Table
+from skbn.export.onnx_network import add_labels, add_probabilities
+from skbn.export.onnx_steps import (
+    imputed,
+    number_graph,
+    one_hot,
+    piecewise_linear,
+    vectorized,
+)
+from skbn.preprocessing import PiecewiseLinearEncoder
+
+
+def add_model(graph: Graph, steps: list[tuple[str, Any]], table: Table, dtype: np.dtype) -> None:
+    """Add the nodes from columns to ``label`` and ``probabilities``.
+
+    Parameters
+    ----------
+    graph : Graph
+    steps : list of (name, step)
+        Fitted; the last is a `BNSoftmaxClassifier`.
+    table : sequence of Columns
+    dtype : numpy dtype
+        Of the network and the probabilities.
+    """
+    *before, (_, classifier) = steps
+    for name, step in before:
+        table = _transformed(graph, step, table, name)
+    graph = graph.in_dtype(dtype)
+    rows = graph.numbers(table).tensor
+    add_probabilities(graph, fitted_ensemble(classifier), rows, "probabilities")
+    add_labels(graph, classifier.classes_, "probabilities", "label")
+
+
+def _transformed(graph: Graph, step: Any, table: Table, path: str) -> list[Columns]:
+    """The columns that a step makes of others; ``path`` is the step's name in messages."""
+    if step is None or (isinstance(step, str) and step == "passthrough"):
+        return list(table)
+    kinds = {Pipeline: _piped, ColumnTransformer: _by_column, FeatureUnion: _united}
+    if type(step) in kinds:
+        return kinds[type(step)](graph, step, table, path)
+    own = OWN_STEPS.get(type(step)) or (vectorized if _is_vectorizer(step) else _by_skl2onnx)
+    try:
+        return own(graph, step, table)
+    except Exception as error:  # skl2onnx raises errors of many types
+        raise ValueError(
+            f"the step {path!r}, {type(step).__name__}, cannot be converted to ONNX: {error}. Take "
+            "another step in its place, or leave it out and transform rows before they are given"
+        ) from error
+
+
+OWN_STEPS: dict[type, Callable[[Graph, Any, Table], list[Columns]]] = {
+    OneHotEncoder: one_hot,
+    PiecewiseLinearEncoder: piecewise_linear,
+    SimpleImputer: imputed,
+}
+"""Steps whose graph is made here. Of scikit-learn's they are those that skl2onnx does not
+convert for double, missing text, infrequent categories or indicators."""
+
+
+def _is_vectorizer(step: Any) -> bool:
+    kind = type(step)
+    return kind.__name__ == "TableVectorizer" and kind.__module__.startswith("skrub.")
+
+
+def _piped(graph: Graph, pipeline: Any, table: Table, path: str) -> list[Columns]:
+    for name, step in pipeline.steps:
+        table = _transformed(graph, step, table, f"{path}__{name}")
+    return list(table)
+
+
+def _united(graph: Graph, union: Any, table: Table, path: str) -> list[Columns]:
+    columns, weights = list[Columns](), union.transformer_weights or {}
+    for name, step in union.transformer_list:
+        if not (isinstance(step, str) and step == "drop"):
+            made = _transformed(graph, step, table, f"{path}__{name}")
+            columns += _weighted(graph, made, weights.get(name))
+    return columns
+
+
+def _by_column(graph: Graph, transformer: Any, table: Table, path: str) -> list[Columns]:
+    columns, weights = list[Columns](), transformer.transformer_weights or {}
+    for name, step, chosen in transformer.transformers_:
+        positions = _positions(transformer, chosen)
+        if positions and not (isinstance(step, str) and step == "drop"):
+            part = graph.selected(table, positions)
+            made = _transformed(graph, step, part, f"{path}__{name}")
+            columns += _weighted(graph, made, weights.get(name))
+    return columns
+
+
+def _positions(transformer: Any, chosen: Any) -> list[int]:
+    """Positions of the columns that a fitted `ColumnTransformer` takes for one of its steps."""
+    names = getattr(transformer, "feature_names_in_", range(transformer.n_features_in_))
+    positions = pd.Series(range(transformer.n_features_in_), index=names)
+    some = chosen.start or chosen.stop if isinstance(chosen, slice) else chosen
+    first = next(iter(some), None) if np.iterable(some) and not isinstance(some, str) else some
+    taken = positions.loc[chosen] if isinstance(first, str) else positions.iloc[chosen]
+    return np.atleast_1d(taken).tolist()
+
+
+def _weighted(graph: Graph, columns: list[Columns], weight: float | None) -> list[Columns]:
+    if weight is None or not columns:
+        return columns
+    graph = number_graph(graph, columns)
+    numbers = graph.numbers(columns)
+    return [Columns(graph.node("Mul", numbers.tensor, weight), numbers.n_columns, graph.dtype)]
+
+
+def _by_skl2onnx(graph: Graph, step: Any, table: Table) -> list[Columns]:
+    """Let skl2onnx convert a step, in the dtype in which the step computes."""
+    from skl2onnx.common import data_types
+
+    if table and all(each.is_text for each in table):
+        rows, kind = graph.texts(table), data_types.StringTensorType
+    else:
+        graph = number_graph(graph, table)
+        rows, is_float = graph.numbers(table), graph.dtype == np.float32
+        kind = data_types.FloatTensorType if is_float else data_types.DoubleTensorType
+    try:
+        part = _converted(step, kind([None, rows.n_columns]))
+    except Exception as error:
+        if rows.dtype != np.float64:
+            raise
+        raise ValueError(
+            f"{error} (for double; there may be a conversion for float, with float64=False and "
+            "float32 columns in X)"
+        ) from error
+    dims = part.graph.output[0].type.tensor_type.shape.dim
+    n_columns = dims[1].dim_value or len(step.get_feature_names_out())
+    return [graph.inlined(part, rows.tensor, n_columns)]
+
+
+def _converted(step: Any, kind: Any) -> ModelProto:
+    """The model that skl2onnx makes of a transformer of one input."""
+    opsets = {"": OPSET, ML_DOMAIN: ML_OPSET}
+    part = skl2onnx.to_onnx(step, initial_types=[("rows", kind)], target_opset=opsets)
+    checker.check_model(part, full_check=True)
+    if len(part.graph.output) != 1:
+        raise ValueError("skl2onnx converts how it predicts, not how it transforms")
+    return part

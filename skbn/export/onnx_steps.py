@@ -1,0 +1,215 @@
+"""The graphs of steps of a Pipeline.
+
+Each function takes a fitted step and the columns that it is given, and gives its columns. It
+computes in float where the step does, whose rows are then float32, and else in double.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from skbn.export.graph import Columns, Graph, Table
+from skbn.preprocessing import PiecewiseLinearEncoder, pieces_of
+
+MISSING_TEXTS = ("", "nan", "None", "<NA>")
+"""Texts that stand for a missing cell, which a tensor of text cannot hold: the empty one, and
+what ``astype(str)`` makes of missing cells."""
+
+
+def number_graph(graph: Graph, table: Table) -> Graph:
+    """Give the graph in the dtype in which scikit-learn computes with these columns."""
+    is_float = all(each.dtype == np.float32 for each in table)
+    return graph.in_dtype(np.float32 if is_float else np.float64)
+
+
+def piecewise_linear(graph: Graph, encoder: PiecewiseLinearEncoder, table: Table) -> list[Columns]:
+    """`skbn.preprocessing.PiecewiseLinearEncoder`."""
+    graph = number_graph(graph, table)
+    x, pieces = graph.numbers(table).tensor, pieces_of(encoder, graph.dtype)
+
+    def taken(columns: Any) -> str:
+        return graph.node("Gather", x, graph.integers(columns), axis=1)
+
+    codes = graph.node("Sub", taken(pieces.columns), pieces.left)
+    codes = graph.node("Clip", graph.node("Div", codes, pieces.width), 0, 1)
+    parts = [Columns(codes, len(pieces.columns), graph.dtype)]
+    if encoder.include_original:
+        codes = graph.node("Div", codes, pieces.divisor)
+        original = graph.node("Sub", taken(pieces.included), pieces.mean)
+        original = graph.node("Div", original, pieces.std)
+        parts = [
+            Columns(original, len(pieces.included), graph.dtype),
+            Columns(codes, len(pieces.columns), graph.dtype),
+        ]
+    return [part for part in parts if part.n_columns]
+
+
+def imputed(graph: Graph, imputer: Any, table: Table) -> list[Columns]:
+    """`sklearn.impute.SimpleImputer`, of numbers or of text, also with indicators."""
+    is_text = all(each.is_text for each in table)
+    if not is_text:
+        graph = number_graph(graph, table)
+    x = (graph.texts if is_text else graph.numbers)(table).tensor
+    is_missing = (_is_missing_text if is_text else _is_missing_number)(graph, imputer, x)
+    fill = imputer.statistics_
+    kept = [k for k, value in enumerate(fill) if is_text or value == value]
+    filler = graph.constant(fill.astype(object)) if is_text else graph.number(fill)
+    dtype = np.dtype(object) if is_text else graph.dtype
+    filled = Columns(graph.node("Where", is_missing, filler, x), len(fill), dtype)
+    parts = graph.selected([filled], kept)
+    if imputer.add_indicator:
+        marks = Columns(graph.cast(is_missing, graph.dtype), len(fill), graph.dtype)
+        parts += graph.selected([marks], imputer.indicator_.features_.tolist())
+    return parts
+
+
+def _is_missing_number(graph: Graph, imputer: Any, x: str) -> str:
+    if imputer.missing_values is None or imputer.missing_values != imputer.missing_values:
+        return graph.node("Not", graph.node("Equal", x, x))  # of numbers NaN alone is another
+    return graph.node("Equal", x, imputer.missing_values)
+
+
+def _is_missing_text(graph: Graph, imputer: Any, x: str) -> str:
+    is_given = isinstance(imputer.missing_values, str)
+    texts = [imputer.missing_values] if is_given else MISSING_TEXTS
+    return graph.cast(graph.codes(x, dict.fromkeys(texts, 1), default=0), np.bool_)
+
+
+def one_hot(graph: Graph, encoder: Any, table: Table) -> list[Columns]:
+    """`sklearn.preprocessing.OneHotEncoder`, with infrequent and missing categories.
+
+    A category that is unknown, where the encoder would raise, has zeros.
+    """
+    graph = graph.in_dtype(np.float32 if encoder.dtype == np.float32 else np.float64)
+    n_columns = sum(each.n_columns for each in table)
+    singles = [graph.selected(table, [k])[0] for k in range(n_columns)]
+    encoded = [
+        _one_hot_column(graph, encoder, k, column, MISSING_TEXTS)
+        for k, column in enumerate(singles)
+    ]
+    return [each for each in encoded if each.n_columns]
+
+
+def _one_hot_column(
+    graph: Graph, encoder: Any, k: int, column: Columns, missing_texts: Sequence[str]
+) -> Columns:
+    """Encode a column as the encoder's k-th one."""
+    categories = encoder.categories_[k]
+    rows, unknown = _one_hot_rows(encoder, k)
+    texts = [each for each in categories if isinstance(each, str)]
+    if column.is_text != bool(texts) and not all(each is None for each in categories):
+        held = "text" if texts else "numbers"
+        raise ValueError(
+            f"OneHotEncoder has categories that are {held}, for a column that is not; pass as X "
+            "a DataFrame like that of the training"
+        )
+    if column.is_text:
+        codes = _codes_of_texts(categories, missing_texts)
+        table = graph.number(np.vstack([rows, unknown]))
+        code = graph.codes(column.tensor, codes, default=len(rows))
+        code = graph.node("Reshape", code, graph.integers([-1]))
+        tensor = graph.node("Gather", table, code, axis=0)
+    else:
+        exact = graph.in_dtype(np.float64)
+        x = exact.numbers([column]).tensor
+        x = exact.node("Where", exact.node("Equal", x, x), x, np.inf)
+        known = np.array([np.inf if each is None or each != each else each for each in categories])
+        is_category = graph.cast(exact.node("Equal", x, known.astype(float)), graph.dtype)
+        tensor = graph.node("Add", graph.node("MatMul", is_category, rows - unknown), unknown)
+    return Columns(tensor, len(unknown), graph.dtype)
+
+
+def _codes_of_texts(categories: Any, missing_texts: Sequence[str]) -> dict[str, int]:
+    """Positions of categories by text; missing ones by all texts that stand for them."""
+    codes = {each: k for k, each in enumerate(categories) if isinstance(each, str)}
+    for k, each in enumerate(categories):
+        if not isinstance(each, str):
+            codes = dict.fromkeys(missing_texts, k) | codes
+    return codes
+
+
+def _one_hot_rows(encoder: Any, k: int) -> tuple[Any, Any]:
+    """What the encoder makes of each category of its k-th column, and of an unknown one."""
+    categories = encoder.categories_[k]
+    infrequent = getattr(encoder, "infrequent_categories_", [None] * (k + 1))[k]
+    rows, unknown = np.eye(len(categories)), np.zeros(len(categories))
+    if infrequent is not None:
+        is_rare = np.array([_is_among(each, infrequent) for each in categories])
+        rows = np.hstack([rows[:, ~is_rare], is_rare[:, np.newaxis]])
+        unknown = np.zeros(rows.shape[1])
+        unknown[-1] = encoder.handle_unknown != "ignore"
+    dropped = None if encoder.drop_idx_ is None else encoder.drop_idx_[k]
+    if dropped is not None:
+        column = rows[dropped].argmax()
+        rows, unknown = np.delete(rows, column, axis=1), np.delete(unknown, column)
+    return rows, unknown
+
+
+def _is_among(value: Any, values: Any) -> bool:
+    return any(
+        value is each or value == each or (value != value and each != each) for each in values
+    )
+
+
+VECTORIZED = {
+    *("CleanNullStrings", "DropUninformative", "ToFloat", "CleanCategories", "ToStr"),
+    *("PassThrough", "Drop", "OneHotEncoder"),
+}
+"""Classes of what `skrub.TableVectorizer` may do to a column."""
+
+
+def vectorized(graph: Graph, vectorizer: Any, table: Table) -> list[Columns]:
+    """`skrub.TableVectorizer`, if it passes numbers through and encodes texts one-hot.
+
+    Raises
+    ------
+    ValueError
+        That names the columns for which it does something else.
+    """
+    steps = {
+        str(name): {
+            type(step).__name__: step
+            for step in vectorizer.all_processing_steps_[name]
+            if hasattr(step, "transform")  # the last holds transformers by column that was made
+        }
+        for name in vectorizer.feature_names_in_
+    }
+    strange = {
+        name: sorted(each.keys() - VECTORIZED)
+        for name, each in steps.items()
+        if each.keys() - VECTORIZED
+    }
+    if strange:
+        listed = "; ".join(
+            f"{name!r} ({', '.join(each)})" for name, each in strange.items() if each
+        )
+        raise ValueError(
+            f"no conversion of what TableVectorizer does to the columns {listed}. Drop them from "
+            "the training, or make numbers or fewer than 40 categories of them before it"
+        )
+    columns = list[Columns]()
+    for k, (name, by_kind) in enumerate(steps.items()):
+        if name in vectorizer.transformers_ and "Drop" not in by_kind:
+            columns.append(_vectorized_column(graph, by_kind, graph.selected(table, [k])[0]))
+    return columns
+
+
+def _vectorized_column(graph: Graph, steps: Mapping[str, Any], column: Columns) -> Columns:
+    graph = graph.in_dtype(np.float32)
+    cleaner = steps.get("CleanNullStrings")
+    missing = [*MISSING_TEXTS, *(cleaner.null_strings_ if cleaner else [])]
+    if "OneHotEncoder" in steps:
+        if column.dtype.kind in "iu":  # categories of pandas, of which skrub makes text
+            column = Columns(graph.cast(column.tensor, object), 1, np.dtype(object))
+        encoded = _one_hot_column(graph, steps["OneHotEncoder"], 0, column, missing)
+        return graph.numbers([encoded])
+    if column.is_text:
+        is_missing = graph.codes(column.tensor, dict.fromkeys(missing, 1), default=0)
+        is_missing = graph.cast(is_missing, np.bool_)
+        nan = graph.constant(np.array("NaN", dtype=object))
+        text = graph.node("Where", is_missing, nan, column.tensor)
+        return Columns(graph.cast(text, np.float32), 1, graph.dtype)
+    return graph.numbers([column])
