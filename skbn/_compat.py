@@ -26,6 +26,7 @@ from traceback import format_exc
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
@@ -68,6 +69,7 @@ __all__ = [
     "insert_error_scores",
     "looks_at_predictions_only",
     "n_samples",
+    "name_of_scorer",
     "names_of_scores",
     "noting_errors",
     "safe_indexing",
@@ -101,6 +103,14 @@ def scorers_by_name(scorer: Any) -> Any:
 def names_of_scores(scorer: Any) -> list[str] | None:
     """Names of several scores, or None where a scorer gives one number."""
     return list(scorer._scorers) if isinstance(scorer, _MultimetricScorer) else None
+
+
+def name_of_scorer(scorer: Any) -> str | None:
+    """The name by which `get_scorer` gives a scorer, or None where that is another, or none."""
+    if not isinstance(scorer, _BaseScorer):
+        return None
+    parts = repr(vars(scorer))
+    return next((n for n in get_scorer_names() if repr(vars(get_scorer(n))) == parts), None)
 
 
 class _NotingScorer:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 __version__ = "0.2.0"
 
@@ -42,25 +41,3 @@ def stand_in_for_moved_modules() -> None:
 
         stand_in.__getattr__ = get  # type: ignore[method-assign]
         sys.modules.setdefault(stand_in.__name__, stand_in)
-
-
-class Versioned:
-    """An estimator whose saved state carries the version of skbn."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
-        return {**state, "_skbn_version": __version__}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        name, version = type(self).__name__, state.get("_skbn_version", "0.1")
-        if version.startswith("0.1"):
-            refuse_files_of_0_1(f"this {name}")
-        if version != __version__:
-            warnings.warn(
-                f"This {name} was saved with skbn {version} and is loaded with skbn "
-                f"{__version__}, which may not predict the same. Load it with the version that "
-                "saved it, or fit it again",
-                stacklevel=2,
-            )
-        own = {key: value for key, value in state.items() if key != "_skbn_version"}
-        super().__setstate__(own)  # type: ignore[misc]

@@ -15,6 +15,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("state", "epochs"),
     ],
     "training": ["interruption", "threads", "holdout", "ensemble", "run", "lockstep"],
+    "saved_state": [],
     "cells": [],
     "checks": [],
     "preprocessing": [],
@@ -25,7 +26,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "export": [
         *("predictor", "encoding", "container", "networks", "files", "text"),
         *("graph", "onnx_network", "onnx_steps", "onnx_pipeline", "onnx_model"),
-        "skl2onnx_converters",
+        *("skl2onnx_converters", "skops_types"),
     ],
     "search": [
         *("canonical", "functions", "values", "fingerprints", "progress", "time_limit"),

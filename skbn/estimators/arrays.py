@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skbn.network.inference import TrainedNetwork
 from skbn.network.parameters import Array
+from skbn.network.state import State
+from skbn.saved_state import require
 from skbn.training.ensemble import Ensemble
 from skbn.training.run import Progress
 
@@ -69,3 +74,11 @@ def fitted_progress(estimator: NetworkArrays) -> list[Progress]:
     """Give the networks of an estimator and what they go on with; raise if it is not fitted."""
     check_is_fitted(estimator)
     return estimator._progress
+
+
+def saved_networks(progress: Any, n: Any) -> list[TrainedNetwork]:
+    """Give the first n networks of a saved state; refuse one with others in their place."""
+    require(type(n) is int and type(progress) is list, "list of networks")
+    for each in progress:
+        require(type(each) is Progress and type(each.state) is State, "network")
+    return [each.network for each in progress[:n]]

@@ -10,9 +10,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skbn._compat import validate_parameters
-from skbn._version import Versioned
 from skbn.checks import check_classes, check_rows
-from skbn.estimators.arrays import NetworkArrays, fitted_ensemble
+from skbn.estimators.arrays import NetworkArrays, fitted_ensemble, saved_networks
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.constraints import CONSTRAINTS
 from skbn.estimators.fitting import (
@@ -23,6 +22,7 @@ from skbn.estimators.fitting import (
     train_alone,
 )
 from skbn.network.parameters import Array
+from skbn.saved_state import Versioned
 from skbn.training.ensemble import Ensemble
 from skbn.training.lockstep import run_together
 from skbn.training.run import Progress
@@ -562,11 +562,9 @@ class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimat
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        own = dict(state)
-        n_averaged = own.pop("_n_averaged", None)
-        super().__setstate__(own)
-        if n_averaged is not None:
-            networks = [each.network for each in self._progress[:n_averaged]]
+        super().__setstate__(state)
+        if "_n_averaged" in self.__dict__:
+            networks = saved_networks(self._progress, self.__dict__.pop("_n_averaged"))
             self._ensemble = Ensemble(networks, self.temperature_)
 
 

@@ -5,6 +5,7 @@ If skl2onnx is installed it is imported, in 0.2 s, and made to convert what is o
 
 from skbn.export.files import load_model, save_model
 from skbn.export.onnx_model import to_onnx
+from skbn.export.skops_types import SKOPS_TYPES
 from skbn.export.text import to_json
 
 try:
@@ -15,4 +16,4 @@ else:
     register()
     del register
 
-__all__ = ["load_model", "save_model", "to_json", "to_onnx"]
+__all__ = ["SKOPS_TYPES", "load_model", "save_model", "to_json", "to_onnx"]

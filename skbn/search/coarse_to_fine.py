@@ -24,8 +24,8 @@ from skbn._compat import (
     warn_or_raise_about_fit_failures,
     with_callbacks,
 )
-from skbn._version import Versioned
 from skbn.estimators.population import MEMORY_BUDGET
+from skbn.saved_state import Versioned
 from skbn.search import fingerprints, results
 from skbn.search.folds import Fold, can_be_made_again, folds_of
 from skbn.search.halving import plan_rungs

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skbn._version import refuse_files_of_0_1
+from skbn.saved_state import require
 
 Units = NDArray[np.float64]
 
@@ -44,8 +45,11 @@ class Distribution(ABC):
         """Meaning of each coordinate; a `functools.cached_property`, since it is read often."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give what makes the distribution, without functions, which skops cannot save."""
-        return {name: value for name, value in vars(self).items() if name != "axes"}
+        """Give what makes the distribution, and nothing that follows from it, as functions do."""
+        follows = {
+            n for n in vars(self) if isinstance(getattr(type(self), n, None), cached_property)
+        }
+        return {name: value for name, value in vars(self).items() if name not in follows}
 
     @abstractmethod
     def from_unit(self, unit: Units) -> Any:
@@ -290,6 +294,17 @@ class hidden_layers(Distribution):
     def __repr__(self) -> str:
         shape = "" if self.shape == "constant" else f", shape={self.shape!r}"
         return f"hidden_layers({self.depth}, {self.width}{shape})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if isinstance(self.width, Widths):
+            state["width"] = list(self.width)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        require(type(state) is dict, type(self).__name__)
+        is_list = type(state.get("width")) is list
+        vars(self).update(state | {"width": Widths(state["width"])} if is_list else state)
 
     @property
     def _shapes(self) -> tuple[str, ...]:
