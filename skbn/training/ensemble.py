@@ -41,6 +41,10 @@ class Ensemble:
     )
     _is_writeable: bool = field(default=False, init=False, repr=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without what was folded, which is no part of its state.
+        return type(self), (self.networks, self.temperature)
+
     @property
     def loss(self) -> Loss:
         """The loss that the networks were trained for."""

@@ -1,5 +1,7 @@
 """The temperature by which logits are divided, and several networks as one."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax, logsumexp, softmax
@@ -76,6 +78,14 @@ def ensemble():
     shape = 1, architecture.layout.size
     thetas = [draw.uniform(0.5, 1.5, shape).astype(np.float32) for draw in draws]
     return Ensemble([TrainedNetwork(architecture, t, np.full((1, 1), 1e-5)) for t in thetas])
+
+
+def test_what_was_folded_is_not_pickled(ensemble):
+    before = pickle.dumps(ensemble)
+    expected = ensemble.logits(np.ones((1, 5)))
+    ensemble.arrays("weights")
+    assert pickle.dumps(ensemble) == before
+    np.testing.assert_array_equal(pickle.loads(before).logits(np.ones((1, 5))), expected)
 
 
 def test_networks_are_folded_once_in_each_dtype(ensemble):
