@@ -115,7 +115,8 @@ class Graph:
         """
         names = [each if isinstance(each, str) else self.number(each) for each in inputs]
         output = output or self.new_name(operator.lower())
-        self.nodes.append(helper.make_node(operator, names, [output], **attributes))
+        # With a name, of which optimisers make names that are to differ.
+        self.nodes.append(helper.make_node(operator, names, [output], name=output, **attributes))
         return output
 
     def number(self, values: Any) -> str:

@@ -115,58 +115,51 @@ def add_probabilities(graph: Graph, ensemble: Ensemble, x: str, output: str) -> 
 
     The probabilities are the mean over the networks of softmax(z / T).
     """
-    z, n_members = _add_logits(graph, ensemble, x)
-    if n_members == 1:
-        graph.node("Softmax", z, axis=-1, output=output)
-        return
-    total = _sum_over_members(graph, graph.node("Softmax", z, axis=-1))
-    graph.node("Mul", total, 1 / n_members, output=output)
+    each = [graph.node("Softmax", z, axis=-1) for z in _add_logits(graph, ensemble, x)]
+    mean = each[0] if len(each) == 1 else graph.node("Mul", graph.node("Sum", *each), 1 / len(each))
+    graph.node("Identity", mean, output=output)
 
 
 def add_decision(graph: Graph, ensemble: Ensemble, x: str, output: str) -> None:
     """Add the nodes from rows to what `decision_function` gives; of two classes to (-d, d)."""
-    z, n_members = _add_logits(graph, ensemble, x)
-    if n_members > 1:
-        each = graph.node("LogSoftmax", z, axis=-1)
-        members = [graph.node("Gather", each, graph.integers(k), axis=0) for k in range(n_members)]
-        highest = graph.node("Max", *members)
-        total = _sum_over_members(graph, graph.node("Exp", graph.node("Sub", each, highest)))
-        z = graph.node("Add", highest, graph.node("Log", graph.node("Mul", total, 1 / n_members)))
+    each = _add_logits(graph, ensemble, x)
+    z = each[0]
+    if len(each) > 1:  # the logarithm of the mean of exp(log p), which does not underflow
+        logs = [graph.node("LogSoftmax", z, axis=-1) for z in each]
+        highest = graph.node("Max", *logs)
+        ratios = [graph.node("Exp", graph.node("Sub", log, highest)) for log in logs]
+        mean = graph.node("Mul", graph.node("Sum", *ratios), 1 / len(each))
+        z = graph.node("Add", highest, graph.node("Log", mean))
     is_binary = ensemble.networks[0].architecture.n_outputs == 2
     z = graph.node("MatMul", z, [[1, -1], [-1, 1]]) if is_binary else z
     graph.node("Identity", z, output=output)
 
 
-def _sum_over_members(graph: Graph, x: str) -> str:
-    return graph.node("ReduceSum", x, graph.integers([0]), keepdims=0)
-
-
-def _add_logits(graph: Graph, ensemble: Ensemble, x: str) -> tuple[str, int]:
-    """Add the nodes to z / T, (n, C) of one network and (K, n, C) of several, and give K."""
+def _add_logits(graph: Graph, ensemble: Ensemble, x: str) -> list[str]:
+    """Add the nodes from rows to the logits z / T (n, C) of each network."""
     *hidden, last = ensemble.folded(np.float64).steps
-    for step in hidden:
-        x = _add_step(graph, step, x)
-    return _add_step(graph, _divided(last, ensemble.temperature), x), len(last.weights)
+    bias = None if last.bias is None else last.bias / ensemble.temperature
+    steps = [*hidden, Affine(last.weights / ensemble.temperature, bias)]
+    logits = []
+    for k in range(len(last.weights)):
+        z = x
+        for step in steps:
+            z = _add_step(graph, step, k, z)
+        logits.append(z)
+    return logits
 
 
-def _divided(step: Affine, temperature: float) -> Affine:
-    """A last step whose logits are divided by the temperature."""
-    bias = None if step.bias is None else step.bias / temperature
-    return Affine(step.weights / temperature, bias, step.activation)
-
-
-def _add_step(graph: Graph, step: Affine, x: str) -> str:
-    """g(x W + b), over all members at once."""
+def _add_step(graph: Graph, step: Affine, member: int, x: str) -> str:
+    """g(x W + b) of one network."""
     for array in (step.weights, step.bias):
         if array is not None and np.abs(array).max(initial=0) > np.finfo(graph.dtype).max:
             raise ValueError(
                 f"the folded network has weights up to {np.abs(array).max():.3g}, which "
                 f"{graph.dtype} does not hold; export with float64=True"
             )
-    alone = len(step.weights) == 1
-    x = graph.node("MatMul", x, step.weights[0] if alone else step.weights)
+    x = graph.node("MatMul", x, step.weights[member])
     if step.bias is not None:
-        x = graph.node("Add", x, step.bias[0, 0] if alone else step.bias)
+        x = graph.node("Add", x, step.bias[member, 0])
     return x if step.activation is None else NODES[step.activation](graph, x)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from collections.abc import Callable
 from typing import Any
 
@@ -50,18 +51,19 @@ def add_model(graph: Graph, steps: list[tuple[str, Any]], table: Table, dtype: n
 
 def _transformed(graph: Graph, step: Any, table: Table, path: str) -> list[Columns]:
     """The columns that a step makes of others; ``path`` is the step's name in messages."""
-    if step is None or (isinstance(step, str) and step == "passthrough"):
+    is_passed = step is None or (isinstance(step, str) and step == "passthrough")
+    if is_passed or hasattr(step, "fit_resample"):  # imbalanced-learn resamples in training only
         return list(table)
-    kinds = {Pipeline: _piped, ColumnTransformer: _by_column, FeatureUnion: _united}
-    if type(step) in kinds:
-        return kinds[type(step)](graph, step, table, path)
+    for kind, add in COMPOSITES.items():
+        if isinstance(step, kind):
+            return add(graph, step, table, path)
     own = OWN_STEPS.get(type(step)) or (vectorized if _is_vectorizer(step) else _by_skl2onnx)
     try:
         return own(graph, step, table)
-    except Exception as error:  # skl2onnx raises errors of many types
+    except Exception as error:  # skl2onnx raises errors of many types, some of many lines
+        reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"the step {path!r}, {type(step).__name__}, cannot be converted to ONNX: {error}. Take "
-            "another step in its place, or leave it out and transform rows before they are given"
+            f"the step {path!r}, {type(step).__name__}, cannot be converted to ONNX: {reason}"
         ) from error
 
 
@@ -107,12 +109,21 @@ def _by_column(graph: Graph, transformer: Any, table: Table, path: str) -> list[
 
 def _positions(transformer: Any, chosen: Any) -> list[int]:
     """Positions of the columns that a fitted `ColumnTransformer` takes for one of its steps."""
+    if isinstance(chosen, UserList):  # of scikit-learn 1.6, which warns of its own items
+        chosen = chosen.data
     names = getattr(transformer, "feature_names_in_", range(transformer.n_features_in_))
     positions = pd.Series(range(transformer.n_features_in_), index=names)
     some = chosen.start or chosen.stop if isinstance(chosen, slice) else chosen
     first = next(iter(some), None) if np.iterable(some) and not isinstance(some, str) else some
     taken = positions.loc[chosen] if isinstance(first, str) else positions.iloc[chosen]
     return np.atleast_1d(taken).tolist()
+
+
+COMPOSITES: dict[type, Callable[[Graph, Any, Table, str], list[Columns]]] = {
+    Pipeline: _piped,
+    ColumnTransformer: _by_column,
+    FeatureUnion: _united,
+}
 
 
 def _weighted(graph: Graph, columns: list[Columns], weight: float | None) -> list[Columns]:
@@ -136,12 +147,11 @@ def _by_skl2onnx(graph: Graph, step: Any, table: Table) -> list[Columns]:
     try:
         part = _converted(step, kind([None, rows.n_columns]))
     except Exception as error:
-        if rows.dtype != np.float64:
-            raise
-        raise ValueError(
-            f"{error} (for double; there may be a conversion for float, with float64=False and "
-            "float32 columns in X)"
-        ) from error
+        reason = str(error).partition("\n")[0].rstrip(".")
+        advice = "Take another step in its place, or leave it out and transform rows yourself"
+        if rows.dtype == np.float64:
+            advice += "; for float64=False and float32 columns in X there may be a conversion"
+        raise ValueError(f"{reason}. {advice}") from error
     dims = part.graph.output[0].type.tensor_type.shape.dim
     n_columns = dims[1].dim_value or len(step.get_feature_names_out())
     return [graph.inlined(part, rows.tensor, n_columns)]

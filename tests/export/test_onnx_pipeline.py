@@ -230,6 +230,23 @@ def test_nullable_columns():
     assert_same(outputs, model, rows, 1e-12)
 
 
+def test_a_step_that_resamples_in_training_only():
+    imblearn = pytest.importorskip("imblearn")
+    sampler = imblearn.over_sampling.RandomOverSampler(random_state=0)
+    model = imblearn.pipeline.make_pipeline(StandardScaler(), sampler, quick()).fit(X, Y)
+    outputs = session_of(to_onnx(model, float64=True)).run(None, {"X": X})
+    assert_same(outputs, model, X, 1e-12)
+
+
+def test_a_frame_of_polars():
+    polars = pytest.importorskip("polars")
+    rows = polars.DataFrame({"age": X[:, 0], "code": list(range(N))})
+    model = make_pipeline(StandardScaler(), quick()).fit(rows, Y)
+    onnx_model = to_onnx(model, X=rows, float64=True)
+    outputs = session_of(onnx_model).run(None, inputs_of(onnx_model, pd.DataFrame(rows.to_dict())))
+    assert_same(outputs, model, rows, 1e-12)
+
+
 def test_words_of_a_text():
     words = make_column_transformer(
         (CountVectorizer(lowercase=False), "job"), ("passthrough", ["code"])
@@ -273,7 +290,7 @@ def test_a_search_is_its_best_estimator(search):
         (FastICA(2, random_state=0), "FastICA"),
         (FunctionTransformer(np.tanh), "FunctionTransformer"),
         (KMeans(2, random_state=0), "how it predicts, not how it transforms"),
-        (PolynomialFeatures(), "there may be a conversion for float"),
+        (PolynomialFeatures(), "there may be a conversion"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
