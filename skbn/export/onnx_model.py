@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skbn._compat import BaseSearchCV
 from skbn._version import __version__
 from skbn.estimators.classifier import BNSoftmaxClassifier
+from skbn.export.container import write
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -29,13 +29,14 @@ IR_VERSION = 7
 def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = False) -> ModelProto:
     """Make a model of ONNX of a fitted classifier, or of a Pipeline that ends in one.
 
-    onnx and skl2onnx must be installed: ``pip install "skbn[onnx]"``.
+    onnx must be installed, and skl2onnx for most steps of Pipelines:
+    ``pip install "skbn[onnx]"``.
 
     Parameters
     ----------
     model : BNSoftmaxClassifier, Pipeline or search
         Fitted. Of a search it is the best estimator.
-    path : str or path-like, default=None
+    path : str, path-like or binary file object, default=None
         File to write, by custom with the ending ``.onnx``.
     X : array or DataFrame, default=None
         Rows like those of the training, one at least, which tell the types of the inputs. A
@@ -84,16 +85,15 @@ def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = Fals
     ['X', 'label', 'probabilities']
     """
     try:
-        import onnx
-        import skl2onnx  # noqa: F401
+        from onnx import checker
     except ImportError as error:
         raise ImportError(
-            f'to_onnx needs a package that cannot be imported ({error}): pip install "skbn[onnx]"'
+            f'to_onnx needs onnx, which cannot be imported ({error}): pip install "skbn[onnx]"'
         ) from error
     onnx_model = _model(list(_steps(model, "model")), X, np.dtype("f8" if float64 else "f4"))
-    onnx.checker.check_model(onnx_model, full_check=True)
+    checker.check_model(onnx_model, full_check=True)
     if path is not None:
-        Path(path).write_bytes(onnx_model.SerializeToString(deterministic=True))
+        write(path, [onnx_model.SerializeToString(deterministic=True)])
     return onnx_model
 
 

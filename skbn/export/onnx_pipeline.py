@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import skl2onnx
 from onnx import ModelProto, checker
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -60,10 +59,9 @@ def _transformed(graph: Graph, step: Any, table: Table, path: str) -> list[Colum
     own = OWN_STEPS.get(type(step)) or (vectorized if _is_vectorizer(step) else _by_skl2onnx)
     try:
         return own(graph, step, table)
-    except Exception as error:  # skl2onnx raises errors of many types, some of many lines
-        reason = str(error).partition("\n")[0]
+    except Exception as error:  # what a step lacks may show as any error
         raise ValueError(
-            f"the step {path!r}, {type(step).__name__}, cannot be converted to ONNX: {reason}"
+            f"the step {path!r}, {type(step).__name__}, cannot be converted to ONNX: {error}"
         ) from error
 
 
@@ -135,18 +133,15 @@ def _weighted(graph: Graph, columns: list[Columns], weight: float | None) -> lis
 
 
 def _by_skl2onnx(graph: Graph, step: Any, table: Table) -> list[Columns]:
-    """Let skl2onnx convert a step, in the dtype in which the step computes."""
-    from skl2onnx.common import data_types
-
-    if table and all(each.is_text for each in table):
-        rows, kind = graph.texts(table), data_types.StringTensorType
+    """Let skl2onnx convert a step, in the dtype in which it computes in scikit-learn."""
+    if all(each.is_text for each in table):
+        rows = graph.texts(table)
     else:
         graph = number_graph(graph, table)
-        rows, is_float = graph.numbers(table), graph.dtype == np.float32
-        kind = data_types.FloatTensorType if is_float else data_types.DoubleTensorType
+        rows = graph.numbers(table)
     try:
-        part = _converted(step, kind([None, rows.n_columns]))
-    except Exception as error:
+        part = _converted(step, rows)
+    except Exception as error:  # of many types, some with many lines
         reason = str(error).partition("\n")[0].rstrip(".")
         advice = "Take another step in its place, or leave it out and transform rows yourself"
         if rows.dtype == np.float64:
@@ -157,10 +152,23 @@ def _by_skl2onnx(graph: Graph, step: Any, table: Table) -> list[Columns]:
     return [graph.inlined(part, rows.tensor, n_columns)]
 
 
-def _converted(step: Any, kind: Any) -> ModelProto:
+def _converted(step: Any, rows: Columns) -> ModelProto:
     """The model that skl2onnx makes of a transformer of one input."""
+    try:
+        from skl2onnx import to_onnx
+        from skl2onnx.common import data_types
+    except ImportError as error:
+        raise ValueError(
+            f'skl2onnx cannot be imported ({error}): pip install "skbn[onnx]"'
+        ) from error
+    kinds = {
+        np.dtype(object): data_types.StringTensorType,
+        np.dtype(np.float32): data_types.FloatTensorType,
+        np.dtype(np.float64): data_types.DoubleTensorType,
+    }
+    types = [("rows", kinds[rows.dtype]([None, rows.n_columns]))]
     opsets = {"": OPSET, ML_DOMAIN: ML_OPSET}
-    part = skl2onnx.to_onnx(step, initial_types=[("rows", kind)], target_opset=opsets)
+    part = to_onnx(step, initial_types=types, target_opset=opsets)
     checker.check_model(part, full_check=True)
     if len(part.graph.output) != 1:
         raise ValueError("skl2onnx converts how it predicts, not how it transforms")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from skbn.export.graph import Columns, Graph, Table
 from skbn.preprocessing import PiecewiseLinearEncoder, pieces_of
@@ -52,17 +53,21 @@ def imputed(graph: Graph, imputer: Any, table: Table) -> list[Columns]:
     is_text = all(each.is_text for each in table)
     if not is_text:
         graph = number_graph(graph, table)
-    x = (graph.texts if is_text else graph.numbers)(table).tensor
-    is_missing = (_is_missing_text if is_text else _is_missing_number)(graph, imputer, x)
-    fill = imputer.statistics_
-    kept = [k for k, value in enumerate(fill) if is_text or value == value]
-    filler = graph.constant(fill.astype(object)) if is_text else graph.number(fill)
-    dtype = np.dtype(object) if is_text else graph.dtype
-    filled = Columns(graph.node("Where", is_missing, filler, x), len(fill), dtype)
-    parts = graph.selected([filled], kept)
+    rows = graph.texts(table) if is_text else graph.numbers(table)
+    find = _is_missing_text if is_text else _is_missing_number
+    marks = Columns(find(graph, imputer, rows.tensor), rows.n_columns, np.dtype(np.bool_))
+    # A column without a statistic had no value in training, and is left out.
+    kept = np.flatnonzero(~pd.isna(imputer.statistics_)).tolist()
+    parts = []
+    if kept:
+        (x,), (is_missing,) = graph.selected([rows], kept), graph.selected([marks], kept)
+        fill = imputer.statistics_[kept]
+        filler = graph.constant(fill.astype(object)) if is_text else graph.number(fill)
+        filled = graph.node("Where", is_missing.tensor, filler, x.tensor)
+        parts.append(Columns(filled, len(kept), rows.dtype))
     if imputer.add_indicator:
-        marks = Columns(graph.cast(is_missing, graph.dtype), len(fill), graph.dtype)
-        parts += graph.selected([marks], imputer.indicator_.features_.tolist())
+        columns = graph.selected([marks], imputer.indicator_.features_.tolist())
+        parts += [graph.numbers([each]) for each in columns]
     return parts
 
 
