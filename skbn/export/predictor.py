@@ -48,24 +48,21 @@ Arrays = dict[str, Any]
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
-_ZIP_2, _STORED, _FLAGS, _TIME, _DATE = 20, 0, 0, 0, 33  # midnight of 1980-01-01
+_HOW = 20, 0, 0, 0, 33  # by version 2 of the format, no flags, stored, midnight of 1980-01-01
 ARRAY_HEADER_BYTES = 128
 
 
 def local_header(name: str, crc: int, size: int) -> bytes:
     """Give what stands before the bytes of an entry."""
-    how = _ZIP_2, _FLAGS, _STORED, _TIME, _DATE
-    fields = _LOCAL.pack(b"PK\3\4", *how, crc, size, size, len(name), 0)
-    return fields + name.encode("ascii")
+    return _LOCAL.pack(b"PK\3\4", *_HOW, crc, size, size, len(name), 0) + name.encode("ascii")
 
 
 def directory(entries: list[tuple[str, int, int]]) -> bytes:
     """Give what stands after all entries, of each its name, CRC-32 and size."""
     records, offset = [], 0
-    how = _ZIP_2, _ZIP_2, _FLAGS, _STORED, _TIME, _DATE
     for name, crc, size in entries:
         rest = len(name), 0, 0, 0, 0, 0, offset
-        records.append(_CENTRAL.pack(b"PK\1\2", *how, crc, size, size, *rest))
+        records.append(_CENTRAL.pack(b"PK\1\2", _HOW[0], *_HOW, crc, size, size, *rest))
         records.append(name.encode("ascii"))
         offset += _LOCAL.size + len(name) + size
     n, size = len(entries), sum(map(len, records))
@@ -295,13 +292,16 @@ def decoded_array(content: Any) -> Any:
     kind = dtype.kind
     expected = {"b": bool, "f": float, "U": str, "S": str}.get(kind, int)
     require(kind == "O" or all(type(each) is expected for each in values), f"values are no {code}")
-    if kind in "Mm":
-        return np.array(values, f"{code[0]}i8").view(dtype).reshape(shape)
-    if kind == "S":
-        values = [each.encode("latin-1") for each in values]
+    if kind in "iuMm":
+        stored = np.dtype(f"{code[0]}i8") if kind in "Mm" else dtype
+        lowest, highest = np.iinfo(stored).min, np.iinfo(stored).max
+        right = all(lowest <= each <= highest for each in values)
+        require(right, f"values are too large for {code}")
+        return np.array(values, stored).view(dtype).reshape(shape)
+    values = [each.encode("latin-1") for each in values] if kind == "S" else values
     array = np.empty(len(values), dtype)
     array[:] = values
-    require(kind in "Of" or array.tolist() == values, f"values are too large for {code}")
+    require(kind not in "US" or array.tolist() == values, f"values are too long for {code}")
     return array.reshape(shape)
 
 
@@ -534,7 +534,7 @@ class Predictor:
                     a += bias
                     if activation is not None:
                         activation(a)
-                np.divide(a, self._temperature, out=out[start : start + block])
+                np.divide(a, self._temperature, out=out[start : start + block], dtype=out.dtype)
         return z
 
     def _recompute(self, z: Any, x: Any) -> None:
@@ -581,7 +581,8 @@ def _folded(header: Header, arrays: Arrays, k: int) -> list[Any]:
     for layer in range(len(header["architecture"]["hidden_layer_sizes"]) + 1):
         weights = arrays[f"weights_{layer}"][k].astype(np.float64)
         if f"gamma_{layer}" in arrays:
-            gamma, beta, mean, var = (arrays[f"{kind}_{layer}"][k] for kind in OF_BATCH_NORM)
+            each = (arrays[f"{kind}_{layer}"][k] for kind in OF_BATCH_NORM)
+            gamma, beta, mean, var = (values.astype(np.float64) for values in each)
             scale = gamma / np.sqrt(var + arrays["bn_epsilon"][k])
             weights, bias = weights * scale, beta - mean * scale
         else:

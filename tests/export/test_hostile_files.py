@@ -25,7 +25,7 @@ from hostile_files import (
 from skbn import BNSoftmaxClassifier
 from skbn.export import load_model, predictor, save_model
 
-N_FILES = int(os.environ.get("SKBN_HOSTILE_FILES", 300))
+N_FILES = int(os.environ.get("SKBN_HOSTILE_FILES", 150))
 SEED = int(os.environ.get("SKBN_SEED", 0))
 X = np.random.default_rng(0).normal(size=(60, 4))
 Y = (X[:, 0] > 0) * 1 + (X[:, 1] > 0.5)
@@ -181,7 +181,11 @@ CASES = {
     ),
     "classes too large": (
         header(classes={"dtype": "|i1", "shape": [3], "values": [0, 1, 300]}),
-        "too large|out of bounds|no valid",
+        "values are too large",
+    ),
+    "long classes": (
+        header(classes={"dtype": "<U1", "shape": [3], "values": ["a", "bb", "c"]}),
+        "too long",
     ),
     "wide classes": (
         header(classes={"dtype": "<U99999999", "shape": [3], "values": ["a", "b", "c"]}),
