@@ -14,15 +14,19 @@ import numpy as np
 
 from skbn.export.predictor import (
     HEADER,
-    MAX_CONTAINERS,
     MAX_HEADER_BYTES,
-    MAX_SIZE,
     SUMS,
+    FormatError,
     array_header,
+    check_numbers,
     checksum_line,
     directory,
     local_header,
+    parsed,
 )
+
+MAX_BYTES = 2**32 - 2**24
+"""Of all entries: a ZIP file without extensions ends before 4 GB."""
 
 
 def file_parts(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> list[bytes]:
@@ -38,21 +42,23 @@ def file_parts(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> list[byt
     Raises
     ------
     ValueError
-        If they are too large for the format.
+        If they are too large for the format, or what would be read is not valid.
     """
     text = json.dumps(header, allow_nan=False).encode("ascii")
     contents = {HEADER: text} | {f"{name}.npy": _npy(array) for name, array in arrays.items()}
     sums = [checksum_line(name, sha256(data).hexdigest()) for name, data in contents.items()]
     contents = {HEADER: text, SUMS: "".join(sums).encode("ascii")} | contents
-    if max(map(len, contents.values())) > MAX_SIZE or sum(map(len, contents.values())) > MAX_SIZE:
+    if sum(map(len, contents.values())) > MAX_BYTES:
         raise ValueError("the model has more than 4 GB, which a model file cannot hold")
-    n_containers = text.count(b"{") + text.count(b"[")
-    if len(text) > MAX_HEADER_BYTES or n_containers > MAX_CONTAINERS:
+    if len(text) > MAX_HEADER_BYTES:
         raise ValueError(
-            f"the header of the model file would have {len(text):,} bytes and {n_containers:,} "
-            f"lists; it can have {MAX_HEADER_BYTES:,} and {MAX_CONTAINERS:,}. It holds parameters, "
-            "labels, names of features and the history"
+            f"the header of the file would have {len(text):,} bytes, and can have "
+            f"{MAX_HEADER_BYTES:,}. It holds parameters, labels, names of features and histories"
         )
+    try:
+        check_numbers(parsed(text), dict(arrays))
+    except FormatError as wrong:
+        raise ValueError(f"the file that would be written {wrong}") from None
     entries = [(name, crc32(data), len(data)) for name, data in contents.items()]
     parts = []
     for entry, data in zip(entries, contents.values(), strict=True):

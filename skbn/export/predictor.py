@@ -131,7 +131,7 @@ class _Reader:
         raw, sums = self.entry(HEADER), self.entry(SUMS).decode("ascii")
         if not sums.startswith(self.sums):
             raise FormatError(f"is damaged: {HEADER} does not have the checksum that {SUMS} gives")
-        header = _parsed(raw)
+        header = parsed(raw)
         described = described_arrays(header)
         sizes = {
             name: ARRAY_HEADER_BYTES + math.prod(shape) * np.dtype(dtype).itemsize
@@ -148,7 +148,7 @@ class _Reader:
             raise FormatError(f"is damaged: its arrays do not have the checksums that {SUMS} gives")
         end = directory(self.entries)
         require(self.file.read(len(end)) == end, "the directory is not that of its entries")
-        _check_numbers(header, arrays)
+        check_numbers(header, arrays)
         return header, arrays
 
     def entry(self, name: str, size: int | None = None) -> bytes:
@@ -182,8 +182,7 @@ class _Reader:
 # The header.
 
 _FIELDS: dict[str, Any] = {
-    "format": str,
-    "format_version": int,
+    **{"format": str, "format_version": int},
     "versions": dict,
     "parameters": dict,
     "classes": dict,
@@ -200,7 +199,7 @@ _OF_ARCHITECTURE = {"hidden_layer_sizes": list, "activation": str, "batch_norm":
 _OF_TRAINING = {"solver": str, "n_vectors": int, "networks": list}
 
 
-def _parsed(raw: bytes) -> Header:
+def parsed(raw: bytes) -> Header:
     """Parse the header, and check what prediction needs of it."""
     # Containers take the most memory for a byte of text.
     n_containers = raw.count(b"{") + raw.count(b"[")
@@ -213,12 +212,12 @@ def _parsed(raw: bytes) -> Header:
     require(type(version) is int and version >= 1, f"format_version is {version!r:.99}")
     if version > FORMAT_VERSION:
         raise FormatError(
-            f"was written by a later version of skbn: its format is {version!r:.99}, and this version "
+            f"was written by a later version of skbn: its format is {version!r:.99}, and this one "
             f"reads {FORMAT_VERSION}. Read it with that version, or a later one"
         )
     check_fields(header, _FIELDS, HEADER)
     _check_network(header)
-    _check_numbers_of_networks(header)
+    __check_numbers_of_networks(header)
     header["classes"] = _classes(header["classes"])
     return header
 
@@ -264,9 +263,9 @@ def _check_network(header: Header) -> None:
         require(len(names) == n_features, f"{len(names)} feature_names for {n_features} features")
 
 
-def _check_numbers_of_networks(header: Header) -> None:
-    state, n_members = header["training_state"], header["n_members"]
-    n_networks = len(header["networks"])
+def __check_numbers_of_networks(header: Header) -> None:
+    n_members, n_networks = header["n_members"], len(header["networks"])
+    state = header["training_state"]
     if state is None:
         require(n_members == n_networks, f"there are {n_networks} networks of {n_members}")
         return
@@ -350,14 +349,14 @@ def parameter_shapes(header: Header) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _check_numbers(header: Header, arrays: Arrays) -> None:
+def check_numbers(header: Header, arrays: Arrays) -> None:
+    """Require that the numbers that predict are finite."""
     for name in (*parameter_shapes(header), "bn_epsilon"):
         require(np.isfinite(arrays[name]).all(), f"{name} holds what is no finite number")
     epsilon = arrays["bn_epsilon"][:, None]
     require((epsilon > 0).all(), "bn_epsilon is not above zero")
-    for name in arrays:
-        if name.startswith("var_"):
-            require((arrays[name] + epsilon > 0).all(), f"{name} is below zero")
+    for name in (name for name in arrays if name.startswith("var_")):
+        require((arrays[name] + epsilon > 0).all(), f"{name} is below zero")
 
 
 # Activations, in place.

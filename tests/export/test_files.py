@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skbn import BNSoftmaxClassifier, fit_population
 from skbn.estimators.arrays import fitted_progress
-from skbn.export import load_model, save_model
+from skbn.export import container, load_model, save_model
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.optimizers import OPTIMIZERS
 
@@ -250,6 +250,24 @@ def test_what_cannot_be_represented_is_refused_by_its_name(name, tmp_path):
     model = small().fit(X, Y).set_params(**{name: REFUSED[name]})
     with pytest.raises(ValueError, match=f"the parameter {name} .*cannot hold"):
         save_model(model, tmp_path / "model.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_could_not_be_read_is_not_written(tmp_path):
+    model = small().fit(X, Y)
+    model.coefs_[1][0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"would be written .*weights_1 holds what is no finite"):
+        save_model(model, tmp_path / "model.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_too_large_for_the_format_is_refused(tmp_path, monkeypatch):
+    model = small().fit(pd.DataFrame(X, columns=["a" * 10**7, "b", "c", "d"]), Y)
+    with pytest.raises(ValueError, match=r"header of the file would have 10,0.* can have 8,"):
+        save_model(model, tmp_path / "model.npz")
+    monkeypatch.setattr(container, "MAX_BYTES", 10**4)
+    with pytest.raises(ValueError, match="more than 4 GB"):
+        save_model(small(hidden_layer_sizes=(99,)).fit(X, Y), tmp_path / "model.npz")
     assert list(tmp_path.iterdir()) == []
 
 
