@@ -23,6 +23,7 @@ import struct
 from binascii import crc32
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from io import BytesIO
 from itertools import pairwise
 from typing import Any
@@ -362,6 +363,15 @@ def check_numbers(header: Header, arrays: Arrays) -> None:
 # Activations, in place.
 
 
+@lru_cache(maxsize=4)
+def _zeros(shape: Any, dtype: Any) -> Any:
+    return np.zeros(shape, dtype)
+
+
+def _relu(x: Any) -> None:
+    np.maximum(x, _zeros(x.shape, x.dtype), out=x)  # half as long as with the number 0
+
+
 def _elu(x: Any, slope: float = 1.0) -> None:
     np.copyto(x, slope * np.expm1(np.minimum(x, 0)), where=x < 0)
 
@@ -374,13 +384,6 @@ def _selu(x: Any) -> None:
 def _gelu(x: Any) -> None:
     half = 0.5 * _erfc(np.abs(x) * math.sqrt(0.5))
     x *= np.where(x > 0, 1 - half, half)
-
-
-def _logistic(x: Any) -> None:
-    x *= 0.5
-    np.tanh(x, out=x)
-    x *= 0.5
-    x += 0.5
 
 
 # Of (1 + 2 x) exp(x^2) erfc(x) for x >= 0, in Chebyshev polynomials of (x - 3.75) / (x + 3.75):
@@ -408,7 +411,7 @@ def _erfc(x: Any) -> Any:
 
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
-    "relu": lambda x: np.maximum(x, 0, out=x),
+    "relu": _relu,
     "leaky_relu": lambda x: np.maximum(x, 0.01 * x, out=x),
     "elu": _elu,
     "selu": _selu,
@@ -416,7 +419,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "silu": lambda x: np.multiply(x, 0.5 * np.tanh(0.5 * x) + 0.5, out=x),
     "mish": lambda x: np.multiply(x, np.tanh(np.logaddexp(0, x)), out=x),
     "tanh": lambda x: np.tanh(x, out=x),
-    "logistic": _logistic,
+    "logistic": lambda x: np.add(0.5 * np.tanh(0.5 * x), 0.5, out=x),
     "identity": lambda x: x,
 }
 
@@ -484,10 +487,11 @@ class Predictor:
             z = self._logits(x)
             if not math.isfinite(np.vdot(z, z)):
                 self._recompute(z, x)
-            z -= np.maximum.reduce(z, axis=-1, keepdims=True)
+            z -= np.maximum.reduce(z, axis=1, keepdims=True)
             np.exp(z, out=z)
-            z /= np.add.reduce(z, axis=-1, keepdims=True)
-        return z[0] if len(z) == 1 else np.add.reduce(z, axis=0) / len(z)
+            z /= np.add.reduce(z, axis=1, keepdims=True)
+        mean = z[0] if len(z) == 1 else np.add.reduce(z, axis=0) / len(z)
+        return np.ascontiguousarray(mean.T)
 
     def _rows(self, x: Any) -> Any:
         if type(x) is not np.ndarray or x.dtype not in _DTYPES:
@@ -515,11 +519,11 @@ class Predictor:
         return np.asarray(x)
 
     def _logits(self, x: Any) -> Any:
-        """Give float64 logits (K, n, C) of the members, over the temperature."""
+        """Give float64 logits (K, C, n) of the members, over the temperature."""
         if x.dtype not in self._members:
             self._members[x.dtype] = _as_dtype(self._members[_DTYPES[-1]], x.dtype)
         members, n = self._members[x.dtype], len(x)
-        z = np.empty((len(members), n, len(self.classes_)))
+        z = np.empty((len(members), len(self.classes_), n))  # long rows, over which sums are fast
         block = max(MIN_BLOCK_ROWS, BLOCK_BYTES // (self._widest * x.itemsize))
         buffers = [np.empty((min(n, block), b.shape[1]), x.dtype) for _, b, _ in members[0]]
         for start in range(0, n, block):
@@ -533,7 +537,8 @@ class Predictor:
                     a += bias
                     if activation is not None:
                         activation(a)
-                np.divide(a, self._temperature, out=out[start : start + block], dtype=out.dtype)
+                logits = out[:, start : start + block]
+                np.divide(a.T, self._temperature, out=logits, dtype=out.dtype)
         return z
 
     def _recompute(self, z: Any, x: Any) -> None:
@@ -541,14 +546,12 @@ class Predictor:
         rows = _rows_without_differences(z)
         if x.dtype == np.float32 and len(rows):
             again = self._logits(x[rows].astype(np.float64))
-            z[:, rows] = again
+            z[:, :, rows] = again
             rows = rows[_rows_without_differences(again)]
         if len(rows):
-            value = np.abs(x[rows[0]]).max()
             raise ValueError(
-                f"there are no finite probabilities for row {rows[0]} of x: its values, up to "
-                f"{value:.3g}, are too large for the weights of this model. Scale the features "
-                "as in training"
+                f"there are no finite probabilities for row {rows[0]} of x, whose values are too "
+                "large for the weights of this model. Scale the features as in training"
             )
 
 
@@ -570,7 +573,7 @@ def _check_finite(block: Any, start: int) -> None:
 
 
 def _rows_without_differences(z: Any) -> Any:
-    return np.flatnonzero(~np.isfinite(np.ptp(z, axis=-1)).all(axis=0))
+    return np.flatnonzero(~np.isfinite(np.ptp(z, axis=1)).all(axis=0))
 
 
 def _folded(header: Header, arrays: Arrays, k: int) -> list[Any]:
@@ -591,10 +594,4 @@ def _folded(header: Header, arrays: Arrays, k: int) -> list[Any]:
 
 
 def _as_dtype(members: list[Any], dtype: Any) -> list[Any]:
-    return [
-        [
-            (weights.astype(dtype), bias.astype(dtype), activation)
-            for weights, bias, activation in each
-        ]
-        for each in members
-    ]
+    return [[(w.astype(dtype), b.astype(dtype), g) for w, b, g in each] for each in members]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -107,6 +108,53 @@ def test_a_model_with_its_training_state_goes_on_to_the_same_bits(kind, way, ass
     both = [fitted_progress(each) for each in (loaded, model)]
     for ours, theirs in zip(*both, strict=True):
         np.testing.assert_array_equal(ours.state.theta, theirs.state.theta, strict=True)
+
+
+def partly():
+    return small().partial_fit(X[:30], Y[:30], classes=[0, 1, 2]).partial_fit(X[30:], Y[30:])
+
+
+def together():
+    return fit_population([small(random_state=k) for k in (0, 0, 1)], X, Y)[1]
+
+
+def grown():
+    model = small(n_members=1, warm_start=True).fit(X, Y)
+    return model.set_params(n_members=3, max_iter=5).fit(X, Y)
+
+
+def judged():
+    early = {"warm_start": True, "max_iter": 9, "n_iter_no_change": 1, "learning_rate_init": 0.1}
+    return small(**early).fit(X, Y, X_val=X[:20], y_val=Y[:20])
+
+
+def changed():
+    return small().fit(X, Y).set_params(activation="tanh", hidden_layer_sizes=(9,), alpha=5)
+
+
+def sparse_rows():
+    return small().fit(sparse.csr_matrix(X), Y, sample_weight=np.arange(60))
+
+
+MAKERS = [partly, together, grown, judged, sparse_rows]
+
+
+@pytest.mark.parametrize("make", [*MAKERS, changed])
+@PAST_THE_END
+def test_models_that_were_made_in_other_ways_come_back_and_go_on(make, assert_same_model):
+    model = make()
+    loaded = reloaded(model, training_state=True)
+    assert_same(loaded, model)
+    assert_same(reloaded(model), model)
+    if make is changed:
+        with pytest.raises(ValueError, match="hidden_layer_sizes was changed"):
+            loaded.partial_fit(X, Y)
+        return
+    for each in (loaded, model):
+        each.set_params(warm_start=True, max_iter=model.n_iter_ + 2).fit(X, Y)
+        each.partial_fit(X, Y)
+    assert_same_model(loaded, model)
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
 @pytest.mark.parametrize("kind", ["the defaults", "a network that only calibrates", "float64"])

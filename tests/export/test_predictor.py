@@ -91,7 +91,7 @@ def test_activations_are_those_of_the_classifier(name, dtype, eps):
 def test_the_rational_error_function_is_erf():
     x = np.concatenate([np.linspace(0, 30, 100_001), np.logspace(-300, 2, 1000)])
     with np.errstate(under="ignore"):
-        found = 1 - predictor.ACTIVATIONS["gelu"].__globals__["_erfc"](x)
+        found = 1 - predictor._erfc(x)
     np.testing.assert_allclose(found, erf(x), rtol=0, atol=1e-15)
 
 
