@@ -17,7 +17,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from skbn import _version
 from skbn._compat import name_of_scorer
 
-SCALARS = (type(None), bool, int, float, str)
+SCALARS = frozenset((type(None), bool, int, float, str))
 FROZEN = (type(stats.uniform()), type(stats.randint(0, 1)))
 DISTRIBUTIONS = {
     each.name: each
@@ -106,6 +106,8 @@ class _Conversion:
             items = {key: self(item) for key, item in value.items()}
             return value if _are_same(items.values(), value.values()) else items
         if type(value) in (list, tuple):
+            if SCALARS.issuperset(map(type, value)):  # such as a history
+                return value
             items = type(value)(map(self, value))
             return value if _are_same(items, value) else items
         if type(value) is Plain:
