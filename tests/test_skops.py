@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 from scipy.stats import loguniform, randint, uniform
 from sklearn.base import clone
-from sklearn.compose import make_column_transformer
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import get_scorer
@@ -134,6 +134,13 @@ STEPS = {
         make_column_transformer(
             (make_pipeline(SimpleImputer(), StandardScaler()), list("abcd")),
             (OneHotEncoder(sparse_output=False), ["town"]),
+        ),
+        TABLE,
+    ),
+    "columns by dtype": (
+        make_column_transformer(
+            (make_pipeline(SimpleImputer(), StandardScaler()), make_column_selector("[a-d]")),
+            (OneHotEncoder(sparse_output=False), make_column_selector(dtype_exclude="number")),
         ),
         TABLE,
     ),

@@ -22,6 +22,7 @@ SKOPS_TYPES = [
     "skbn.search.study.Trial",
     "skbn.training.run.Progress",
     "sklearn.compose._column_transformer._RemainderColsList",
+    "sklearn.compose._column_transformer.make_column_selector",
     "sklearn.metrics._scorer._PassthroughScorer",
     *(f"sklearn.model_selection._split.{name}" for name in _SPLITTERS),
     "sklearn.utils._metadata_requests.MetadataRequest",
