@@ -14,7 +14,7 @@ from skbn.estimators.arrays import fitted_ensemble, fitted_progress
 from skbn.estimators.checked_table import CheckedTable
 from skbn.estimators.classifier import BNSoftmaxClassifier, attributes_after, set_attributes
 from skbn.estimators.fitting import Outcome
-from skbn.export.container import file_parts, write
+from skbn.export.container import file_bytes, write
 from skbn.export.encoding import decoded, encoded, encoded_array
 from skbn.export.networks import (
     described_networks,
@@ -93,7 +93,7 @@ def save_model(model: Any, path: Any, training_state: bool = False) -> None:
         "networks": described_networks(progress),
         "training_state": described_training(progress) if training_state else None,
     }
-    write(path, file_parts(header, named_arrays(progress, training_state)))
+    write(path, file_bytes(header, named_arrays(progress, training_state)))
 
 
 def load_model(path: Any) -> BNSoftmaxClassifier:

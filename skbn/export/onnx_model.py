@@ -93,7 +93,7 @@ def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = Fals
     onnx_model = _model(list(_steps(model, "model")), X, np.dtype("f8" if float64 else "f4"))
     checker.check_model(onnx_model, full_check=True)
     if path is not None:
-        write(path, [onnx_model.SerializeToString(deterministic=True)])
+        write(path, onnx_model.SerializeToString(deterministic=True))
     return onnx_model
 
 

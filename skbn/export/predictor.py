@@ -14,16 +14,16 @@ it is run. `skbn.export.load_model` reads by this file too.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
 import re
 import struct
-from binascii import crc32
+import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
+from hashlib import sha256
 from io import BytesIO
 from itertools import pairwise
 from typing import Any
@@ -31,9 +31,12 @@ from typing import Any
 import numpy as np
 
 FORMAT, FORMAT_VERSION = "skbn model", 1
-HEADER, SUMS = "header.json", "SHA256SUMS"
+HEADER, CHECKSUM_BYTES = "header.json", 64
+
+_END_BYTES = 22 + CHECKSUM_BYTES  # of a ZIP file whose comment is the checksum
 
 # Limits of what a file may say, so that none of it is believed at the cost of much memory.
+MAX_BYTES = 2**32 - 1
 MAX_HEADER_BYTES = 2**23
 MAX_CONTAINERS = 200_000
 MAX_LAYERS = 1000
@@ -44,57 +47,78 @@ Header = dict[str, Any]
 Arrays = dict[str, Any]
 
 
-# The ZIP file, of which every byte follows from names and contents.
-
-_LOCAL = struct.Struct("<4s5H3L2H")
-_CENTRAL = struct.Struct("<4s6H3L5H2L")
-_END = struct.Struct("<4s4H2LH")
-_HOW = 20, 0, 0, 0, 33  # by version 2 of the format, no flags, stored, midnight of 1980-01-01
-ARRAY_HEADER_BYTES = 128
-
-
-def local_header(name: str, crc: int, size: int) -> bytes:
-    """Give what stands before the bytes of an entry."""
-    return _LOCAL.pack(b"PK\3\4", *_HOW, crc, size, size, len(name), 0) + name.encode("ascii")
-
-
-def directory(entries: list[tuple[str, int, int]]) -> bytes:
-    """Give what stands after all entries, of each its name, CRC-32 and size."""
-    records, offset = [], 0
-    for name, crc, size in entries:
-        rest = len(name), 0, 0, 0, 0, 0, offset
-        records.append(_CENTRAL.pack(b"PK\1\2", _HOW[0], *_HOW, crc, size, size, *rest))
-        records.append(name.encode("ascii"))
-        offset += _LOCAL.size + len(name) + size
-    n, size = len(entries), sum(map(len, records))
-    return b"".join(records) + _END.pack(b"PK\5\6", 0, 0, n, n, size, offset, 0)
-
-
-def array_header(dtype: str, shape: tuple[int, ...]) -> bytes:
-    """Give what stands in a .npy file before the numbers."""
-    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
-    prefix = b"\x93NUMPY\1\0" + struct.pack("<H", ARRAY_HEADER_BYTES - 10)
-    header = prefix + text.ljust(ARRAY_HEADER_BYTES - 11).encode("ascii") + b"\n"
-    require(len(header) == ARRAY_HEADER_BYTES, f"an array has the shape {shape}")
-    return header
-
-
-def checksum_line(name: str, digest: str) -> str:
-    """Give the line of an entry in SHA256SUMS."""
-    return f"{digest}  {name}\n"
+# The file.
 
 
 def read(path: Any) -> tuple[Header, Arrays]:
     """Read a file: its header, of which what prediction needs is checked, and its arrays."""
-    with errors_of(path):
-        if hasattr(path, "read"):
-            return _Reader(path).read()
-        with open(path, "rb") as file:
-            return _Reader(file).read()
+    with _opened(path) as file, errors_of(path):
+        data = _whole(file)
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            _check_entries(archive, len(data))
+            header = parsed(archive.read(HEADER))
+            described = described_arrays(header)
+            is_whole = archive.namelist() == [HEADER, *described]
+            require(is_whole, f"its entries are not those that {HEADER} describes")
+            arrays = {
+                name[: -len(".npy")]: _array(archive.read(name), name, *how)
+                for name, how in described.items()
+            }
+        check_numbers(header, arrays)
+        return header, arrays
+
+
+def _opened(path: Any) -> Any:
+    return nullcontext(path) if hasattr(path, "read") else open(path, "rb")
+
+
+def _whole(file: Any) -> bytes:
+    """Give the bytes of a file that ends as a model file does, with its checksum."""
+    if hasattr(file, "seekable") and file.seekable():
+        start = file.tell()
+        size = file.seek(0, os.SEEK_END) - start
+        file.seek(max(start, start + size - _END_BYTES))
+        ends_right = file.read(4) == b"PK\5\6"
+        file.seek(start)
+        if not ends_right or size > MAX_BYTES:  # and may be of any size
+            raise FormatError("is no model file of skbn, or was cut short: its end is not of one")
+    data = bytes(file.read())
+    if checksum(data) != data[-CHECKSUM_BYTES:]:
+        raise FormatError("is damaged, or no model file of skbn: the checksum at its end is wrong")
+    return data
+
+
+def checksum(data: Any) -> bytes:
+    """Give the SHA-256 of a file without the checksum at its end, in hexadecimal."""
+    return sha256(memoryview(data)[:-CHECKSUM_BYTES]).hexdigest().encode("ascii")
+
+
+def _check_entries(archive: zipfile.ZipFile, size: int) -> None:
+    entries = archive.infolist()
+    require(HEADER in archive.namelist(), f"{HEADER} is not there")
+    are_stored = all(each.compress_type == zipfile.ZIP_STORED for each in entries)
+    require(are_stored, "an entry is compressed")
+    require(sum(each.file_size for each in entries) <= size, "entries are larger than the file")
+    n_bytes = archive.getinfo(HEADER).file_size
+    require(n_bytes <= MAX_HEADER_BYTES, f"{HEADER} has {n_bytes:,} bytes")
+
+
+def _array(data: bytes, name: str, dtype: str, shape: tuple[int, ...]) -> Any:
+    """Give the array of an entry, whose dtype and shape are known."""
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
+    start = 10 + int.from_bytes(data[8:10], "little")
+    is_right = data[:8] == b"\x93NUMPY\1\0" and data[10:start].strip() == text.encode("ascii")
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    require(is_right and len(data) == start + n_bytes, f"{name} is no array {dtype} of {shape}")
+    return np.frombuffer(data, dtype, offset=start).reshape(shape)
 
 
 class FormatError(Exception):
     """What is wrong with a file: a verb and what follows."""
+
+
+_ERRORS: tuple[type[Exception], ...] = (ArithmeticError, LookupError, RuntimeError, TypeError)
+_ERRORS += (EOFError, MemoryError, ValueError, struct.error, zipfile.BadZipFile)
 
 
 def require(condition: Any, what: str) -> None:
@@ -111,73 +135,9 @@ def errors_of(path: Any) -> Iterator[None]:
         yield
     except FormatError as wrong:
         raise ValueError(f"{name} {wrong}") from None
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except _ERRORS as error:
         what = f"{type(error).__name__}: {error}"
         raise ValueError(f"{name} is no valid model file of skbn: {what}") from error
-
-
-class _Reader:
-    """Reads entry by entry what can stand in a file, and compares it with what does."""
-
-    def __init__(self, file: Any) -> None:
-        seekable = getattr(file, "seekable", None)
-        self.file = file if seekable is not None and seekable() else BytesIO(file.read())
-        start = self.file.tell()
-        self.size = self.file.seek(0, os.SEEK_END) - start
-        self.file.seek(start)
-        self.entries: list[tuple[str, int, int]] = []
-        self.sums = ""
-
-    def read(self) -> tuple[Header, Arrays]:
-        raw, sums = self.entry(HEADER), self.entry(SUMS).decode("ascii")
-        if not sums.startswith(self.sums):
-            raise FormatError(f"is damaged: {HEADER} does not have the checksum that {SUMS} gives")
-        header = parsed(raw)
-        described = described_arrays(header)
-        sizes = {
-            name: ARRAY_HEADER_BYTES + math.prod(shape) * np.dtype(dtype).itemsize
-            for name, (dtype, shape) in described.items()
-        }
-        self.check_size([HEADER, SUMS, *sizes], len(raw) + len(sums) + sum(sizes.values()))
-        arrays = {}
-        for name, (dtype, shape) in described.items():
-            data = self.entry(name, sizes[name])
-            require(data.startswith(array_header(dtype, shape)), f"{name} is no {dtype} of {shape}")
-            numbers = np.frombuffer(data, dtype, offset=ARRAY_HEADER_BYTES)
-            arrays[name[: -len(".npy")]] = numbers.reshape(shape)
-        if sums != self.sums:
-            raise FormatError(f"is damaged: its arrays do not have the checksums that {SUMS} gives")
-        end = directory(self.entries)
-        require(self.file.read(len(end)) == end, "the directory is not that of its entries")
-        check_numbers(header, arrays)
-        return header, arrays
-
-    def entry(self, name: str, size: int | None = None) -> bytes:
-        """Read the next entry, which has a name, and a size that is known or not too large."""
-        before = self.file.read(_LOCAL.size + len(name))
-        if not (before.startswith(b"PK") and before.endswith(name.encode("ascii"))):
-            raise FormatError(f"is no model file of skbn, or is damaged: no {name} is where it was")
-        if size is None:
-            size = int(_LOCAL.unpack(before[: _LOCAL.size])[7])
-            most = min(MAX_HEADER_BYTES, self.size)
-            require(size <= most, f"{name} has {size:,} bytes, and {most:,} at most are possible")
-        data = self.file.read(size)
-        crc = crc32(data)
-        if len(data) != size or before != local_header(name, crc, size):
-            raise FormatError(f"is damaged, or another program wrote its entry {name}")
-        self.entries.append((name, crc, size))
-        if name != SUMS:
-            self.sums += checksum_line(name, hashlib.sha256(data).hexdigest())
-        return bytes(data)
-
-    def check_size(self, names: list[str], contents: int) -> None:
-        fields = sum(_LOCAL.size + _CENTRAL.size + 2 * len(name) for name in names)
-        size = fields + contents + _END.size
-        if size != self.size:
-            raise FormatError(
-                f"is no valid model file of skbn: it has {self.size:,} bytes, and the entries that "
-                f"{HEADER} describes have {size:,}; it was cut short, or changed"
-            )
 
 
 # The header.

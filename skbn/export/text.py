@@ -78,7 +78,7 @@ def to_json(model: Any, path: Any = None) -> str:
     }
     text = json.dumps(content)
     if path is not None:
-        write(path, [text.encode("ascii")])
+        write(path, text.encode("ascii"))
     return text
 
 

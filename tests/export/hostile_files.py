@@ -14,16 +14,16 @@ import resource
 import struct
 import sys
 import time
+import warnings
 import zipfile
 import zlib
 from collections import Counter
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from skbn.export import load_model, predictor
-from skbn.export.predictor import HEADER, SUMS, checksum_line, directory, local_header
+from skbn.export.predictor import CHECKSUM_BYTES, HEADER, checksum
 
 N_BYTES, N_SECONDS = 200 * 2**20, 2.0
 
@@ -36,18 +36,21 @@ class Evil:
 
 
 def entries_of(data):
-    """Names and contents of the entries of a file, without the checksums."""
+    """Names and contents of the entries of a file."""
     with zipfile.ZipFile(io.BytesIO(data)) as file:
-        return [(name, file.read(name)) for name in file.namelist() if name != SUMS]
+        return [(name, file.read(name)) for name in file.namelist()]
 
 
-def assembled(entries, records=None):
-    """A file of entries, with the right checksums."""
-    sums = "".join(checksum_line(name, sha256(data).hexdigest()) for name, data in entries)
-    entries = [entries[0], (SUMS, sums.encode()), *entries[1:]]
-    fields = [(name, zlib.crc32(data), len(data)) for name, data in entries]
-    parts = [local_header(*each) + data for each, (_, data) in zip(fields, entries, strict=True)]
-    return b"".join(parts) + directory(fields)
+def assembled(entries, how=zipfile.ZIP_STORED):
+    """A file of entries, with the right checksum."""
+    file = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w", how) as archive:
+        warnings.simplefilter("ignore")  # of names that are there twice
+        for name, data in entries:
+            archive.writestr(name, data)
+        archive.comment = bytes(CHECKSUM_BYTES)
+    data = file.getvalue()
+    return data[:-CHECKSUM_BYTES] + checksum(data)
 
 
 def with_header(data, change):
@@ -201,6 +204,16 @@ def zipped_otherwise(data, draw):
     return file.getvalue()
 
 
+def compressed(data, draw):
+    """The same contents compressed, with the right checksum."""
+    return assembled(entries_of(data), draw.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA]))
+
+
+def of_forged_sizes_with_checksum(data, draw):
+    changed = of_forged_sizes(data, draw)
+    return changed[:-CHECKSUM_BYTES] + checksum(changed)
+
+
 MUTATIONS = {
     flipped: 10,
     cut: 3,
@@ -211,6 +224,8 @@ MUTATIONS = {
     of_forged_array: 4,
     of_forged_entries: 3,
     zipped_otherwise: 1,
+    compressed: 1,
+    of_forged_sizes_with_checksum: 4,
 }
 
 

@@ -151,7 +151,7 @@ def test_models_that_were_made_in_other_ways_come_back_and_go_on(make, assert_sa
             loaded.partial_fit(X, Y)
         return
     for each in (loaded, model):
-        each.set_params(warm_start=True, max_iter=model.n_iter_ + 2).fit(X, Y)
+        each.set_params(warm_start=True, max_iter=12).fit(X, Y)
         each.partial_fit(X, Y)
     assert_same_model(loaded, model)
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
@@ -359,7 +359,7 @@ def test_a_file_is_written_where_it_is_told(as_path, tmp_path):
     assert_same(load_model(as_path(path)), model)
     with np.load(path, allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["weights_0"][0], model.coefs_[0])
-        assert {"header.json", "SHA256SUMS", "var_0", "bias_1"} < set(arrays.files)
+        assert {"header.json", "var_0", "bias_1"} < set(arrays.files)
 
 
 def test_a_file_has_the_rights_of_new_files_and_keeps_those_of_the_one_before(tmp_path):

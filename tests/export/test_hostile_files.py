@@ -29,6 +29,7 @@ N_FILES = int(os.environ.get("SKBN_HOSTILE_FILES", 150))
 SEED = int(os.environ.get("SKBN_SEED", 0))
 X = np.random.default_rng(0).normal(size=(60, 4))
 Y = (X[:, 0] > 0) * 1 + (X[:, 1] > 0.5)
+FORGERIES = "of_forged_header", "of_forged_sizes_with_checksum"
 READERS = {"load_model": load_model, "predictor": predictor.load}
 
 
@@ -50,12 +51,12 @@ def test_mutations_are_refused_within_bounds(data, tmp_path):
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert sum(result["counts"].values()) > 1.9 * N_FILES
-    # A forged header may say what is right, and say it to a reader that does not ask.
+    # A forger who knows the checksum may say what is right, or what no reader asks for.
     others = [
         what
         for what in result["counts"]
         if not what.endswith(": ValueError")
-        and not (what.startswith("of_forged_header") and what.endswith(": read"))
+        and not (what.startswith(FORGERIES) and what.endswith(": read"))
     ]
     assert others == []
     assert result["slowest"] < N_SECONDS
@@ -67,7 +68,7 @@ def test_mutations_are_refused_within_bounds(data, tmp_path):
 def test_each_bit_counts(data):
     """Of the parts of a file in which nothing is a number of the model."""
     changed = bytearray(data)
-    begin = data.index(b"SHA256SUMS") - 30
+    begin = data.index(b"weights_0.npy") - 30
     places = [*range(60), *range(begin, begin + 60), *range(len(data) - 200, len(data))]
     for place in places:
         for bit in range(8):
@@ -110,14 +111,6 @@ def filled(value):
     return lambda array: np.full_like(array, value)
 
 
-def compressed(data):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
-        for name, content in entries_of(data):
-            new.writestr(name, content)
-    return file.getvalue()
-
-
 def of_numpy(data):
     file = io.BytesIO()
     np.savez(file, **{name: np.array(content) for name, content in entries_of(data)})
@@ -130,7 +123,10 @@ CASES = {
     "text": (lambda data: b"evil " * 99, "is no model file of skbn"),
     "a pickle": (lambda data: pickle.dumps(Evil()), "is no model file of skbn"),
     "another .npz": (of_numpy, "is no (valid )?model file of skbn"),
-    "compressed entries": (compressed, "another program|damaged"),
+    "compressed entries": (
+        lambda d: assembled(entries_of(d), zipfile.ZIP_DEFLATED),
+        "is compressed",
+    ),
     "a later version": (header(format_version=2), r"later version.*is 2.* reads 1"),
     "a later version by far": (header(format_version=10**30), "later version of skbn"),
     "version 0": (header(format_version=0), "format_version is 0"),
@@ -150,7 +146,7 @@ CASES = {
     ),
     "a temperature of text": (header(temperature="1"), "temperature is of the type str"),
     "no features": (header(n_features=0), "0 is no number of"),
-    "other features": (header(n_features=5), "bytes.*cut short, or changed"),
+    "other features": (header(n_features=5), r"weights_0.npy is no array <f4 of \(2, 5"),
     "features of text": (header(n_features="4"), "n_features is of the type str"),
     "true features": (header(n_features=True), "n_features is of the type bool"),
     "names of others": (header(feature_names=["a"]), "1 feature_names for 4 features"),
@@ -165,7 +161,10 @@ CASES = {
     "a loss of its own": (deep("architecture", "loss", to="evil"), "loss is 'evil'"),
     "layers of text": (deep("architecture", "hidden_layer_sizes", to="33"), "type str"),
     "layers below 0": (deep("architecture", "hidden_layer_sizes", to=[-3]), "-3 is no number of"),
-    "other layers": (deep("architecture", "hidden_layer_sizes", to=[4]), "cut short, or changed"),
+    "other layers": (
+        deep("architecture", "hidden_layer_sizes", to=[4]),
+        r"is no array <f4 of \(2, 4, 4",
+    ),
     "one class": (header(classes={"dtype": "<i8", "shape": [1], "values": [0]}), "1 classes"),
     "classes of objects": (
         header(classes={"dtype": "|O", "shape": [3], "values": [1, "a", None]}),
@@ -196,39 +195,39 @@ CASES = {
     "NaN variances": (array("var_0", filled(np.nan)), "var_0 holds what is no finite"),
     "negative variances": (array("var_0", filled(-1)), "var_0 is below zero"),
     "an epsilon of 0": (array("bn_epsilon", filled(0)), "bn_epsilon is not above zero"),
-    "weights of float64": (array("weights_0", lambda a: a.astype("f8")), "cut short, or changed"),
+    "weights of float64": (array("weights_0", lambda a: a.astype("f8")), "is no array <f4"),
     "weights of int32": (
         array("weights_0", lambda a: a.astype("i4")),
-        "weights_0.npy is no <f4 of",
+        "weights_0.npy is no array <f4 of",
     ),
     "weights the other way": (
         array("weights_0", lambda a: a.swapaxes(1, 2)),
-        "weights_0.npy is no <f4 of",
+        "weights_0.npy is no array <f4 of",
     ),
     "big-endian weights": (
         array("weights_0", lambda a: a.astype(">f4")),
-        "weights_0.npy is no <f4 of",
+        "weights_0.npy is no array <f4 of",
     ),
     "an array of objects": (
         lambda d: with_array(d, "bn_epsilon", lambda content: OBJECTS),
-        "cut short, or changed",
+        "bn_epsilon.npy is no array <f8",
     ),
     "an array of objects of the right size": (
         lambda d: with_array(
             d, "weights_0", lambda content: OBJECTS[:100].ljust(len(content), b"\0")
         ),
-        "weights_0.npy is no <f4 of",
+        "weights_0.npy is no array <f4 of",
     ),
-    "an entry less": (entries(lambda e: e[:-1]), "cut short, or changed"),
-    "an entry more": (entries(lambda e: [*e, ("evil.npy", npy(X))]), "cut short, or changed"),
-    "an entry twice": (entries(lambda e: [*e[:2], e[1], *e[2:]]), "cut short, or changed"),
+    "an entry less": (entries(lambda e: e[:-1]), "entries are not those"),
+    "an entry more": (entries(lambda e: [*e, ("evil.npy", npy(X))]), "entries are not those"),
+    "an entry twice": (entries(lambda e: [*e[:2], e[1], *e[2:]]), "entries are not those"),
     "entries in another order": (
         entries(lambda e: [e[0], e[2], e[1], *e[3:]]),
-        "no weights_0.npy is where",
+        "entries are not those",
     ),
     "a name with a path": (
         entries(lambda e: [e[0], ("/weights_.npy", e[1][1]), *e[2:]]),
-        "no weights_0.npy is where",
+        "entries are not those",
     ),
 }
 ONLY_OF_TRAINING = {
