@@ -107,55 +107,47 @@ def progress_of(
     FormatError
         If what the header says of their training is wrong.
     """
-    training = header["training_state"]
-    solver = header["parameters"]["solver"] if training is None else training["solver"]
-    if training is not None:
+    training, n_networks = header["training_state"], len(header["networks"])
+    if training is None:
+        solver = str(decoded(header["parameters"]["solver"]))
+    else:
+        solver = training["solver"]
         n_vectors = OPTIMIZERS[solver].n_vectors if solver in OPTIMIZERS else None
         require(n_vectors == training["n_vectors"], f"its state is not one of {solver[:50]!r}")
-    progress = []
-    for k, network in enumerate(header["networks"]):
-        _check_network(network)
-        history = {name: decoded(values) for name, values in network["history"].items()}
-        theta = _vector(architecture, arrays, k)
-        if training is None:
-            how: dict[str, Any] = {"entropy": ()}
-            state = State(theta, [], np.zeros((len(AVERAGES), 1, 1)), [], [], network["n_epochs"])
-        else:
-            how = training["networks"][k]
-            _check_training(how)
-            state = _state(architecture, arrays, k, theta, how, training["n_vectors"])
-            state.n_epochs = network["n_epochs"]
-        bn_epsilon = arrays["bn_epsilon"][k].reshape(1, 1).copy()
-        progress.append(
-            Progress(
-                architecture,
-                solver,
-                state,
-                tuple(how["entropy"]),
-                bn_epsilon,
-                history,
-                network["kept_epoch"],
-            )
-        )
-    return progress
+    return [_progress(architecture, solver, header, arrays, k) for k in range(n_networks)]
 
 
-def _state(
+def _progress(
     architecture: Architecture,
+    solver: str,
+    header: Mapping[str, Any],
     arrays: Mapping[str, Any],
     k: int,
-    theta: Array,
-    how: Mapping[str, Any],
-    n_vectors: int,
-) -> State:
-    n_trained = architecture.layout.n_trained
-    vectors = [
-        _vector(architecture, arrays, k, f"optimizer_{number}_")[:, :n_trained].copy()
-        for number in range(n_vectors)
-    ]
-    sums = np.array([arrays[f"sum_{name}"][k] for name in AVERAGES]).reshape(-1, 1, 1)
-    shuffle, noise = (_stream(how[name]) for name in ("shuffle_stream", "noise_stream"))
-    return State(theta, vectors, sums, [shuffle], [noise])
+) -> Progress:
+    network, training = header["networks"][k], header["training_state"]
+    _check_network(network)
+    theta, entropy = _vector(architecture, arrays, k), ()
+    state = State(theta, [], np.zeros((len(AVERAGES), 1, 1)), [], [], network["n_epochs"])
+    if training is not None:
+        how = training["networks"][k]
+        _check_training(how)
+        entropy, n_trained = tuple(how["entropy"]), architecture.layout.n_trained
+        state.vectors = [
+            _vector(architecture, arrays, k, f"optimizer_{number}_")[:, :n_trained].copy()
+            for number in range(training["n_vectors"])
+        ]
+        state.sums[:, 0, 0] = [arrays[f"sum_{name}"][k] for name in AVERAGES]
+        state.shuffle_streams = [_stream(how["shuffle_stream"])]
+        state.noise_streams = [_stream(how["noise_stream"])]
+    return Progress(
+        architecture,
+        solver,
+        state,
+        entropy,
+        bn_epsilon=arrays["bn_epsilon"][k].reshape(1, 1).copy(),
+        history={name: decoded(values) for name, values in network["history"].items()},
+        kept_epoch=network["kept_epoch"],
+    )
 
 
 def _vector(

@@ -18,6 +18,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -326,58 +327,64 @@ class Watch:
                 self.noted.append(f"{event} {arguments}"[:200])
 
 
+@contextmanager
+def memory_limit():
+    """Let the process have so many bytes more than it has."""
+    free = resource.getrlimit(resource.RLIMIT_AS)[0]
+    n_pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (n_pages * resource.getpagesize() + N_BYTES, free))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (free, free))
+
+
 def outcome(read, path, watch):
     """What came of reading a file: an error, or that it was read."""
     started = time.perf_counter()
-    watch.is_on = True
-    try:
-        read(path)
-        found = "read"
-    except ValueError as error:
-        found = "ValueError" if str(error).startswith(str(path)) else f"unclear: {error}"
-    except BaseException as error:
-        found = f"{type(error).__name__}: {error}"
-    watch.is_on = False
+    with memory_limit():
+        watch.is_on = True
+        try:
+            read(path)
+            found = "read"
+        except ValueError as error:
+            found = "ValueError" if str(error).startswith(f"{path} ") else f"unclear: {error}"
+        except BaseException as error:
+            found = f"{type(error).__name__}: {error}"
+        watch.is_on = False
     return found, time.perf_counter() - started
 
 
-def mutated(data, n_files, seed):
-    """Greedy files first, then mutations at random."""
+def written(path, data, n_files, seed):
+    """Write greedy files one after the other, then mutations at random, and name what they are."""
     for kind, change in GREEDY.items():
-        yield kind, change(data)
-    yield from mutations(data, int(n_files), int(seed))
+        path.write_bytes(change(data))
+        yield kind
+    with path.open("wb") as sparse:
+        sparse.write(data)
+        sparse.truncate(10 * 2**30)
+    yield "ten gigabytes"
+    for kind, changed in mutations(data, n_files, seed):
+        path.write_bytes(changed)
+        yield kind
 
 
 def main(path, n_files, seed):
-    """Read mutations of a file with no more memory than is allowed; print what came of them."""
-    data, watch, slowest = Path(path).read_bytes(), Watch(), 0.0
-    target = Path(path).with_name("mutated.npz")
+    """Read mutations of a file, and print what came of them."""
+    data, target = Path(path).read_bytes(), Path(path).with_name("mutated.npz")
     readers = {"load_model": load_model, "predictor": predictor.load}
     for read in readers.values():
         read(path)  # imports what it needs
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    n_pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = n_pages * resource.getpagesize() + N_BYTES
-    free = resource.getrlimit(resource.RLIMIT_AS)[0]
-    counts = Counter()
-    for kind, changed in mutated(data, n_files, seed):
-        target.write_bytes(changed)
+    counts, watch, slowest = Counter(), Watch(), 0.0
+    for kind in written(target, data, int(n_files), int(seed)):
         for name, read in readers.items():
-            resource.setrlimit(resource.RLIMIT_AS, (most, free))
             found, seconds = outcome(read, target, watch)
-            resource.setrlimit(resource.RLIMIT_AS, (free, free))
             counts[f"{kind}, {name}: {found}"] += 1
             slowest = max(slowest, seconds)
-    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    with open(target, "wb") as sparse:
-        sparse.write(data)
-        sparse.truncate(10 * 2**30)
-    for name, read in readers.items():
-        counts[f"sparse, {name}: {outcome(read, target, watch)[0]}"] += 1
     target.unlink()
     files = sorted(each.name for each in Path(path).parent.iterdir())
-    result = {"counts": counts, "slowest": slowest, "megabytes": growth, "noted": watch.noted}
-    print(json.dumps(result | {"files": files}))
+    result = {"counts": counts, "slowest": slowest, "noted": watch.noted, "files": files}
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

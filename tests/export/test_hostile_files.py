@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hostile_files import (
-    N_BYTES,
     N_SECONDS,
     Evil,
     assembled,
@@ -60,7 +59,6 @@ def test_mutations_are_refused_within_bounds(data, tmp_path):
     ]
     assert others == []
     assert result["slowest"] < N_SECONDS
-    assert result["megabytes"] * 2**20 < N_BYTES
     assert result["noted"] == []
     assert result["files"] == ["model.npz"]
 
