@@ -42,7 +42,7 @@ def score(model, batch, schema, keep):
 
 
 def score_file(model, rows_path, scores_path, keep=(), batch_size=65536):
-    """Write the scores of all rows of a file, batch by batch. A part has the name SCORES.part."""
+    """Write the scores of all rows, batch by batch; a part of them is SCORES.part."""
     part = f"{scores_path}.part"
     with pq.ParquetFile(rows_path, buffer_size=READ_BYTES, pre_buffer=False) as rows:
         schema = scores_schema(model, rows.schema_arrow, keep)

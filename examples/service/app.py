@@ -25,7 +25,12 @@ MAX_ROWS = 1000
 """Rows of a request."""
 MAX_ERRORS = 10
 """Errors that an answer tells."""
-FLOAT32 = float(np.finfo(np.float32).max)
+DTYPES = {
+    **{"float16": np.float16, "float": np.float32, "double": np.float64},
+    **{name: np.dtype(name) for name in ("int8", "int16", "int32", "int64")},
+    **{name: np.dtype(name) for name in ("uint8", "uint16", "uint32", "uint64")},
+}
+"""Numbers, by their names in ONNX."""
 
 
 def encodable(text: str) -> str:
@@ -34,18 +39,20 @@ def encodable(text: str) -> str:
     return text
 
 
-# What a cell may be. Strict: a number in quotes is no number, nor is true.
-Double = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Float = Annotated[Double, Field(ge=-FLOAT32, le=FLOAT32)]
-Integer = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
-Boolean = Annotated[bool, Field(strict=True)]
-Text = Annotated[str, AfterValidator(encodable)]
+def number(dtype: Any) -> Any:
+    """What a cell may be that becomes a number of a dtype: strictly, no text and no boolean."""
+    if np.issubdtype(dtype, np.floating):
+        kind, limits, options = float, np.finfo(dtype), {"allow_inf_nan": False}
+    else:
+        kind, limits, options = int, np.iinfo(dtype), {}
+    bounds = {"ge": kind(limits.min), "le": kind(limits.max)}
+    return Annotated[kind, Field(strict=True, **bounds, **options)]
+
+
 CELLS: dict[str, tuple[Any, Any]] = {
-    "tensor(float)": (Float, np.float32),
-    "tensor(double)": (Double, np.float64),
-    "tensor(int64)": (Integer, np.int64),
-    "tensor(bool)": (Boolean, np.bool_),
-    "tensor(string)": (Text, object),
+    "tensor(bool)": (Annotated[bool, Field(strict=True)], np.bool_),
+    "tensor(string)": (Annotated[str, AfterValidator(encodable)], object),
+    **{f"tensor({name})": (number(dtype), dtype) for name, dtype in DTYPES.items()},
 }
 """What a cell may be and what it becomes, by the type of the file's input."""
 
@@ -57,11 +64,20 @@ def load_session(content: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
+def cells_of(session: onnxruntime.InferenceSession) -> dict[str, tuple[Any, Any]]:
+    """What a cell may be and what it becomes, by the name of its column."""
+    inputs = session.get_inputs()
+    if any(each.shape[1:] != [1] for each in inputs):
+        raise ValueError("features have no names: export the model by to_onnx(model, X=frame)")
+    return {each.name: CELLS[each.type] for each in inputs}
+
+
 MODEL = Path(os.environ.get("MODEL", Path(__file__).with_name("model.onnx"))).read_bytes()
 VERSION = hashlib.sha256(MODEL).hexdigest()[:12]
 SESSION = load_session(MODEL)
-COLUMNS = {column.name: CELLS[column.type] for column in SESSION.get_inputs()}
-CLASSES = [str(name) for name in json.loads(SESSION.get_modelmeta().custom_metadata_map["classes"])]
+COLUMNS = cells_of(SESSION)
+METADATA = SESSION.get_modelmeta().custom_metadata_map
+CLASSES = [str(name) for name in json.loads(METADATA["classes"])]
 
 # A dictionary: columns may have any names.
 Row = with_config(ConfigDict(extra="forbid"))(
@@ -80,7 +96,7 @@ class Rows(BaseModel):
 class Prediction(BaseModel):
     """The most probable class of a row, and the probabilities of all."""
 
-    label: str | int | bool
+    label: str | bool | int | float
     probabilities: dict[str, float]
 
 

@@ -27,8 +27,10 @@ def example():
 
 @pytest.fixture(scope="module")
 def table(example):
-    """The frame that the script trains on, and its labels."""
-    return example["wines"]()
+    """The frame that the script trains on, with columns of more types, and its labels."""
+    frame, growers = example["wines"]()
+    types = {"ash": "float32", "magnesium": "int16", "proline": "int64"}
+    return frame.astype(types), growers
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +110,11 @@ BAD_CELLS = {
     "NaN": ("hue", "NaN"),
     "infinite": ("hue", "-Infinity"),
     "too large for double": ("hue", "1e999"),
+    "too large for float": ("ash", "1e39"),
+    "too large for an integer of two bytes": ("magnesium", "32768"),
+    "a fraction for an integer": ("proline", "1050.5"),
     "an integer without end": ("hue", "1" * 400),
+    "an integer without end for one": ("proline", "1" * 400),
     "a number for text": ("color", "3"),
     "no text": ("color", "null"),
     "half a character": ("color", '"\\ud800"'),
