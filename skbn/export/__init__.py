@@ -9,11 +9,12 @@ from skbn.export.skops_types import SKOPS_TYPES
 from skbn.export.text import to_json
 
 try:
-    from skbn.export.skl2onnx_converters import register
-except Exception:  # of other versions of its own dependencies it may raise anything
+    import skl2onnx as _skl2onnx  # noqa: F401
+except Exception:  # it is absent, or of another version than its own dependencies
     pass
 else:
-    register()
-    del register
+    from skbn.export.skl2onnx_converters import register as _register
+
+    _register()
 
 __all__ = ["SKOPS_TYPES", "load_model", "save_model", "to_json", "to_onnx"]
