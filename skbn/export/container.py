@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
+from uuid import uuid4
 from zipfile import ZipFile, ZipInfo
 
 import numpy as np
@@ -83,11 +84,16 @@ def write(path: Any, data: bytes | memoryview) -> None:
         return
     path = os.path.realpath(os.fsdecode(path))
     if os.path.exists(path) and not os.path.isfile(path):
-        _write_bytes(path, "wb", data)  # such as a pipe, or a directory, which is an error
+        with open(path, "wb") as file:  # such as a pipe, or a directory, which is an error
+            file.write(data)
         return
-    temporary = f"{path}.{os.getpid()}.part"
+    # A name that no other thread or process takes.
+    temporary = os.path.join(os.path.dirname(path), f".{uuid4().hex}.part")
     try:
-        _write_bytes(temporary, "xb", data)
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         if os.path.exists(path):
             shutil.copymode(path, temporary)
         os.replace(temporary, path)
@@ -95,10 +101,3 @@ def write(path: Any, data: bytes | memoryview) -> None:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
-
-
-def _write_bytes(path: str, mode: str, data: bytes | memoryview) -> None:
-    with open(path, mode) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

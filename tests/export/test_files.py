@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from fractions import Fraction
 from pathlib import Path
@@ -388,6 +389,14 @@ def test_a_file_is_written_whole_or_not_at_all(error, tmp_path, monkeypatch):
         save_model(small(random_state=1).fit(X, Y), path)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
+
+
+def test_threads_may_write_one_file(tmp_path):
+    path, model = tmp_path / ("m" * 255), small().fit(X, Y)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: save_model(model, path), range(40))) == [None] * 40
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    assert_same(load_model(path), model)
 
 
 def test_a_path_that_is_no_file_is_an_error(tmp_path):
