@@ -23,7 +23,7 @@ class NetworkArrays:
 
     def _arrays(self, kind: str) -> dict[int, Array]:
         """Parameters of one kind of the first member, by layer."""
-        return fitted_ensemble(self).arrays(kind)
+        return fitted_ensemble(self).networks[0].arrays(kind)
 
     def _rows(self, kind: str) -> list[Array]:
         return [array[0] for array in self._arrays(kind).values()]

@@ -36,10 +36,9 @@ class Ensemble:
 
     networks: Sequence[TrainedNetwork]
     temperature: float = 1.0
-    _folded: dict[Any, tuple[FoldedNetwork, Array | None]] = field(
+    _folded: dict[Any, tuple[FoldedNetwork, Array]] = field(
         default_factory=dict, init=False, repr=False
     )
-    _is_writeable: bool = field(default=False, init=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without what was folded, which is no part of its state.
@@ -78,22 +77,15 @@ class Ensemble:
             self._recompute(combined, x)
         return combined
 
-    def arrays(self, kind: str) -> dict[int, Array]:
-        """Views of the first network's parameters of one kind, by layer, to read or write."""
-        if not self._is_writeable:
-            self._is_writeable = True
-            self._folded.clear()
-        return self.networks[0].arrays(kind)
-
     def folded(self, dtype: npt.DTypeLike) -> FoldedNetwork:
         """Give the networks without batch norm, folded once for as long as they are the same.
 
-        Whether they are is looked at only after `arrays` gave away where to change them.
+        ``coefs_`` and the like are where the first of them may be written to.
         """
         theta = self.networks[0].theta
-        network, folded_theta = self._folded.get(dtype, (None, None))
-        if network is None or (self._is_writeable and not _are_same(theta, folded_theta)):
-            copy = theta.copy() if self._is_writeable else None
+        network, folded_theta = self._folded.get(dtype, (None, theta))
+        if network is None or not _are_same(theta, folded_theta):
+            copy = theta.copy()
             network = TrainedNetwork.stacked(self.networks).folded(dtype)
             self._folded[dtype] = network, copy
         return network
@@ -125,10 +117,10 @@ class Ensemble:
             )
 
 
-def _are_same(theta: Array, other: Array | None) -> bool:
+def _are_same(theta: Array, other: Array) -> bool:
     """Whether two arrays hold the same bits."""
     bits = f"u{theta.itemsize}"
-    return other is not None and np.array_equal(theta.view(bits), other.view(bits))
+    return bool((theta.view(bits) == other.view(bits)).all())
 
 
 def _rows_without_differences(logits: Array) -> Indices:

@@ -8,6 +8,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.special import softmax
 from sklearn.base import clone
+from sklearn.datasets import load_iris
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import StratifiedKFold
 from temperature_oracle import best_temperature
@@ -17,6 +18,7 @@ from skbn.search import CoarseToFineSearchCV
 from skbn.training.ensemble import Ensemble
 from skbn.training.run import Progress
 
+IRIS = load_iris(return_X_y=True)
 MEMBERS = [{"n_members": n, "calibrate": c} for n in (1, 3) for c in (False, True)]
 
 
@@ -337,3 +339,16 @@ def test_parameters_that_are_written_to_predict(iris, quick, kind, dtype):
         np.testing.assert_array_equal(model.predict_proba(X), anew)
         assert all((anew != before).any() for before in seen)
         seen.append(anew)
+
+
+@pytest.mark.parametrize("make", [copy.copy, lambda model: model.fit(*IRIS)], ids=["copy", "fit"])
+def test_models_that_share_parameters_predict_what_is_written(quick, make):
+    model = quick(warm_start=True).fit(*IRIS)
+    parameters = model.coefs_[0]
+    other = make(model)  # a fit that has done its epochs already changes nothing
+    before = other.predict_proba(IRIS[0])
+    parameters[...] = 0
+    assert (other.coefs_[0] == 0).all()
+    anew = pickle.loads(pickle.dumps(other)).predict_proba(IRIS[0])
+    np.testing.assert_array_equal(other.predict_proba(IRIS[0]), anew)
+    assert (anew != before).any()
