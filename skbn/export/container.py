@@ -18,10 +18,7 @@ from skbn.export.predictor import (
     HEADER,
     MAX_BYTES,
     MAX_HEADER_BYTES,
-    FormatError,
-    check_numbers,
     checksum,
-    parsed,
 )
 
 
@@ -38,7 +35,7 @@ def file_bytes(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> memoryvi
     Raises
     ------
     ValueError
-        If they are too large for the format, or what would be read is not valid.
+        If they are too large for the format.
     """
     text = json.dumps(header, allow_nan=False).encode("ascii")
     if len(text) > MAX_HEADER_BYTES:
@@ -48,10 +45,6 @@ def file_bytes(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> memoryvi
         )
     if sum(array.nbytes for array in arrays.values()) > MAX_BYTES - 2**24:
         raise ValueError("the model has more than 4 GB, which a model file cannot hold")
-    try:
-        check_numbers(parsed(text), dict(arrays))
-    except FormatError as wrong:
-        raise ValueError(f"the file that would be written {wrong}") from None
     file = BytesIO()
     with ZipFile(file, "w") as archive:
         archive.writestr(ZipInfo(HEADER), text)  # of 1980, so that equal models are equal files
@@ -80,7 +73,7 @@ def write(path: Any, data: bytes | memoryview) -> None:
     data : bytes or memoryview
     """
     if hasattr(path, "write"):
-        path.write(data)
+        _write_all(path, data)
         return
     path = os.path.realpath(os.fsdecode(path))
     if os.path.exists(path) and not os.path.isfile(path):
@@ -101,3 +94,14 @@ def write(path: Any, data: bytes | memoryview) -> None:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
+
+
+def _write_all(file: Any, data: bytes | memoryview) -> None:
+    """Write to a file object, which may take a part at a time."""
+    while data:
+        n_written = file.write(data)
+        if n_written is None:
+            return
+        if n_written == 0:
+            raise OSError("the file takes no more")
+        data = data[n_written:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,7 +94,12 @@ def save_model(model: Any, path: Any, training_state: bool = False) -> None:
         "networks": described_networks(progress),
         "training_state": described_training(progress) if training_state else None,
     }
-    write(path, file_bytes(header, named_arrays(progress, training_state)))
+    data = file_bytes(header, named_arrays(progress, training_state))
+    try:
+        load_model(BytesIO(data))
+    except ValueError as error:
+        raise ValueError(f"the model is not saved, for it could not be loaded: {error}") from None
+    write(path, data)
 
 
 def load_model(path: Any) -> BNSoftmaxClassifier:
@@ -162,7 +168,7 @@ def _described_model(model: BNSoftmaxClassifier) -> dict[str, Any]:
     architecture = ensemble.networks[0].architecture
     names = getattr(model, "feature_names_in_", None)
     if classes.dtype.kind == "O":
-        classes = np.array([str(label) for label in classes], object)
+        classes = np.array([str.__str__(label) for label in classes], object)
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

@@ -38,7 +38,7 @@ _END_BYTES = 22 + CHECKSUM_BYTES  # of a ZIP file whose comment is the checksum
 # Limits of what a file may say, so that none of it is believed at the cost of much memory.
 MAX_BYTES = 2**32 - 1
 MAX_HEADER_BYTES = 2**23
-MAX_CONTAINERS = 200_000
+MAX_PARTS = 200_000
 MAX_LAYERS = 1000
 MAX_SIZE = 2**32 - 1
 MAX_LABEL_BYTES = 2**25
@@ -162,9 +162,9 @@ _OF_TRAINING = {"solver": str, "n_vectors": int, "networks": list}
 
 def parsed(raw: bytes) -> Header:
     """Parse the header, and check what prediction needs of it."""
-    # Containers take the most memory for a byte of text.
-    n_containers = raw.count(b"{") + raw.count(b"[")
-    require(n_containers <= MAX_CONTAINERS, f"{HEADER} has {n_containers:,} lists and objects")
+    # Containers and names take the most memory for a byte of text.
+    n_parts = sum(map(raw.count, (b"{", b"[", b":")))
+    require(n_parts <= MAX_PARTS, f"{HEADER} has {n_parts:,} lists, objects and names")
     header = json.loads(
         raw.decode("utf-8"), object_pairs_hook=_without_repetition, parse_constant=_no_number
     )
@@ -177,8 +177,10 @@ def parsed(raw: bytes) -> Header:
             f"reads {FORMAT_VERSION}. Read it with that version, or a later one"
         )
     check_fields(header, _FIELDS, HEADER)
+    n_bytes = _n_bytes_of_arrays(header)
+    require(n_bytes <= MAX_LABEL_BYTES, f"its labels and parameters have {n_bytes:,} bytes")
     _check_network(header)
-    __check_numbers_of_networks(header)
+    _check_numbers_of_networks(header)
     header["classes"] = _classes(header["classes"])
     return header
 
@@ -224,7 +226,7 @@ def _check_network(header: Header) -> None:
         require(len(names) == n_features, f"{len(names)} feature_names for {n_features} features")
 
 
-def __check_numbers_of_networks(header: Header) -> None:
+def _check_numbers_of_networks(header: Header) -> None:
     n_members, n_networks = header["n_members"], len(header["networks"])
     state = header["training_state"]
     if state is None:
@@ -239,16 +241,25 @@ def __check_numbers_of_networks(header: Header) -> None:
 _CODE = re.compile(r"[<>|](b1|[iu][1248]|f[248]|[US]\d{1,8}|O|[Mm]8(\[\d{0,9}[a-zA-Z]{1,7}\])?)")
 
 
+def _n_bytes_of_arrays(content: Any) -> int:
+    """Bytes of all arrays that a part of a header describes."""
+    if type(content) is list:
+        return sum(_n_bytes_of_arrays(each) for each in content if type(each) in (dict, list))
+    code, values = content.get("dtype"), content.get("values")
+    is_array = type(code) is str and type(values) is list and _CODE.fullmatch(code)
+    n_bytes = np.dtype(code).itemsize * len(values) if is_array else 0
+    return n_bytes + _n_bytes_of_arrays(list(content.values()))
+
+
 def decoded_array(content: Any) -> Any:
     """Give an array of the dtype, the shape and the values that a header has."""
     check_fields(content, {"dtype": str, "shape": list, "values": list}, "an array")
     code, shape, values = content["dtype"], content["shape"], content["values"]
     require(_CODE.fullmatch(code), f"{code!r:.99} is no dtype of labels or parameters")
-    require(all(type(n) is int and n >= 0 for n in shape), "an array has no shape")
+    is_right = len(shape) < 9 and all(type(n) is int and 0 <= n <= MAX_SIZE for n in shape)
+    require(is_right, "an array has no shape")
     require(math.prod(shape) == len(values), f"{len(values)} values for the shape {shape[:5]}")
     dtype = np.dtype(code)
-    n_bytes = dtype.itemsize * len(values)
-    require(n_bytes <= MAX_LABEL_BYTES, f"an array has {n_bytes:,} bytes")
     kind = dtype.kind
     expected = {"b": bool, "f": float, "U": str, "S": str}.get(kind, int)
     require(kind == "O" or all(type(each) is expected for each in values), f"values are no {code}")
@@ -496,7 +507,7 @@ class Predictor:
                     a = np.matmul(a, weights, out=buffer[: len(rows)])
                     a += bias
                     if activation is not None:
-                        activation(a)
+                        ACTIVATIONS[activation](a)
                 logits = out[:, start : start + block]
                 np.divide(a.T, self._temperature, out=logits, dtype=out.dtype)
         return z
@@ -539,7 +550,7 @@ def _rows_without_differences(z: Any) -> Any:
 def _folded(header: Header, arrays: Arrays, k: int) -> list[Any]:
     """Give weights, bias and activation of a member's layers, without batch norm, in float64."""
     layers: list[Any] = []
-    activation = ACTIVATIONS[header["architecture"]["activation"]]
+    activation = header["architecture"]["activation"]
     for layer in range(len(header["architecture"]["hidden_layer_sizes"]) + 1):
         weights = arrays[f"weights_{layer}"][k].astype(np.float64)
         if f"gamma_{layer}" in arrays:

@@ -87,7 +87,9 @@ def _label(label: Any) -> Any:
     value = label.item() if isinstance(label, (np.bool_, np.number, np.str_)) else label
     if type(value) is int and abs(value) > MAX_INTEGER:
         return str(value)
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
+    if isinstance(value, str):
+        return str.__str__(value)  # of an enumeration, the text and not the name
+    return value if isinstance(value, (bool, int, float)) else str(value)
 
 
 def _layer(step: Affine, member: int, n_digits: int) -> dict[str, Any]:

@@ -280,6 +280,21 @@ def of_many_networks(data):
     return with_header(data, lambda h: h.update(networks=h["networks"] * 5000))
 
 
+def of_wide_text(data):
+    """Arrays of 32 MB, each in 60 bytes."""
+    array = {"array": {"dtype": "<U8000000", "shape": [1], "values": ["a"]}}
+    return with_header(data, lambda h: h["parameters"].update(random_state=[array] * 100))
+
+
+def of_long_shape(data):
+    return with_header(data, lambda h: h["classes"].update(shape=[10**4000] * 600))
+
+
+def of_many_names(data):
+    names = {f"{number:x}": 1 for number in range(800_000)}
+    return with_header(data, lambda h: h["parameters"].update(names))
+
+
 def of_large_header(data):
     """A header that has four gigabytes by its own account."""
     return data[:18] + struct.pack("<LL", 2**32 - 1, 2**32 - 1) + data[26:]
@@ -303,6 +318,9 @@ GREEDY = {
     "wide layers": of_wide_layers,
     "many networks": of_many_networks,
     "a large header": of_large_header,
+    "wide text": of_wide_text,
+    "a long shape": of_long_shape,
+    "many names": of_many_names,
 }
 
 

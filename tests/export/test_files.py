@@ -5,6 +5,7 @@ import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from enum import Enum
 from fractions import Fraction
 from pathlib import Path
 
@@ -302,12 +303,55 @@ def test_what_cannot_be_represented_is_refused_by_its_name(name, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_could_not_be_read_is_not_written(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.coefs_[1].fill(np.nan), "weights_1 holds what is no finite"),
+        (lambda m: m.history_["loss"].append(1.0), "loss is not of all epochs"),
+        (lambda m: m.history_.update(note="abc"), "note is not of all epochs"),
+        (lambda m: m.history_.pop("seconds"), "history lacks"),
+    ],
+)
+def test_what_could_not_be_read_is_not_written(tmp_path, change, message):
     model = small().fit(X, Y)
-    model.coefs_[1][0, 0] = np.nan
-    with pytest.raises(ValueError, match=r"would be written .*weights_1 holds what is no finite"):
+    change(model)
+    with pytest.raises(ValueError, match=f"is not saved, for it could not be loaded: .*{message}"):
         save_model(model, tmp_path / "model.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+class Colour(str, Enum):  # noqa: UP042 -- a StrEnum gives its text by str() too
+    RED, BLUE = "red", "blue"
+
+
+def test_labels_of_an_enumeration_are_their_texts():
+    labels = np.array([Colour.RED, Colour.BLUE], object)[Y % 2]
+    loaded = reloaded(small().fit(X, labels), training_state=True)
+    assert loaded.classes_.tolist() == ["blue", "red"]
+    loaded.partial_fit(X, labels)
+
+
+class Slow(io.RawIOBase):
+    """A file that takes a hundred bytes at a time, and so many in all."""
+
+    def __init__(self, n_bytes):
+        self.data, self.n_bytes = b"", n_bytes
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        part = bytes(data[: min(100, self.n_bytes - len(self.data))])
+        self.data += part
+        return len(part)
+
+
+def test_a_file_that_takes_a_part_at_a_time_is_given_all():
+    model, file = small().fit(X, Y), Slow(10**6)
+    save_model(model, file)
+    assert file.data == saved(model)
+    with pytest.raises(OSError, match="takes no more"):
+        save_model(model, Slow(2000))
 
 
 def test_a_model_too_large_for_the_format_is_refused(tmp_path, monkeypatch):

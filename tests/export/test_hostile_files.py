@@ -187,7 +187,7 @@ CASES = {
     ),
     "wide classes": (
         header(classes={"dtype": "<U99999999", "shape": [3], "values": ["a", "b", "c"]}),
-        "an array has",
+        "labels and parameters have",
     ),
     "NaN weights": (array("weights_0", filled(np.nan)), "weights_0 holds what is no finite"),
     "infinite biases": (array("bias_1", filled(np.inf)), "bias_1 holds what is no finite"),

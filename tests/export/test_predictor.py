@@ -2,6 +2,7 @@
 
 import ast
 import io
+import pickle
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,13 @@ def test_columns_by_other_names_are_refused():
     for other in (frame[list("abced")], pl.DataFrame(X, schema=list("abcdf"))):
         with pytest.raises(ValueError, match="x has the columns"):
             ours.predict(other)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_it_is_pickled_for_processes(activation):
+    ours = predictor_of(fitted(activation=activation))
+    other = pickle.loads(pickle.dumps(ours))
+    np.testing.assert_array_equal(other.predict_proba(X), ours.predict_proba(X))
 
 
 def test_rows_are_left_as_they_are():
