@@ -140,7 +140,7 @@ STEPS = {
     "columns by dtype": (
         make_column_transformer(
             (make_pipeline(SimpleImputer(), StandardScaler()), make_column_selector("[a-d]")),
-            (OneHotEncoder(sparse_output=False), make_column_selector(dtype_exclude="number")),
+            (OneHotEncoder(sparse_output=False), make_column_selector(dtype_exclude=np.number)),
         ),
         TABLE,
     ),

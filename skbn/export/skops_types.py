@@ -8,6 +8,7 @@ _SPLITTERS = (
 
 SKOPS_TYPES = [
     "numpy.dtype",
+    "numpy.number",
     "skbn.estimators.classifier.BNSoftmaxClassifier",
     "skbn.network.architecture.Architecture",
     "skbn.network.state.State",
