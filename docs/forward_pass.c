@@ -4,9 +4,9 @@
 static double activated(double x) {
     double negative = expm1(fmin(x, 0)), sigmoid = 0.5 * tanh(0.5 * x) + 0.5;
     switch (ACTIVATION) {
-    case RELU: return fmax(x, 0);               case LEAKY_RELU: return fmax(x, 0.01 * x);
-    case ELU: return fmax(x, 0) + negative;     case GELU: return 0.5 * x * erfc(-x * sqrt(0.5));
-    case SELU: return 1.0507009873554805 * (fmax(x, 0) + 1.6732632423543772 * negative);
+    case RELU: return x < 0 ? 0 : x;            case LEAKY_RELU: return x < 0 ? 0.01 * x : x;
+    case ELU: return x < 0 ? negative : x;      case GELU: return 0.5 * x * erfc(-x * sqrt(0.5));
+    case SELU: return 1.0507009873554805 * (x < 0 ? 1.6732632423543772 * negative : x);
     case SILU: return x * sigmoid;  case LOGISTIC: return sigmoid;  case TANH: return tanh(x);
     case MISH: return x * tanh(fmax(x, 0) + log1p(exp(-fabs(x))));  default: return x;
     }

@@ -5,7 +5,7 @@ Copy it into a service or a notebook::
     import predictor
 
     model = predictor.load("model.npz")
-    model.predict_proba([[5.1, 3.5, 1.4, 0.2]])
+    model.predict_proba([[0.1, -0.4, 0.2, 1.3]])  # standardised as in training
 
 The format is that of the page "The format of model files" of skbn's documentation. What a file
 says is checked before it is believed: a damaged or forged one is a ValueError, and no code in
