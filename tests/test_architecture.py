@@ -25,7 +25,8 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "tables": ["columns", "pipeline"],
     "export": [
         *("predictor", "encoding", "container", "networks", "files", "text"),
-        *("graph", "onnx_network", "onnx_steps", "onnx_pipeline", "onnx_model"),
+        *("graph", "onnx_network", "onnx_steps", "onnx_pipeline", "onnx_inputs"),
+        *("onnx_comparison", "onnx_model"),
         *("skl2onnx_converters", "skops_types"),
     ],
     "search": [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, groupby
 from operator import itemgetter
@@ -47,11 +47,23 @@ Table = Sequence[Columns]
 
 def _check_kind(table: Table, kinds: str, wanted: str) -> None:
     held = {"O": "text", "V": "cells of several types", "M": "dates", "m": "durations"}
+    if not table:
+        raise ValueError("there are no columns")
     for each in table:
         if each.dtype.kind not in kinds:
             raise ValueError(
-                f"{each.tensor!r} holds {held.get(each.dtype.kind, each.dtype)}, not {wanted}"
+                f"{each.tensor} holds {held.get(each.dtype.kind, each.dtype)}, not {wanted}"
             )
+
+
+def _read(node: NodeProto) -> Iterator[str]:
+    """Names of what a node reads, also in graphs within it."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for each in graph.node:
+                yield from _read(each)
+            yield from (output.name for output in graph.output)
 
 
 def counted_names(taken: Container[str] = ()) -> Callable[[str], str]:
@@ -78,6 +90,8 @@ class Graph:
     constants : list of onnx.TensorProto
     opsets : dict of str to int
         Versions of the operators, by domain.
+    made : dict of str to sequence of Columns
+        What steps of a Pipeline make, by their paths.
     """
 
     def __init__(self, dtype: npt.DTypeLike, new_name: Callable[[str], str] | None = None) -> None:
@@ -85,12 +99,14 @@ class Graph:
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
         self.opsets = {"": OPSET}
+        self.made: dict[str, Table] = {}
         self.new_name = new_name or counted_names()
 
     def in_dtype(self, dtype: npt.DTypeLike) -> Graph:
         """Give the same graph for numbers of another dtype."""
         other = Graph(dtype, self.new_name)
         other.nodes, other.constants, other.opsets = self.nodes, self.constants, self.opsets
+        other.made = self.made
         return other
 
     def node(
@@ -166,6 +182,22 @@ class Graph:
         tensors = [each.tensor for each in table]
         tensor = tensors[0] if len(tensors) == 1 else self.node("Concat", *tensors, axis=1)
         return Columns(tensor, sum(each.n_columns for each in table), np.dtype(object))
+
+    def keep(self, outputs: Sequence[str]) -> set[str]:
+        """Remove what outputs do not depend on, and give the names of all that they depend on."""
+        needed, nodes = set(outputs), list[NodeProto]()
+        for node in reversed(self.nodes):
+            if not needed.isdisjoint(node.output):
+                nodes.append(node)
+                needed.update(_read(node))
+        self.nodes[:] = nodes[::-1]
+        self.constants[:] = [each for each in self.constants if each.name in needed]
+        return needed
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Change the names of tensors that nodes read."""
+        for node in self.nodes:
+            node.input[:] = [names.get(each, each) for each in node.input]
 
     def inlined(self, model: ModelProto, rows: str, n_columns: int) -> Columns:
         """Add the nodes of a model of one input and one output."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -20,10 +19,12 @@ from skbn.export.container import write
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from skbn.export.graph import Columns
+    from skbn.export.graph import Columns, Graph
+    from skbn.export.onnx_inputs import Inputs
 
 IR_VERSION = 7
 """Version of the file format that is as old as the operators."""
+OUTPUTS = ("label", "probabilities")
 
 
 def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = False) -> ModelProto:
@@ -90,7 +91,7 @@ def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = Fals
         raise ImportError(
             f'to_onnx needs onnx, which cannot be imported ({error}): pip install "skbn[onnx]"'
         ) from error
-    onnx_model = _model(list(_steps(model, "model")), X, np.dtype("f8" if float64 else "f4"))
+    onnx_model = _model(model, X, np.dtype("f8" if float64 else "f4"))
     checker.check_model(onnx_model, full_check=True)
     if path is not None:
         write(path, onnx_model.SerializeToString(deterministic=True))
@@ -107,9 +108,14 @@ def _steps(model: Any, name: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(model, Pipeline):
         yield from model.steps[:-1]
         yield from _steps(model.steps[-1][1], model.steps[-1][0])
-    elif isinstance(model, BNSoftmaxClassifier):
+    elif type(model) is BNSoftmaxClassifier:
         check_is_fitted(model)
         yield name, model
+    elif isinstance(model, BNSoftmaxClassifier):
+        raise TypeError(
+            f"to_onnx takes a BNSoftmaxClassifier, and this is a {type(model).__name__}: a "
+            "subclass, which may predict otherwise"
+        )
     else:
         raise TypeError(
             "to_onnx takes a BNSoftmaxClassifier, or a Pipeline or a search that ends in one, got "
@@ -118,22 +124,67 @@ def _steps(model: Any, name: str) -> Iterator[tuple[str, Any]]:
         )
 
 
-def _model(steps: list[tuple[str, Any]], X: Any, dtype: np.dtype[Any]) -> ModelProto:
-    from onnx import helper
-
+def _model(model: Any, X: Any, dtype: np.dtype[Any]) -> ModelProto:
+    """The model of ONNX, compared with the model for rows of X."""
     from skbn.export.graph import Graph, counted_names
-    from skbn.export.onnx_network import onnx_classes
+    from skbn.export.onnx_comparison import check_predictions
+    from skbn.export.onnx_inputs import inputs_of
     from skbn.export.onnx_pipeline import add_model
 
-    classifier = steps[-1][1]
-    # A step that passes everything through knows nothing of its columns.
-    first = next(step for _, step in steps if hasattr(step, "n_features_in_"))
-    inputs, classes = _inputs(first, X, dtype), onnx_classes(classifier.classes_)
-    names = {each.tensor for each in inputs}
-    if taken := names & {"label", "probabilities"}:
-        raise ValueError(f"columns are named as outputs of the model: {sorted(taken)}; rename them")
-    graph = Graph(np.float64, counted_names(names))
-    add_model(graph, steps, inputs, dtype)
+    steps = list(_steps(model, "model"))
+    inputs = inputs_of(steps, X, dtype)
+    graph = Graph(np.float64, counted_names(set(inputs.names.values())))
+    try:
+        add_model(graph, steps, inputs.table, dtype)
+    except ValueError as error:
+        if inputs.absent and not isinstance(error, NotFittedError):
+            raise ValueError(
+                f"X lacks columns that the model was fitted to: {inputs.absent[:20]} ({error})"
+            ) from error
+        raise
+    used = _named_inputs(graph, inputs)
+    onnx_model = _proto(graph, steps, used, dtype)
+    if inputs.rows is not None and len(inputs.rows):
+        check_predictions(onnx_model, model, steps, inputs, graph.made)
+    return onnx_model
+
+
+def _named_inputs(graph: Graph, inputs: Inputs) -> list[Columns]:
+    """Inputs that the outputs depend on, with the names of their columns."""
+    from skbn.export.graph import Columns
+    from skbn.export.onnx_network import is_unicode
+
+    needed = graph.keep(OUTPUTS)
+    used = [
+        Columns(inputs.names[each.tensor], each.n_columns, each.dtype)
+        for each in inputs.table
+        if each.tensor in needed
+    ]
+    held = {"M": "dates", "m": "durations", "V": "cells of several types"}
+    inner = {*(each.name for each in graph.constants), *(k for n in graph.nodes for k in n.output)}
+    if absent := [each.tensor for each in used if each.tensor in inputs.absent]:
+        raise ValueError(f"X lacks columns that the model was fitted to: {absent[:20]}")
+    for each in used:
+        if each.dtype.kind not in "biufO" or each.dtype.itemsize > 8:
+            what = held.get(each.dtype.kind, str(each.dtype))
+            raise ValueError(f"ONNX has no type for the column {each.tensor!r}, of {what}")
+        if each.tensor in {"", *inner} or not is_unicode(each.tensor):
+            raise ValueError(
+                f"an input of ONNX cannot be named {each.tensor!r}: the name is empty, not "
+                "Unicode, or that of an output or a tensor of the model; rename the column"
+            )
+    graph.rename(inputs.names)
+    return used
+
+
+def _proto(
+    graph: Graph, steps: list[tuple[str, Any]], inputs: list[Columns], dtype: np.dtype[Any]
+) -> ModelProto:
+    from onnx import helper
+
+    from skbn.export.onnx_network import onnx_classes
+
+    classes = onnx_classes(steps[-1][1].classes_)
 
     def tensor(name: str, dtype: np.dtype[Any], *shape: int) -> Any:
         kind = helper.np_dtype_to_tensor_dtype(dtype)
@@ -155,31 +206,3 @@ def _model(steps: list[tuple[str, Any]], X: Any, dtype: np.dtype[Any]) -> ModelP
     )
     helper.set_model_props(onnx_model, {"classes": json.dumps(classes.tolist())})
     return onnx_model
-
-
-def _inputs(first_step: Any, X: Any, dtype: np.dtype[Any]) -> list[Columns]:
-    """Inputs of the graph: one a column of a DataFrame, else a single one."""
-    from skbn.export.graph import Columns
-
-    if hasattr(X, "columns") and hasattr(X, "dtypes"):
-        names = getattr(first_step, "feature_names_in_", X.columns)
-        if absent := [name for name in names if name not in X.columns]:
-            raise ValueError(f"X lacks columns that the model was fitted to: {absent[:20]}")
-        return [Columns(str(name), 1, _dtype_of_cells(X[name])) for name in names]
-    if X is not None and _dtype_of_cells(np.asarray(X)).kind == "O":
-        dtype = np.dtype(object)
-    return [Columns("X", first_step.n_features_in_, dtype)]
-
-
-def _dtype_of_cells(column: Any) -> np.dtype[Any]:
-    """The dtype in which ``column.to_numpy()`` is a tensor: of objects for text, void for none."""
-    cells = np.asarray(column)
-    if cells.dtype.kind in "biufMm":
-        return cells.dtype
-    present = cells[~pd.isna(cells)].tolist()
-    kinds = {type(cell) for cell in present}
-    if kinds <= {str}:
-        return np.dtype(object)
-    if len(present) == cells.size and len(kinds) == 1 and kinds <= {int, bool}:
-        return np.dtype(np.int64 if int in kinds else np.bool_)
-    return np.dtype(np.float64 if kinds <= {int, float, bool} else "V")

@@ -163,6 +163,11 @@ def _add_step(graph: Graph, step: Affine, member: int, x: str) -> str:
     return x if step.activation is None else NODES[step.activation](graph, x)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text has no lone surrogates, which UTF-8 cannot hold."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def onnx_classes(classes: Any) -> Any:
     """Classes as an array that ONNX has a type for.
 
@@ -183,6 +188,10 @@ def onnx_classes(classes: Any) -> Any:
     """
     kind = classes.dtype.kind
     if kind in "OUT" and all(isinstance(each, str) for each in classes):
+        if bad := [each for each in classes if not is_unicode(each)]:
+            raise ValueError(
+                f"the label {str(bad[0])!r} is not Unicode, which text of ONNX must be"
+            )
         return classes.astype(object)
     if kind == "M":
         return classes.astype(str).astype(object)

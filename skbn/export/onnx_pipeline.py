@@ -12,13 +12,16 @@ from onnx import ModelProto, checker
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import Binarizer, Normalizer, OneHotEncoder
+from sklearn.utils.validation import check_is_fitted
 
 from skbn.estimators.arrays import fitted_ensemble
 from skbn.export.graph import ML_DOMAIN, ML_OPSET, OPSET, Columns, Graph, Table
 from skbn.export.onnx_network import add_labels, add_probabilities
 from skbn.export.onnx_steps import (
+    binarized,
     imputed,
+    normalized,
     number_graph,
     one_hot,
     piecewise_linear,
@@ -53,12 +56,16 @@ def _transformed(graph: Graph, step: Any, table: Table, path: str) -> list[Colum
     is_passed = step is None or (isinstance(step, str) and step == "passthrough")
     if is_passed or hasattr(step, "fit_resample"):  # imbalanced-learn resamples in training only
         return list(table)
+    check_is_fitted(step)
     for kind, add in COMPOSITES.items():
         if isinstance(step, kind):
             return add(graph, step, table, path)
     own = OWN_STEPS.get(type(step)) or (vectorized if _is_vectorizer(step) else _by_skl2onnx)
     try:
-        return own(graph, step, table)
+        graph.made[path] = columns = own(graph, step, table)
+        return columns
+    except ImportError:
+        raise
     except Exception as error:  # what a step lacks may show as any error
         raise ValueError(
             f"the step {path!r}, {type(step).__name__}, cannot be converted to ONNX: {error}"
@@ -66,12 +73,14 @@ def _transformed(graph: Graph, step: Any, table: Table, path: str) -> list[Colum
 
 
 OWN_STEPS: dict[type, Callable[[Graph, Any, Table], list[Columns]]] = {
+    Binarizer: binarized,
+    Normalizer: normalized,
     OneHotEncoder: one_hot,
     PiecewiseLinearEncoder: piecewise_linear,
     SimpleImputer: imputed,
 }
 """Steps whose graph is made here. Of scikit-learn's they are those that skl2onnx does not
-convert for double, missing text, infrequent categories or indicators."""
+convert, or not for double, rows of zeros, missing text, infrequent categories or indicators."""
 
 
 def _is_vectorizer(step: Any) -> bool:
@@ -141,8 +150,12 @@ def _by_skl2onnx(graph: Graph, step: Any, table: Table) -> list[Columns]:
         rows = graph.numbers(table)
     try:
         part = _converted(step, rows)
+    except ImportError:
+        raise
     except Exception as error:  # of many types, some with many lines
         reason = str(error).partition("\n")[0].rstrip(".")
+        if "opset" in reason:
+            reason += f" (to_onnx takes opset {OPSET}, and no other)"
         advice = "Take another step in its place, or leave it out and transform rows yourself"
         if rows.dtype == np.float64:
             advice += "; for float64=False and float32 columns in X there may be a conversion"
@@ -158,8 +171,9 @@ def _converted(step: Any, rows: Columns) -> ModelProto:
         from skl2onnx import to_onnx
         from skl2onnx.common import data_types
     except ImportError as error:
-        raise ValueError(
-            f'skl2onnx cannot be imported ({error}): pip install "skbn[onnx]"'
+        raise ImportError(
+            f"to_onnx needs skl2onnx for the step {type(step).__name__}, and it cannot be imported "
+            f'({error}): pip install "skbn[onnx]"'
         ) from error
     kinds = {
         np.dtype(object): data_types.StringTensorType,

@@ -83,6 +83,32 @@ def _is_missing_text(graph: Graph, imputer: Any, x: str) -> str:
     return graph.cast(graph.codes(x, dict.fromkeys(texts, 1), default=0), np.bool_)
 
 
+def binarized(graph: Graph, binarizer: Any, table: Table) -> list[Columns]:
+    """`sklearn.preprocessing.Binarizer`."""
+    graph = number_graph(graph, table)
+    x = graph.numbers(table)
+    is_above = graph.node("Greater", x.tensor, binarizer.threshold)
+    return [Columns(graph.cast(is_above, graph.dtype), x.n_columns, graph.dtype)]
+
+
+def normalized(graph: Graph, normalizer: Any, table: Table) -> list[Columns]:
+    """`sklearn.preprocessing.Normalizer`, which leaves rows of zeros as they are."""
+    graph = number_graph(graph, table)
+    x = graph.numbers(table)
+    size = graph.node("Abs", x.tensor)
+    if normalizer.norm == "max":
+        norm = graph.node("TopK", size, graph.integers([1]), axis=1)  # ReduceMax changed in 18
+        graph.nodes[-1].output.append(graph.new_name("place"))
+    else:
+        is_l1 = normalizer.norm == "l1"
+        size = size if is_l1 else graph.node("Mul", size, size)
+        norm = graph.node("ReduceSum", size, graph.integers([1]))
+        norm = norm if is_l1 else graph.node("Sqrt", norm)
+    is_zero = graph.node("Less", norm, 10 * np.finfo(graph.dtype).eps)
+    norm = graph.node("Where", is_zero, 1, norm)
+    return [Columns(graph.node("Div", x.tensor, norm), x.n_columns, graph.dtype)]
+
+
 def one_hot(graph: Graph, encoder: Any, table: Table) -> list[Columns]:
     """`sklearn.preprocessing.OneHotEncoder`, with infrequent and missing categories.
 
@@ -103,28 +129,30 @@ def _one_hot_column(
 ) -> Columns:
     """Encode a column as the encoder's k-th one."""
     categories = encoder.categories_[k]
-    rows, unknown = _one_hot_rows(encoder, k)
+    places, unknown, n_columns = _one_hot_places(encoder, k)
     texts = [each for each in categories if isinstance(each, str)]
     if column.is_text != bool(texts) and not all(each is None for each in categories):
         held = "text" if texts else "numbers"
         raise ValueError(
-            f"OneHotEncoder has categories that are {held}, for a column that is not; pass as X "
-            "a DataFrame like that of the training"
+            f"OneHotEncoder has categories that are {held}, for {column.tensor} that is not; pass "
+            "as X a DataFrame like that of the training"
         )
+    # The column of each category is looked up, and compared with all: no table of ones grows
+    # with the square of the categories.
     if column.is_text:
         codes = _codes_of_texts(categories, missing_texts)
-        table = graph.number(np.vstack([rows, unknown]))
-        code = graph.codes(column.tensor, codes, default=len(rows))
-        code = graph.node("Reshape", code, graph.integers([-1]))
-        tensor = graph.node("Gather", table, code, axis=0)
+        codes = {text: int(places[code]) for text, code in codes.items()}
+        place, exact = graph.codes(column.tensor, codes, default=unknown), graph.in_dtype(np.int64)
     else:
         exact = graph.in_dtype(np.float64)
         x = exact.numbers([column]).tensor
         x = exact.node("Where", exact.node("Equal", x, x), x, np.inf)
         known = np.array([np.inf if each is None or each != each else each for each in categories])
-        is_category = graph.cast(exact.node("Equal", x, known.astype(float)), graph.dtype)
-        tensor = graph.node("Add", graph.node("MatMul", is_category, rows - unknown), unknown)
-    return Columns(tensor, len(unknown), graph.dtype)
+        is_category = exact.cast(exact.node("Equal", x, known.astype(float)), np.float64)
+        place = exact.node("MatMul", is_category, (places - unknown)[:, np.newaxis])
+        place = exact.node("Add", place, unknown)
+    is_one = exact.node("Equal", place, np.arange(n_columns))
+    return Columns(graph.cast(is_one, graph.dtype), n_columns, graph.dtype)
 
 
 def _codes_of_texts(categories: Any, missing_texts: Sequence[str]) -> dict[str, int]:
@@ -136,21 +164,26 @@ def _codes_of_texts(categories: Any, missing_texts: Sequence[str]) -> dict[str, 
     return codes
 
 
-def _one_hot_rows(encoder: Any, k: int) -> tuple[Any, Any]:
-    """What the encoder makes of each category of its k-th column, and of an unknown one."""
+def _one_hot_places(encoder: Any, k: int) -> tuple[Any, int, int]:
+    """In which columns the encoder has each category of its k-th one and an unknown, of how many.
+
+    One that has a column of zeros alone is at -1.
+    """
     categories = encoder.categories_[k]
     infrequent = getattr(encoder, "infrequent_categories_", [None] * (k + 1))[k]
-    rows, unknown = np.eye(len(categories)), np.zeros(len(categories))
+    places, unknown, n_columns = np.arange(len(categories)), -1, len(categories)
     if infrequent is not None:
         is_rare = np.array([_is_among(each, infrequent) for each in categories])
-        rows = np.hstack([rows[:, ~is_rare], is_rare[:, np.newaxis]])
-        unknown = np.zeros(rows.shape[1])
-        unknown[-1] = encoder.handle_unknown != "ignore"
+        n_columns = int(np.count_nonzero(~is_rare)) + 1
+        places = np.where(is_rare, n_columns - 1, np.cumsum(~is_rare) - 1)
+        unknown = -1 if encoder.handle_unknown == "ignore" else n_columns - 1
     dropped = None if encoder.drop_idx_ is None else encoder.drop_idx_[k]
     if dropped is not None:
-        column = rows[dropped].argmax()
-        rows, unknown = np.delete(rows, column, axis=1), np.delete(unknown, column)
-    return rows, unknown
+        places = np.append(places, unknown)
+        place = places[dropped]
+        places = np.where(places == place, -1, places - (places > place))
+        places, unknown, n_columns = places[:-1], int(places[-1]), n_columns - 1
+    return places, unknown, n_columns
 
 
 def _is_among(value: Any, values: Any) -> bool:
@@ -212,9 +245,8 @@ def _vectorized_column(graph: Graph, steps: Mapping[str, Any], column: Columns) 
         encoded = _one_hot_column(graph, steps["OneHotEncoder"], 0, column, missing)
         return graph.numbers([encoded])
     if column.is_text:
-        is_missing = graph.codes(column.tensor, dict.fromkeys(missing, 1), default=0)
-        is_missing = graph.cast(is_missing, np.bool_)
-        nan = graph.constant(np.array("NaN", dtype=object))
-        text = graph.node("Where", is_missing, nan, column.tensor)
-        return Columns(graph.cast(text, np.float32), 1, graph.dtype)
+        raise ValueError(
+            f"TableVectorizer reads numbers from the text of {column.tensor}, which ONNX reads "
+            "otherwise; make numbers of it before the training"
+        )
     return graph.numbers([column])

@@ -159,6 +159,23 @@ def test_a_model_that_is_not_fitted():
         to_onnx(quick())
 
 
+def test_a_subclass_is_refused_which_may_predict_otherwise():
+    class Cautious(BNSoftmaxClassifier):
+        def predict_proba(self, X):
+            return super().predict_proba(X) / 2
+
+    model = Cautious(max_iter=1).fit(X, labelled(2))
+    with pytest.raises(TypeError, match="takes a BNSoftmaxClassifier, and this is a Cautious"):
+        to_onnx(model)
+
+
+def test_a_label_that_is_not_unicode(tmp_path):
+    model = quick().fit(X, np.array(["a", "\ud800"])[np.arange(len(X)) % 2])
+    with pytest.raises(ValueError, match=r"label '\\ud800' is not Unicode"):
+        to_onnx(model, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_activation_has_nodes():
     from skbn.export.onnx_network import NODES
 

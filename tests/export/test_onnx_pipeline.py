@@ -1,5 +1,7 @@
 """Pipelines as models of ONNX: in onnxruntime they predict what they predict."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,8 +17,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
     MinMaxScaler,
+    Normalizer,
     OneHotEncoder,
     PolynomialFeatures,
     StandardScaler,
@@ -92,6 +96,8 @@ STEPS = {
         remainder="passthrough",
         transformer_weights={"a": 2.0},
     ),
+    "binary": Binarizer(threshold=0.25),
+    "norms": FeatureUnion([(norm, Normalizer(norm)) for norm in ("l1", "l2", "max")]),
     "one-hot numbers": OneHotEncoder(
         max_categories=5, handle_unknown="infrequent_if_exist", sparse_output=False
     ),
@@ -102,6 +108,8 @@ STEPS = {
 @pytest.mark.parametrize("step", STEPS)
 def test_steps_of_an_array(step, dtype):
     rows = X.astype(dtype)
+    rows[:20] = rows[:20].round()  # thresholds, and rows of zeros
+    rows[20:25] = 0
     model = make_pipeline(STEPS[step], StandardScaler(), quick()).fit(rows[:300], Y[:300])
     is_double = dtype == np.float64
     session = session_of(to_onnx(model, float64=is_double))
@@ -200,7 +208,6 @@ def test_each_column_is_an_input_of_its_type():
         "is-new": "bool",
         "job": "object",
         "town": "object",
-        "code": "int64",
     }
     assert {each.name for each in onnx_model.graph.output} == {"label", "probabilities"}
     assert all(
@@ -304,6 +311,36 @@ def test_a_step_without_a_conversion_is_named(step, reason, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_without_skl2onnx_the_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(ImportError, match=r'skl2onnx.* PCA, .*pip install "skbn\[onnx\]"'):
+        to_onnx(make_pipeline(PCA(2), quick()).fit(X, Y))
+    assert to_onnx(make_pipeline(SimpleImputer(), quick()).fit(X, Y))
+
+
+@pytest.mark.parametrize(
+    "step", [StandardScaler(), OneHotEncoder(), make_column_transformer((PCA(2), [0, 1]))]
+)
+def test_a_step_that_is_not_fitted(step):
+    with pytest.raises(NotFittedError):
+        to_onnx(make_pipeline(step, quick().fit(X, Y)))
+
+
+def test_a_step_that_has_no_columns_left():
+    model = make_pipeline(FeatureUnion([("a", StandardScaler())]), quick()).fit(X, Y)
+    model[0].transformer_list = [("a", "drop")]
+    with pytest.raises(ValueError, match="no columns"):
+        to_onnx(model)
+
+
+def test_the_size_of_one_hot_codes_is_linear_in_the_categories():
+    rows = pd.DataFrame({"text": [f"no. {k}" for k in range(1000)], "number": range(1000)})
+    for step in (OneHotEncoder(), OneHotEncoder(drop="first", max_categories=700)):
+        model = make_pipeline(step, quick()).fit(rows, np.arange(1000) % 2)
+        network = sum(weights.size for weights in model[-1].coefs_) * 4
+        assert to_onnx(model, X=rows).ByteSize() < network + 2 * 1000 * 80
+
+
 def test_another_model_is_named():
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
     with pytest.raises(TypeError, match=r"ends in one, got LogisticRegression.*skl2onnx"):
@@ -316,21 +353,14 @@ def test_another_model_is_named():
         (TRAIN.drop(columns="job"), r"lacks columns .*\['job'\]"),
         (TRAIN.assign(age="old"), "'age' holds text, not numbers"),
         (TRAIN.assign(age=pd.Timestamp("2020-01-01")), "'age' holds dates, not numbers"),
-        (TRAIN.assign(job=1), "categories that are text, for a column that is not"),
-        (TRAIN.assign(job=[["a"]] * 300), "categories that are text, for a column that is not"),
+        (TRAIN.assign(job=1), "categories that are text, for column 'job' that is not"),
+        (TRAIN.assign(job=[["a"]] * 300), "categories that are text, for column 'job' that is not"),
     ],
 )
 def test_columns_of_other_types_than_those_of_the_training(frame, reason):
     model = numbers_and((OneHotEncoder(handle_unknown="ignore"), TEXTS)).fit(TRAIN, ANSWERS[:300])
     with pytest.raises(ValueError, match=reason):
         to_onnx(model, X=frame)
-
-
-def test_columns_that_are_named_as_outputs():
-    rows = pd.DataFrame(X, columns=["label", *"bcde"])
-    model = make_pipeline(StandardScaler(), quick()).fit(rows, Y)
-    with pytest.raises(ValueError, match=r"named as outputs of the model: \['label'\]; rename"):
-        to_onnx(model, X=rows)
 
 
 # Any table.
@@ -342,7 +372,6 @@ def tabular():
     kinds = {"rare": np.where(np.arange(N) % 150 == 0, FRAME.index.astype(str), "often")}
     table = FRAME.assign(
         **kinds,
-        amount=RNG.choice(["1", "2.5", " 3 ", "?"], N),
         grade=pd.Categorical(RNG.choice([1, 2, 5], N)),
         nothing=np.full(N, None),
         constant=1,
@@ -371,3 +400,21 @@ def test_columns_that_a_tabular_pipeline_has_no_conversion_of_are_named(tabular,
     with pytest.raises(ValueError, match=rf"'tablevectorizer'.*{columns}"):
         to_onnx(model, tmp_path / "model.onnx", X=train)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:Found unknown categories", "ignore:.*all-NaN")
+def test_a_tabular_pipeline_of_numbered_columns_of_which_some_are_unused(tabular):
+    train = tabular[["age", "job", "year", "nothing"]].set_axis(range(4), axis=1)
+    model = tabular_pipeline(quick()).fit(train, ANSWERS)
+    for rows in (train, train[[0, 1, 2]]):
+        onnx_model = to_onnx(model, X=rows)
+        assert [each.name for each in onnx_model.graph.input] == ["0", "1", "2"]
+        inputs = inputs_of(onnx_model, train.rename(columns=str))
+        assert_same(session_of(onnx_model).run(None, inputs), model, train)
+
+
+def test_numbers_that_a_tabular_pipeline_reads_from_text_are_named(tabular):
+    rows = tabular.assign(amount=np.resize(["1", "2.5", " 3 ", "?"], N))
+    model = tabular_pipeline(quick()).fit(rows, ANSWERS)
+    with pytest.raises(ValueError, match=r"text of column 'amount'.*make numbers of it before"):
+        to_onnx(model, X=rows)
