@@ -39,11 +39,16 @@ def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = Fals
         Fitted. Of a search it is the best estimator.
     path : str, path-like or binary file object, default=None
         File to write, by custom with the ending ``.onnx``.
-    X : array or DataFrame, default=None
-        Rows like those of the training, one at least, which tell the types of the inputs. A
-        DataFrame makes each of its columns an input (n, 1) of its name and type. Anything else
-        is one input ``X`` (n, n_features) of float, or of double with ``float64``; without
-        ``X`` so is what the model was fitted to.
+    X : array, DataFrame or sequence of texts, default=None
+        Rows like those of the training, which tell the types of the inputs. A DataFrame makes
+        each column that a step uses an input (n, 1) of its name and type. An array is one input
+        ``X`` (n, n_features) of float, or of double with ``float64``; texts, where the first
+        step is a vectorizer of texts, are one input ``X`` (n, 1). Without ``X`` so is what the
+        model was fitted to.
+
+        Up to 1,000 of the rows are compared: what the model of ONNX predicts, in onnxruntime if
+        that is installed, with `predict_proba`. Give some hundred, with missing cells and rare
+        categories among them: skl2onnx converts some steps so that these alone are wrong.
     float64 : bool, default=False
         Whether the networks, their probabilities and the input ``X`` are double. Steps before
         the networks are computed in float or double as they are in scikit-learn.
@@ -60,17 +65,32 @@ def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = Fals
         If a package is not installed.
     TypeError
         If the model is of another kind.
+    NotFittedError
+        If a step is not fitted.
     ValueError
-        If a step cannot be converted, which is named; ONNX has no type for the classes; or float
-        does not hold the weights. No file is written then.
+        If a step cannot be converted, or predicts otherwise in ONNX, which is named; X is not
+        like the rows of the training; ONNX has no type for a column that is used or for the
+        classes; or float does not hold the weights. No file is written then.
+
+    Warns
+    -----
+    UserWarning
+        If the rows were not compared, for which some models need onnxruntime.
 
     Notes
     -----
     A missing cell of text, which ONNX has not, is the empty text, or what ``astype(str)`` makes
-    of it. A missing number is NaN.
+    of it: the texts ``""``, ``"None"``, ``"nan"`` and ``"<NA>"`` count as missing. A missing
+    number is NaN. Cells of spaces alone, which `skbn.tabular_pipeline` counts as missing, do
+    not in ONNX: make them empty.
 
-    Nothing is checked when the model runs: what `predict` refuses, as missing cells that no
-    step imputes, has probabilities of NaN.
+    On standardised rows probabilities differ by rounding, up to 2e-6 in float where logits are
+    of 20. Nothing is checked when the model runs: what `predict` refuses, as missing cells
+    that no step imputes, has probabilities of NaN, and so have in float rows of numbers from
+    some 1e35 on.
+
+    The operators are those of opset 13. Vectorizers that make lower case of texts need the
+    locale ``en_US.UTF-8`` where onnxruntime runs, or are to be fitted with ``lowercase=False``.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from onnx import ModelProto, checker
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import Binarizer, Normalizer, OneHotEncoder
+from sklearn.preprocessing import Binarizer, Normalizer, OneHotEncoder, OrdinalEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from skbn.estimators.arrays import fitted_ensemble
@@ -24,6 +24,7 @@ from skbn.export.onnx_steps import (
     normalized,
     number_graph,
     one_hot,
+    ordinal,
     piecewise_linear,
     vectorized,
 )
@@ -76,6 +77,7 @@ OWN_STEPS: dict[type, Callable[[Graph, Any, Table], list[Columns]]] = {
     Binarizer: binarized,
     Normalizer: normalized,
     OneHotEncoder: one_hot,
+    OrdinalEncoder: ordinal,
     PiecewiseLinearEncoder: piecewise_linear,
     SimpleImputer: imputed,
 }

@@ -124,35 +124,65 @@ def one_hot(graph: Graph, encoder: Any, table: Table) -> list[Columns]:
     return [each for each in encoded if each.n_columns]
 
 
+def ordinal(graph: Graph, encoder: Any, table: Table) -> list[Columns]:
+    """`sklearn.preprocessing.OrdinalEncoder`.
+
+    A category that is unknown, where the encoder would raise, is NaN.
+    """
+    graph = graph.in_dtype(np.float32 if encoder.dtype == np.float32 else np.float64)
+    encoded = []
+    for k, categories in enumerate(encoder.categories_):
+        (column,) = graph.selected(table, [k])
+        codes, n_codes = _merged_places(encoder, k)
+        is_missing = [each is None or each != each for each in categories]
+        # A missing category has no place of its own, so that the infrequent ones move up.
+        codes = np.minimum(codes, n_codes - 1 - sum(is_missing))
+        codes = np.where(is_missing, encoder.encoded_missing_value, codes)
+        unknown = np.nan if encoder.handle_unknown == "error" else encoder.unknown_value
+        place = _looked_up(graph, categories, column, np.arange(len(categories)), MISSING_TEXTS)
+        code = graph.node("Gather", np.append(codes, unknown), graph.cast(place, np.int64), axis=0)
+        encoded.append(Columns(code, 1, graph.dtype))
+    return encoded
+
+
 def _one_hot_column(
     graph: Graph, encoder: Any, k: int, column: Columns, missing_texts: Sequence[str]
 ) -> Columns:
     """Encode a column as the encoder's k-th one."""
-    categories = encoder.categories_[k]
     places, unknown, n_columns = _one_hot_places(encoder, k)
+    place = _looked_up(graph, encoder.categories_[k], column, places, missing_texts, unknown)
+    # A comparison with all columns needs no table of ones, the square of the categories.
+    is_one = graph.node("Equal", place, graph.integers(np.arange(n_columns)))
+    return Columns(graph.cast(is_one, graph.dtype), n_columns, graph.dtype)
+
+
+def _looked_up(
+    graph: Graph,
+    categories: Any,
+    column: Columns,
+    places: Any,
+    missing_texts: Sequence[str],
+    unknown: int = -1,
+) -> str:
+    """Integers, one for each category and one for what is unknown."""
     texts = [each for each in categories if isinstance(each, str)]
     if column.is_text != bool(texts) and not all(each is None for each in categories):
         held = "text" if texts else "numbers"
         raise ValueError(
-            f"OneHotEncoder has categories that are {held}, for {column.tensor} that is not; pass "
-            "as X a DataFrame like that of the training"
+            f"there are categories that are {held}, for {column.tensor} that is not; pass as X "
+            "a DataFrame like that of the training"
         )
-    # The column of each category is looked up, and compared with all: no table of ones grows
-    # with the square of the categories.
     if column.is_text:
         codes = _codes_of_texts(categories, missing_texts)
         codes = {text: int(places[code]) for text, code in codes.items()}
-        place, exact = graph.codes(column.tensor, codes, default=unknown), graph.in_dtype(np.int64)
-    else:
-        exact = graph.in_dtype(np.float64)
-        x = exact.numbers([column]).tensor
-        x = exact.node("Where", exact.node("Equal", x, x), x, np.inf)
-        known = np.array([np.inf if each is None or each != each else each for each in categories])
-        is_category = exact.cast(exact.node("Equal", x, known.astype(float)), np.float64)
-        place = exact.node("MatMul", is_category, (places - unknown)[:, np.newaxis])
-        place = exact.node("Add", place, unknown)
-    is_one = exact.node("Equal", place, np.arange(n_columns))
-    return Columns(graph.cast(is_one, graph.dtype), n_columns, graph.dtype)
+        return graph.codes(column.tensor, codes, default=unknown)
+    exact = graph.in_dtype(np.float64)
+    x = exact.numbers([column]).tensor
+    x = exact.node("Where", exact.node("Equal", x, x), x, np.inf)
+    known = np.array([np.inf if each is None or each != each else each for each in categories])
+    is_category = exact.cast(exact.node("Equal", x, known.astype(float)), np.float64)
+    place = exact.node("MatMul", is_category, (places - unknown)[:, np.newaxis])
+    return exact.cast(exact.node("Add", place, unknown), np.int64)
 
 
 def _codes_of_texts(categories: Any, missing_texts: Sequence[str]) -> dict[str, int]:
@@ -164,19 +194,25 @@ def _codes_of_texts(categories: Any, missing_texts: Sequence[str]) -> dict[str, 
     return codes
 
 
+def _merged_places(encoder: Any, k: int) -> tuple[Any, int]:
+    """Places of the k-th column's categories, infrequent ones together at the end; how many."""
+    categories = encoder.categories_[k]
+    infrequent = _infrequent(encoder, k)
+    if infrequent is None:
+        return np.arange(len(categories)), len(categories)
+    is_rare = np.array([_is_among(each, infrequent) for each in categories])
+    n_places = int(np.count_nonzero(~is_rare)) + 1
+    return np.where(is_rare, n_places - 1, np.cumsum(~is_rare) - 1), n_places
+
+
 def _one_hot_places(encoder: Any, k: int) -> tuple[Any, int, int]:
     """In which columns the encoder has each category of its k-th one and an unknown, of how many.
 
-    One that has a column of zeros alone is at -1.
+    What has zeros alone is at -1.
     """
-    categories = encoder.categories_[k]
-    infrequent = getattr(encoder, "infrequent_categories_", [None] * (k + 1))[k]
-    places, unknown, n_columns = np.arange(len(categories)), -1, len(categories)
-    if infrequent is not None:
-        is_rare = np.array([_is_among(each, infrequent) for each in categories])
-        n_columns = int(np.count_nonzero(~is_rare)) + 1
-        places = np.where(is_rare, n_columns - 1, np.cumsum(~is_rare) - 1)
-        unknown = -1 if encoder.handle_unknown == "ignore" else n_columns - 1
+    places, n_columns = _merged_places(encoder, k)
+    is_merged = _infrequent(encoder, k) is not None
+    unknown = n_columns - 1 if is_merged and encoder.handle_unknown != "ignore" else -1
     dropped = None if encoder.drop_idx_ is None else encoder.drop_idx_[k]
     if dropped is not None:
         places = np.append(places, unknown)
@@ -184,6 +220,10 @@ def _one_hot_places(encoder: Any, k: int) -> tuple[Any, int, int]:
         places = np.where(places == place, -1, places - (places > place))
         places, unknown, n_columns = places[:-1], int(places[-1]), n_columns - 1
     return places, unknown, n_columns
+
+
+def _infrequent(encoder: Any, k: int) -> Any:
+    return getattr(encoder, "infrequent_categories_", [None] * (k + 1))[k]
 
 
 def _is_among(value: Any, values: Any) -> bool:

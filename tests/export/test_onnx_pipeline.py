@@ -22,6 +22,7 @@ from sklearn.preprocessing import (
     MinMaxScaler,
     Normalizer,
     OneHotEncoder,
+    OrdinalEncoder,
     PolynomialFeatures,
     StandardScaler,
 )
@@ -173,6 +174,36 @@ def test_a_frame_of_numbers_and_text(encoder):
         for missing in ("", "None", "nan", "<NA>"):
             outputs = session.run(None, inputs_of(onnx_model, TEST, missing))
             assert_same(outputs, model, TEST, 1e-12 if float64 else 1e-6)
+
+
+ORDINAL = {
+    "missing as a number": OrdinalEncoder(encoded_missing_value=-1),
+    "missing imputed": make_pipeline(OrdinalEncoder(), SimpleImputer()),
+    "unknown as a number": OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=9, encoded_missing_value=-2
+    ),
+    "rare together": OrdinalEncoder(
+        min_frequency=20,
+        handle_unknown="use_encoded_value",
+        unknown_value=-1,
+        encoded_missing_value=-2,
+        dtype=np.float32,
+    ),
+}
+
+
+@pytest.mark.parametrize("encoder", ORDINAL)
+def test_ordinal_codes(encoder):
+    columns = [*TEXTS, "code", "age"]
+    train, test = (frame.assign(age=frame["age"].round(-1)) for frame in (TRAIN, TEST))
+    model = make_pipeline(make_column_transformer((ORDINAL[encoder], columns)), quick())
+    model.fit(train, ANSWERS[:300])
+    if "use_encoded_value" not in str(ORDINAL[encoder]):
+        test = train
+    onnx_model = to_onnx(model, X=train, float64=True)
+    for missing in ("", "None"):
+        outputs = session_of(onnx_model).run(None, inputs_of(onnx_model, test, missing))
+        assert_same(outputs, model, test, 1e-6)  # codes of float are computed with in float
 
 
 def test_columns_by_selectors_and_of_numbers_one_hot():
