@@ -38,8 +38,8 @@ def _first_steps(step: Any) -> Iterator[Any]:
 
 def takes_documents(step: Any) -> bool:
     """Whether a step takes a sequence of texts, as `CountVectorizer` does."""
-    first = [each for each in _first_steps(step) if hasattr(each, "transform")]
-    tags = [get_tags(each).input_tags for each in first]
+    tagged = (each for each in _first_steps(step) if hasattr(each, "__sklearn_tags__"))
+    tags = [get_tags(each).input_tags for each in tagged]
     return any(each.string and not each.two_d_array for each in tags)
 
 
