@@ -18,13 +18,15 @@ import onnxruntime
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, with_config
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 MAX_ROWS = 1000
 """Rows of a request."""
 MAX_ERRORS = 10
 """Errors that an answer tells."""
+LARGE = 1e30
+"""Numbers from which on a model may overflow in float."""
 DTYPES = {
     **{"float16": np.float16, "float": np.float32, "double": np.float64},
     **{name: np.dtype(name) for name in ("int8", "int16", "int32", "int64")},
@@ -33,25 +35,31 @@ DTYPES = {
 """Numbers, by their names in ONNX."""
 
 
-def encodable(text: str) -> str:
+def encodable(text: str | None) -> str:
     """Refuse half a pair of surrogates, which JSON can write and no encoding has."""
+    text = text or ""  # the missing text of ONNX
     text.encode()
     return text
+
+
+def whole(value: Any) -> Any:
+    """Make an integer of a float without a fraction, such as 38.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def number(dtype: Any) -> Any:
     """What a cell may be that becomes a number of a dtype: strictly, no text and no boolean."""
     if np.issubdtype(dtype, np.floating):
-        kind, limits, options = float, np.finfo(dtype), {"allow_inf_nan": False}
-    else:
-        kind, limits, options = int, np.iinfo(dtype), {}
-    bounds = {"ge": kind(limits.min), "le": kind(limits.max)}
-    return Annotated[kind, Field(strict=True, **bounds, **options)]
+        low, high = float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+        # NumPy makes NaN of None, which the model fills or answers with NaN.
+        return Annotated[float, Field(strict=True, ge=low, le=high, allow_inf_nan=False)] | None
+    low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    return Annotated[int, Field(strict=True, ge=low, le=high), BeforeValidator(whole)]
 
 
 CELLS: dict[str, tuple[Any, Any]] = {
     "tensor(bool)": (Annotated[bool, Field(strict=True)], np.bool_),
-    "tensor(string)": (Annotated[str, AfterValidator(encodable)], object),
+    "tensor(string)": (Annotated[str | None, AfterValidator(encodable)], object),
     **{f"tensor({name})": (number(dtype), dtype) for name, dtype in DTYPES.items()},
 }
 """What a cell may be and what it becomes, by the type of the file's input."""
@@ -123,9 +131,26 @@ def health() -> dict[str, str]:
     return {"status": "ok", "version": VERSION}
 
 
+def refuse_row(row: int, cells: dict[str, np.ndarray]) -> HTTPException:
+    """Name the cells that may have no probabilities, or else the row."""
+    floats = {name: float(cell[row, 0]) for name, cell in cells.items() if cell.dtype.kind == "f"}
+    large = [name for name, cell in floats.items() if abs(cell) >= LARGE]
+    missing = [name for name, cell in floats.items() if np.isnan(cell)]
+    # Whether the model fills what is missing shows only when nothing is too large.
+    unfilled = missing and not large
+    what = "Missing, and the model does not fill it" if unfilled else "Too large for the model"
+    places = [["body", "rows", row, name] for name in large or missing] or [["body", "rows", row]]
+    errors = [{"where": where, "what": what} for where in places]
+    return HTTPException(422, errors[:MAX_ERRORS])
+
+
+# Not async: FastAPI runs it in a thread.
 @app.post("/predict")
 def predict(request: Rows) -> Predictions:
-    """Labels and probabilities of rows. Not ``async``: FastAPI runs it in a thread."""
+    """Answer the most probable class of each row, and the probabilities of all classes.
+
+    A missing number or text may be sent as null. Status 422 names the cells that are wrong.
+    """
     cells = {
         name: np.array([[row[name]] for row in request.rows], dtype)
         for name, (_, dtype) in COLUMNS.items()
@@ -133,8 +158,7 @@ def predict(request: Rows) -> Predictions:
     labels, probabilities = SESSION.run(["label", "probabilities"], cells)
     finite = np.isfinite(probabilities).all(axis=1)
     if not finite.all():
-        where, what = ["body", "rows", int(finite.argmin())], "Values too large for the model"
-        raise HTTPException(422, [{"where": where, "what": what}])
+        raise refuse_row(int(finite.argmin()), cells)
     return Predictions(
         version=VERSION,
         predictions=[

@@ -8,6 +8,7 @@ import sys
 import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -30,7 +31,7 @@ def pipeline(frame):
     text = ["color"]
     numbers = [name for name in frame if name not in text]
     columns = make_column_transformer(
-        (StandardScaler(), numbers),
+        (make_pipeline(SimpleImputer(), StandardScaler()), numbers),
         (OneHotEncoder(handle_unknown="ignore", sparse_output=False), text),
     )
     return make_pipeline(columns, BNSoftmaxClassifier(random_state=0))

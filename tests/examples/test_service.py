@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 for package in ("fastapi", "onnxruntime", "skl2onnx", "uvicorn"):
@@ -105,7 +106,6 @@ def test_a_category_that_was_not_seen(port, model, table):
 
 BAD_CELLS = {
     "text for a number": ("hue", '"1.0"'),
-    "no number": ("hue", "null"),
     "a boolean for a number": ("hue", "true"),
     "NaN": ("hue", "NaN"),
     "infinite": ("hue", "-Infinity"),
@@ -113,10 +113,13 @@ BAD_CELLS = {
     "too large for float": ("ash", "1e39"),
     "too large for an integer of two bytes": ("magnesium", "32768"),
     "a fraction for an integer": ("proline", "1050.5"),
+    "a float that is too large for an integer": ("proline", "1e300"),
+    "a boolean for an integer": ("proline", "true"),
+    "text for an integer": ("proline", '"1050"'),
+    "no integer": ("proline", "null"),
     "an integer without end": ("hue", "1" * 400),
     "an integer without end for one": ("proline", "1" * 400),
     "a number for text": ("color", "3"),
-    "no text": ("color", "null"),
     "half a character": ("color", '"\\ud800"'),
 }
 
@@ -132,12 +135,57 @@ def test_a_bad_cell_is_named(port, table, case):
     assert [error["where"] for error in content["detail"]] == [["body", "rows", 1, name]]
 
 
-def test_finite_values_that_are_too_large_for_the_model_are_named_by_their_row(port, table):
+def test_whole_numbers_may_be_written_as_floats(port, table):
+    row = json.loads(table[0].head(1).to_json(orient="records"))[0]
+    floats = row | {name: float(row[name]) for name in ("magnesium", "proline")}
+    assert predict(port, [floats]) == predict(port, [row])
+
+
+def test_missing_cells_are_sent_as_null(port, model, table):
+    frame = table[0].head(3).astype({"ash": float})
+    frame.loc[0, ["hue", "ash"]] = np.nan
+    frame.loc[1, "color"] = None
+    status, content = predict(
+        port, frame.astype(object).where(frame.notna(), None).to_dict("records")
+    )
+    assert status == 200, content
+    found = [list(each["probabilities"].values()) for each in content["predictions"]]
+    np.testing.assert_allclose(found, model.predict_proba(frame), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("number", [1e39, -1e300])
+def test_cells_that_are_too_large_for_the_model_are_named(port, table, number):
     rows = table[0].head(3).to_dict("records")
-    rows[2]["hue"] = 1e39
+    rows[2] |= {"hue": number, "alcohol": None}
     status, content = predict(port, rows)
     assert status == 422
-    assert content["detail"][0]["where"] == ["body", "rows", 2]
+    assert [error["where"] for error in content["detail"]] == [["body", "rows", 2, "hue"]]
+
+
+def test_missing_cells_that_no_step_fills_are_named(quick, monkeypatch, tmp_path):
+    from fastapi import HTTPException
+
+    from skbn.export import to_onnx
+
+    frame = pd.DataFrame({"a": [0.0, 1.0, 2.0], "b": [1.0, 0.0, 1.0]})
+    to_onnx(quick().fit(frame, [0, 1, 0]), tmp_path / "model.onnx", X=frame)
+    monkeypatch.setenv("MODEL", str(tmp_path / "model.onnx"))
+    app = runpy.run_path(str(FOLDER / "app.py"))
+    request = app["Rows"].model_validate({"rows": [{"a": 0.5, "b": 1}, {"a": 0.5, "b": None}]})
+    with pytest.raises(HTTPException) as refusal:
+        app["predict"](request)
+    assert refusal.value.status_code == 422
+    (error,) = refusal.value.detail
+    assert error["where"] == ["body", "rows", 1, "b"]
+    assert error["what"].startswith("Missing")
+
+
+def test_the_page_of_the_service_speaks_to_callers(port):
+    status, content = ask(port, "GET", "/openapi.json")
+    assert status == 200
+    description = content["paths"]["/predict"]["post"]["description"]
+    assert "null" in description
+    assert "thread" not in json.dumps(content)
 
 
 def test_features_that_are_missing_or_unknown_are_named(port, table):
