@@ -69,7 +69,7 @@ class Inputs:
     positions: Any
 
     def fed(self, names: Iterable[str]) -> dict[str, Any]:
-        """The rows as a session takes them: columns (n, 1), of text with "" for missing cells."""
+        """Rows as a session takes them: columns (n, 1), of text "nan" or "None" where it misses."""
         dtypes = {self.names[each.tensor]: each.dtype for each in self.table}
         if not is_frame(self.rows):
             return {name: _cells(self.rows, dtypes[name]) for name in names}
@@ -171,7 +171,7 @@ def _sample(X: Any) -> Any:
 def _cells(column: Any, dtype: np.dtype[Any]) -> Any:
     cells = np.asarray(column, dtype=object if dtype.kind == "O" else None)
     if dtype.kind == "O":
-        cells = np.where(pd.isna(cells), "", cells)
+        cells = np.where(pd.isna(cells), cells.astype(str), cells)
     elif cells.dtype.kind == "O":
         cells = np.where(pd.isna(cells), np.nan, cells) if dtype.kind == "f" else cells
     cells = cells.astype(dtype)

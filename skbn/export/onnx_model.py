@@ -80,7 +80,7 @@ def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = Fals
     Notes
     -----
     A missing cell of text, which ONNX has not, is the empty text, or what ``astype(str)`` makes
-    of it: the texts ``""``, ``"None"``, ``"nan"`` and ``"<NA>"`` count as missing. A missing
+    of it: ``"None"``, or ``"nan"`` and ``"<NA>"``, which scikit-learn tells apart. A missing
     number is NaN. Cells of spaces alone, which `skbn.tabular_pipeline` counts as missing, do
     not in ONNX: make them empty.
 

@@ -15,9 +15,10 @@ import pandas as pd
 from skbn.export.graph import Columns, Graph, Table
 from skbn.preprocessing import PiecewiseLinearEncoder, pieces_of
 
-MISSING_TEXTS = ("", "nan", "None", "<NA>")
+TEXTS_OF_NONE = ("", "None")
+TEXTS_OF_NAN = ("", "nan", "<NA>")
 """Texts that stand for a missing cell, which a tensor of text cannot hold: the empty one, and
-what ``astype(str)`` makes of missing cells."""
+what ``astype(str)`` makes of it. scikit-learn tells None from NaN."""
 
 
 def number_graph(graph: Graph, table: Table) -> Graph:
@@ -78,8 +79,8 @@ def _is_missing_number(graph: Graph, imputer: Any, x: str) -> str:
 
 
 def _is_missing_text(graph: Graph, imputer: Any, x: str) -> str:
-    is_given = isinstance(imputer.missing_values, str)
-    texts = [imputer.missing_values] if is_given else MISSING_TEXTS
+    missing = imputer.missing_values
+    texts = (missing,) if isinstance(missing, str) else _texts_of(missing)
     return graph.cast(graph.codes(x, dict.fromkeys(texts, 1), default=0), np.bool_)
 
 
@@ -117,10 +118,7 @@ def one_hot(graph: Graph, encoder: Any, table: Table) -> list[Columns]:
     graph = graph.in_dtype(np.float32 if encoder.dtype == np.float32 else np.float64)
     n_columns = sum(each.n_columns for each in table)
     singles = [graph.selected(table, [k])[0] for k in range(n_columns)]
-    encoded = [
-        _one_hot_column(graph, encoder, k, column, MISSING_TEXTS)
-        for k, column in enumerate(singles)
-    ]
+    encoded = [_one_hot_column(graph, encoder, k, column) for k, column in enumerate(singles)]
     return [each for each in encoded if each.n_columns]
 
 
@@ -139,18 +137,18 @@ def ordinal(graph: Graph, encoder: Any, table: Table) -> list[Columns]:
         codes = np.minimum(codes, n_codes - 1 - sum(is_missing))
         codes = np.where(is_missing, encoder.encoded_missing_value, codes)
         unknown = np.nan if encoder.handle_unknown == "error" else encoder.unknown_value
-        place = _looked_up(graph, categories, column, np.arange(len(categories)), MISSING_TEXTS)
+        place = _looked_up(graph, categories, column, np.arange(len(categories)))
         code = graph.node("Gather", np.append(codes, unknown), graph.cast(place, np.int64), axis=0)
         encoded.append(Columns(code, 1, graph.dtype))
     return encoded
 
 
 def _one_hot_column(
-    graph: Graph, encoder: Any, k: int, column: Columns, missing_texts: Sequence[str]
+    graph: Graph, encoder: Any, k: int, column: Columns, missing_texts: Sequence[str] = ()
 ) -> Columns:
     """Encode a column as the encoder's k-th one."""
     places, unknown, n_columns = _one_hot_places(encoder, k)
-    place = _looked_up(graph, encoder.categories_[k], column, places, missing_texts, unknown)
+    place = _looked_up(graph, encoder.categories_[k], column, places, unknown, missing_texts)
     # A comparison with all columns needs no table of ones, the square of the categories.
     is_one = graph.node("Equal", place, graph.integers(np.arange(n_columns)))
     return Columns(graph.cast(is_one, graph.dtype), n_columns, graph.dtype)
@@ -161,8 +159,8 @@ def _looked_up(
     categories: Any,
     column: Columns,
     places: Any,
-    missing_texts: Sequence[str],
     unknown: int = -1,
+    missing_texts: Sequence[str] = (),
 ) -> str:
     """Integers, one for each category and one for what is unknown."""
     texts = [each for each in categories if isinstance(each, str)]
@@ -186,12 +184,16 @@ def _looked_up(
 
 
 def _codes_of_texts(categories: Any, missing_texts: Sequence[str]) -> dict[str, int]:
-    """Positions of categories by text; missing ones by all texts that stand for them."""
-    codes = {each: k for k, each in enumerate(categories) if isinstance(each, str)}
-    for k, each in enumerate(categories):
+    """Positions of categories by text; missing ones by texts that stand for them."""
+    codes = dict[str, int]()
+    for k, each in enumerate(categories):  # NaN, the last, has the empty text if None is there too
         if not isinstance(each, str):
-            codes = dict.fromkeys(missing_texts, k) | codes
-    return codes
+            codes |= dict.fromkeys(missing_texts or _texts_of(each), k)
+    return codes | {each: k for k, each in enumerate(categories) if isinstance(each, str)}
+
+
+def _texts_of(missing: Any) -> tuple[str, ...]:
+    return TEXTS_OF_NONE if missing is None else TEXTS_OF_NAN
 
 
 def _merged_places(encoder: Any, k: int) -> tuple[Any, int]:
@@ -278,7 +280,7 @@ def vectorized(graph: Graph, vectorizer: Any, table: Table) -> list[Columns]:
 def _vectorized_column(graph: Graph, steps: Mapping[str, Any], column: Columns) -> Columns:
     graph = graph.in_dtype(np.float32)
     cleaner = steps.get("CleanNullStrings")
-    missing = [*MISSING_TEXTS, *(cleaner.null_strings_ if cleaner else [])]
+    missing = [*TEXTS_OF_NONE, *TEXTS_OF_NAN, *(cleaner.null_strings_ if cleaner else [])]
     if "OneHotEncoder" in steps:
         if column.dtype.kind in "iu":  # categories of pandas, of which skrub makes text
             column = Columns(graph.cast(column.tensor, object), 1, np.dtype(object))
