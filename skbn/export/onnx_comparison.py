@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from collections import UserList
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -55,7 +57,7 @@ def check_predictions(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what the rows are, which `predict` is to say
         try:
-            expected = model.predict_proba(inputs.rows)
+            expected = model.predict_proba(deepcopy(inputs.rows))  # a step may write to them
         except Exception as error:
             raise ValueError(f"X must be rows that the model predicts: {error}") from error
         tolerance = ROUNDING + SAFETY * _rounding(model, inputs.rows, expected, found.dtype)
@@ -86,28 +88,39 @@ def _rounding(model: Any, rows: Any, expected: Any, dtype: Any) -> Any:
             np.abs(model.predict_proba(_shifted(rows, sign, dtype)) - expected).max(axis=1)
             for sign in (1, -1)
         ]
-    except ValueError:  # as of categories that are fractions
+    except Exception:  # of any step, as of categories that are fractions
         return np.zeros(len(expected))
     change = np.minimum(*changes)
     return np.maximum(change, np.median(change))
 
 
 def _shifted(rows: Any, sign: int, dtype: Any) -> Any:
-    """Rows of which numbers that are not whole, and so no categories, differ in the last digit."""
+    """Copy rows; numbers that are not whole, and so no categories, differ in the last digit.
+
+    It is that of their dtype or of another one, whichever is coarser.
+    """
     if hasattr(rows, "reindex"):
-        shifted = rows.copy()
-        for k, column in enumerate(rows.columns):
-            if getattr(rows[column].dtype, "kind", "") == "f":
-                cells = rows[column].to_numpy()
-                shifted[column] = _shifted(cells, sign * (-1) ** k, dtype)
-        return shifted
-    if getattr(rows, "dtype", None) not in (np.float32, np.float64):
-        return rows
-    steps = sign * np.spacing(np.abs(rows).astype(dtype)).astype(rows.dtype)
+        columns = {
+            name: _shifted_column(rows[name], sign * (-1) ** k, dtype)
+            for k, name in enumerate(rows.columns)
+        }
+        return pd.DataFrame(columns, index=rows.index)
+    if getattr(getattr(rows, "dtype", None), "kind", "") != "f":
+        return deepcopy(rows)
+    coarser = max(np.dtype(dtype), rows.dtype, key=lambda each: np.finfo(each).eps)
+    steps = sign * np.spacing(np.abs(rows).astype(coarser)).astype(rows.dtype)
     if rows.ndim == 2:
         steps = steps * (-1.0) ** np.arange(rows.shape[1]).astype(rows.dtype)
     is_whole = (rows == np.round(rows)) & (np.abs(rows) < 2**24)
     return np.where(is_whole, rows, rows + steps).astype(rows.dtype)
+
+
+def _shifted_column(column: Any, sign: int, dtype: Any) -> Any:
+    if getattr(column.dtype, "kind", "") != "f":
+        return column.copy()
+    own = column.dtype if isinstance(column.dtype, np.dtype) else np.float64
+    cells = _shifted(column.to_numpy(own, na_value=np.nan), sign, dtype)
+    return pd.Series(cells, column.index, column.dtype)
 
 
 def _outputs(onnx_model: Any, names: list[str], inputs: Inputs) -> list[Any] | None:
@@ -163,7 +176,7 @@ def _leaves(step: Any, rows: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
                 part = safe_indexing(rows, chosen, axis=1)
                 yield from _leaves(each, part, f"{path}__{name}")
     elif not _is_passed(step):
-        yield path, step, step.transform(rows)
+        yield path, step, step.transform(deepcopy(rows))
 
 
 def _wrong_step(
@@ -175,7 +188,7 @@ def _wrong_step(
     """Name the first step whose columns differ, as far as they can be compared."""
     from onnx import ModelProto, ValueInfoProto
 
-    rows = inputs.rows
+    rows = deepcopy(inputs.rows)
     tensors = {name for node in onnx_model.graph.node for name in node.output}
     whole = ModelProto()
     whole.CopyFrom(onnx_model)
@@ -187,7 +200,7 @@ def _wrong_step(
             zip(sorted(wanted), _outputs(whole, sorted(wanted), inputs) or [], strict=True)
         )
         for name, step in steps[:-1]:
-            for path, leaf, expected in _leaves(step, rows, name):
+            for path, leaf, expected in _leaves(step, deepcopy(rows), name):
                 columns = [each.tensor for each in made.get(path, [])]
                 if columns and all(tensor in outputs for tensor in columns):
                     found = np.hstack([outputs[tensor] for tensor in columns])

@@ -132,7 +132,7 @@ def ordinal(graph: Graph, encoder: Any, table: Table) -> list[Columns]:
     for k, categories in enumerate(encoder.categories_):
         (column,) = graph.selected(table, [k])
         codes, n_codes = _merged_places(encoder, k)
-        is_missing = [each is None or each != each for each in categories]
+        is_missing = [each != each for each in categories]  # None is a category as others are
         # A missing category has no place of its own, so that the infrequent ones move up.
         codes = np.minimum(codes, n_codes - 1 - sum(is_missing))
         codes = np.where(is_missing, encoder.encoded_missing_value, codes)

@@ -13,6 +13,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
+    MinMaxScaler,
+    Normalizer,
     OneHotEncoder,
     OrdinalEncoder,
     PowerTransformer,
@@ -153,6 +155,36 @@ ENCODERS = [OneHotEncoder(), OrdinalEncoder()]
 @pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: type(encoder).__name__)
 def test_what_is_converted_rightly_is_let_pass(encoder):
     assert to_onnx(make_pipeline(by_column(encoder), quick()).fit(FRAME, IS_COOK), X=FRAME)
+
+
+def test_none_has_an_ordinal_code_of_its_own():
+    frame = pd.DataFrame({"job": np.where(GAPPY_JOBS == "cook", None, JOBS)}, dtype=object)
+    model = make_pipeline(OrdinalEncoder(), StandardScaler(), quick()).fit(frame, IS_COOK)
+    to_onnx(model, X=frame)
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Float32", "float64[pyarrow]"])
+def test_missing_cells_of_other_dtypes(dtype):
+    frame = pd.DataFrame(GAPS, columns=list("abc")).astype(dtype)
+    model = make_pipeline(SimpleImputer(), StandardScaler(), quick()).fit(frame, IS_COOK)
+    to_onnx(model, X=frame)
+
+
+def test_float32_far_from_zero_in_a_model_of_double():
+    frame = pd.DataFrame(X + 1e4, columns=list("abc")).astype(np.float32)
+    model = make_pipeline(Normalizer(), StandardScaler(), quick()).fit(frame, IS_COOK)
+    to_onnx(model, X=frame, float64=True)
+
+
+def test_steps_that_write_to_rows_are_compared_on_others():
+    skl2onnx.update_registered_converter(Shifted, "Shifted", _shapes, _converter)
+    frame = pd.DataFrame(X * 1e5, columns=list("abc"))
+    before = frame.copy()
+    model = make_pipeline(MinMaxScaler(copy=False), Shifted(0.1), quick())
+    model.fit(frame.copy(), IS_COOK)
+    with pytest.raises(ValueError, match="otherwise than the model"):
+        to_onnx(model, X=frame)
+    pd.testing.assert_frame_equal(frame, before)
 
 
 def test_onnx_compares_where_onnxruntime_is_not(monkeypatch):
