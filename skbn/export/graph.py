@@ -40,20 +40,23 @@ class Columns:
         """Whether the cells are text."""
         return self.dtype.kind == "O"
 
+    @property
+    def content(self) -> str:
+        """What the cells are, in words."""
+        words = {"O": "text", "V": "cells of several types", "M": "dates", "m": "durations"}
+        return words.get(self.dtype.kind, str(self.dtype))
+
 
 Table = Sequence[Columns]
 """Columns side by side."""
 
 
 def _check_kind(table: Table, kinds: str, wanted: str) -> None:
-    held = {"O": "text", "V": "cells of several types", "M": "dates", "m": "durations"}
     if not table:
         raise ValueError("there are no columns")
     for each in table:
         if each.dtype.kind not in kinds:
-            raise ValueError(
-                f"{each.tensor} holds {held.get(each.dtype.kind, each.dtype)}, not {wanted}"
-            )
+            raise ValueError(f"{each.tensor} holds {each.content}, not {wanted}")
 
 
 def _read(node: NodeProto) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import UserList
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -17,6 +16,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from skbn._compat import safe_indexing
 from skbn.export.graph import Table
 from skbn.export.onnx_inputs import Inputs
+from skbn.export.onnx_pipeline import column_positions
 
 ROUNDING = 1e-4
 """Of probabilities. It is of 1e-6 on standardised rows, and what is converted wrongly of 1e-2."""
@@ -171,9 +171,8 @@ def _leaves(step: Any, rows: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
             yield from _leaves(each, rows, f"{path}__{name}")
     elif isinstance(step, ColumnTransformer):
         for name, each, chosen in step.transformers_:
-            chosen = chosen.data if isinstance(chosen, UserList) else chosen
             if not isinstance(each, str):
-                part = safe_indexing(rows, chosen, axis=1)
+                part = safe_indexing(rows, column_positions(step, chosen), axis=1)
                 yield from _leaves(each, part, f"{path}__{name}")
     elif not _is_passed(step):
         yield path, step, step.transform(deepcopy(rows))

@@ -94,8 +94,7 @@ def inputs_of(steps: list[tuple[str, Any]], X: Any, dtype: np.dtype[Any]) -> Inp
     )
     if takes_documents(first):
         return _of_documents(X)
-    make = _of_frame if is_frame(X) else _of_array
-    return make(first, X, dtype)
+    return _of_frame(first, X) if is_frame(X) else _of_array(first, X, dtype)
 
 
 def _of_documents(X: Any) -> Inputs:
@@ -131,7 +130,7 @@ def _of_one(X: Any, is_absent: bool, columns: Columns) -> Inputs:
     return Inputs({"X": "X"}, [columns], [], None if is_absent else rows, positions)
 
 
-def _of_frame(first_step: Any, X: Any, dtype: np.dtype[Any]) -> Inputs:
+def _of_frame(first_step: Any, X: Any) -> Inputs:
     names = [str(name) for name in getattr(first_step, "feature_names_in_", X.columns)]
     if len(names) != first_step.n_features_in_:
         raise ValueError(

@@ -180,14 +180,12 @@ def _named_inputs(graph: Graph, inputs: Inputs) -> list[Columns]:
         for each in inputs.table
         if each.tensor in needed
     ]
-    held = {"M": "dates", "m": "durations", "V": "cells of several types"}
     inner = {*(each.name for each in graph.constants), *(k for n in graph.nodes for k in n.output)}
     if absent := [each.tensor for each in used if each.tensor in inputs.absent]:
         raise ValueError(f"X lacks columns that the model was fitted to: {absent[:20]}")
     for each in used:
         if each.dtype.kind not in "biufO" or each.dtype.itemsize > 8:
-            what = held.get(each.dtype.kind, str(each.dtype))
-            raise ValueError(f"ONNX has no type for the column {each.tensor!r}, of {what}")
+            raise ValueError(f"ONNX has no type for the column {each.tensor!r}, of {each.content}")
         if each.tensor in {"", *inner} or not is_unicode(each.tensor):
             raise ValueError(
                 f"an input of ONNX cannot be named {each.tensor!r}: the name is empty, not "

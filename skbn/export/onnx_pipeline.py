@@ -54,8 +54,9 @@ def add_model(graph: Graph, steps: list[tuple[str, Any]], table: Table, dtype: n
 
 def _transformed(graph: Graph, step: Any, table: Table, path: str) -> list[Columns]:
     """The columns that a step makes of others; ``path`` is the step's name in messages."""
-    is_passed = step is None or (isinstance(step, str) and step == "passthrough")
-    if is_passed or hasattr(step, "fit_resample"):  # imbalanced-learn resamples in training only
+    if step in (None, "passthrough") or hasattr(
+        step, "fit_resample"
+    ):  # imbalanced-learn resamples in training only
         return list(table)
     check_is_fitted(step)
     for kind, add in COMPOSITES.items():
@@ -99,7 +100,7 @@ def _piped(graph: Graph, pipeline: Any, table: Table, path: str) -> list[Columns
 def _united(graph: Graph, union: Any, table: Table, path: str) -> list[Columns]:
     columns, weights = list[Columns](), union.transformer_weights or {}
     for name, step in union.transformer_list:
-        if not (isinstance(step, str) and step == "drop"):
+        if step != "drop":
             made = _transformed(graph, step, table, f"{path}__{name}")
             columns += _weighted(graph, made, weights.get(name))
     return columns
@@ -108,16 +109,16 @@ def _united(graph: Graph, union: Any, table: Table, path: str) -> list[Columns]:
 def _by_column(graph: Graph, transformer: Any, table: Table, path: str) -> list[Columns]:
     columns, weights = list[Columns](), transformer.transformer_weights or {}
     for name, step, chosen in transformer.transformers_:
-        positions = _positions(transformer, chosen)
-        if positions and not (isinstance(step, str) and step == "drop"):
+        positions = column_positions(transformer, chosen)
+        if positions and step != "drop":
             part = graph.selected(table, positions)
             made = _transformed(graph, step, part, f"{path}__{name}")
             columns += _weighted(graph, made, weights.get(name))
     return columns
 
 
-def _positions(transformer: Any, chosen: Any) -> list[int]:
-    """Positions of the columns that a fitted `ColumnTransformer` takes for one of its steps."""
+def column_positions(transformer: Any, chosen: Any) -> list[int]:
+    """Give the positions of the columns that a fitted `ColumnTransformer` chose for a step."""
     if isinstance(chosen, UserList):  # of scikit-learn 1.6, which warns of its own items
         chosen = chosen.data
     names = getattr(transformer, "feature_names_in_", range(transformer.n_features_in_))

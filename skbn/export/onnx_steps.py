@@ -257,14 +257,10 @@ def vectorized(graph: Graph, vectorizer: Any, table: Table) -> list[Columns]:
         }
         for name in vectorizer.feature_names_in_
     }
-    strange = {
-        name: sorted(each.keys() - VECTORIZED)
-        for name, each in steps.items()
-        if each.keys() - VECTORIZED
-    }
+    strange = {name: others for name, each in steps.items() if (others := each.keys() - VECTORIZED)}
     if strange:
         listed = "; ".join(
-            f"{name!r} ({', '.join(each)})" for name, each in strange.items() if each
+            f"{name!r} ({', '.join(sorted(others))})" for name, others in strange.items()
         )
         raise ValueError(
             f"no conversion of what TableVectorizer does to the columns {listed}. Drop them from "
