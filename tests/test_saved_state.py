@@ -290,7 +290,10 @@ def test_objects_of_all_types_are_tried():
     names = {f"{type(each).__module__}.{type(each).__name__}" for each in HONEST}
     own = {name for name in SKOPS_TYPES if name.startswith("skbn.")}
     # A tuple has no state.
-    assert own - names == {"skbn.search.fingerprints.Fingerprint"}
+    assert own - names == {
+        "skbn.journal.fingerprints.Fingerprint",
+        "skbn.search.fingerprints.Fingerprint",
+    }
 
 
 def load(kind, state):

@@ -1,6 +1,8 @@
 """skops saves what is fitted, and loads it with the types of `SKOPS_TYPES`: its state is plain."""
 
+import zipfile
 from copy import deepcopy
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -295,6 +297,22 @@ def test_a_loaded_search_goes_on(searched, request):
             each.retune(X, NAMES, **params)
         assert list(strange_parts(loaded)) == []
         assert_same_results(reloaded(loaded), same)
+
+
+def test_a_search_in_an_older_file_whose_fingerprints_have_another_place():
+    model, older = search().fit(X, NAMES), BytesIO()
+    with (
+        zipfile.ZipFile(BytesIO(skops.dumps(model))) as new,
+        zipfile.ZipFile(older, "w") as archive,
+    ):
+        for name in new.namelist():
+            content = new.read(name).replace(
+                b"skbn.journal.fingerprints", b"skbn.search.fingerprints"
+            )
+            archive.writestr(name, content)
+    assert b"skbn.search.fingerprints" in older.getvalue()
+    loaded = skops.loads(older.getvalue(), trusted=SKOPS_TYPES)
+    assert_same_results(loaded.extend(X, NAMES), model.extend(X, NAMES))
 
 
 @pytest.mark.parametrize("kind", [str, Path])

@@ -10,6 +10,7 @@ SKOPS_TYPES = [
     "numpy.dtype",
     "numpy.number",
     "skbn.estimators.classifier.BNSoftmaxClassifier",
+    "skbn.journal.fingerprints.Fingerprint",
     "skbn.network.architecture.Architecture",
     "skbn.network.state.State",
     "skbn.preprocessing.PiecewiseLinearEncoder",
@@ -18,7 +19,7 @@ SKOPS_TYPES = [
     "skbn.search.distributions.hidden_layers",
     "skbn.search.distributions.log_randint",
     "skbn.search.distributions.one_minus_loguniform",
-    "skbn.search.fingerprints.Fingerprint",
+    "skbn.search.fingerprints.Fingerprint",  # its name in older files
     "skbn.search.study.Study",
     "skbn.search.study.Trial",
     "skbn.training.run.Progress",

@@ -1,19 +1,16 @@
-"""Rows of a journal: a study as text with checksums, and back with all that is wrong told."""
+"""Rows of a journal: a study as text, and back with all that is wrong told."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from hashlib import blake2b
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from skbn.journal.checksums import DamageError, Row, well_formed
 from skbn.search.study import Study, Trial
-
-Row = tuple[Any, ...]
 
 TEXTS = {"fit_error", "score_error"}
 """Keys of every result whose value is an error as text, or None."""
@@ -22,42 +19,6 @@ KEYS = TEXTS | {"test_scores", "fit_time", "score_time", "n_test_samples"}
 KEYS_OF_RUNGS = {"n_epochs", "curves", "ended"}
 """Of those with rungs too."""
 DRAWS = ("global", "local", "known")
-
-
-class DamageError(ValueError):
-    """Rows that no search has written as they are."""
-
-
-@contextmanager
-def well_formed() -> Iterator[None]:
-    """Read what a search has written; all that is not is damaged."""
-    try:
-        yield
-    except DamageError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError):
-        raise DamageError("a row is not of the form that a search writes") from None
-
-
-def checksum(key: bytes, table: str, row: Row) -> str:
-    """Checksum of a row, in this table of this search's journal only."""
-    text = repr((table, *row)).encode("utf-8", "surrogatepass")
-    return blake2b(text, key=key, digest_size=16).hexdigest()
-
-
-def signed(key: bytes, table: str, row: Row) -> Row:
-    """A row with its checksum."""
-    return *row, checksum(key, table, row)
-
-
-def contents(key: bytes, table: str, rows: Iterable[Row]) -> list[Row]:
-    """Rows without their checksums, each of which was right."""
-    found = []
-    for *row, kept in rows:
-        if kept != checksum(key, table, tuple(row)):
-            raise DamageError(f"a row of the table {table} does not agree with its checksum")
-        found.append(tuple(row))
-    return found
 
 
 def round_row(number: int, study: Study) -> Row:

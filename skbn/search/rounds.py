@@ -14,12 +14,13 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skbn._compat import callback_task, n_samples, warn_or_raise_about_fit_failures
+from skbn.journal.database import JournalError
 from skbn.search import fingerprints
 from skbn.search.evaluation import Evaluation
 from skbn.search.folds import Fold
 from skbn.search.halving import rung_sizes
 from skbn.search.jobs import Job
-from skbn.search.journal import Journal, JournalError, NoJournal
+from skbn.search.journal import Journal, NoJournal
 from skbn.search.progress import progress
 from skbn.search.results import best_so_far, why_no_score
 from skbn.search.space import Space

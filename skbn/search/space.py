@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.base import BaseEstimator, clone
 
+from skbn.journal.values import without_addresses
 from skbn.search.adapters import as_distribution
 from skbn.search.distributions import Axis, Distribution, Listed, Units
-from skbn.search.values import without_addresses
 
 BOUNDARY_WIDTH = 0.02
 """Part of a scale, at either end, in which a value counts as at the bound."""

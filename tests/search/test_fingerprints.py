@@ -1,5 +1,6 @@
 """What is the same search, and what differs in words."""
 
+import pickle
 import threading
 
 import numpy as np
@@ -244,6 +245,13 @@ def test_extend_takes_the_same_data_and_says_what_differs():
     search.estimator.set_params(selectkbest__k=1)
     with pytest.raises(ValueError, match=r"estimator changed since \(selectkbest__k: 2 before, 1"):
         search.extend(SPARSE.toarray(), Y)
+
+
+def test_an_older_pickle_whose_fingerprints_have_another_place_goes_on():
+    text = pickle.dumps(search_of(None).fit(X, Y), protocol=2)
+    older = text.replace(b"skbn.journal.fingerprints", b"skbn.search.fingerprints")
+    assert older != text
+    pickle.loads(older).extend(X, Y)
 
 
 def test_fitted_estimators_are_those_that_were_not():

@@ -22,8 +22,8 @@ import pandas as pd
 from scipy.sparse import issparse
 from scipy.stats import rv_continuous, rv_discrete
 
-from skbn.search import functions
-from skbn.search.canonical import ONE_DIMENSIONAL, as_given
+from skbn.journal import functions
+from skbn.journal.canonical import ONE_DIMENSIONAL, as_given
 
 BLOCK = 2**20
 """Bytes of an array that are copied at a time."""

@@ -24,7 +24,7 @@ FOLDERS = tuple(
         Path(__file__).parents[1],
     ]
 )
-"""Where libraries are, whose code nobody edits between two runs of a search."""
+"""Where libraries are, whose code nobody edits between two runs of a script."""
 
 CHANGES = {
     *("add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem"),

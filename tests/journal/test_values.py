@@ -29,8 +29,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skbn import BNSoftmaxClassifier
+from skbn.journal.values import UnidentifiedError, digest_of
 from skbn.search import hidden_layers, log_randint
-from skbn.search.values import UnidentifiedError, digest_of
 
 OFFSET = 3
 
