@@ -23,6 +23,13 @@ from skbn.training.holdout import BestState, Dataset, Holdout, stratified_rows
 from skbn.training.lockstep import OnEpoch, Task, run_together
 from skbn.training.run import Entry, Progress, Run
 
+CHANGEABLE = (
+    *PER_MEMBER,
+    *("learning_rate", "nesterovs_momentum", "batch_size", "shuffle"),
+    *("tol", "n_iter_no_change", "verbose"),
+)
+"""Parameters that may change in the middle of a training: they decide no shape, no row and no
+weight of a row."""
 LARGE_TEMPERATURE = 20
 """Networks that fit rows like those trained on have temperatures of some 0.5 to 5."""
 
@@ -306,16 +313,12 @@ def _layer_sizes(estimator: Any) -> tuple[int, ...]:
     return tuple(int(n) for n in sizes)
 
 
-def settings_of(estimator: Any, architecture: Architecture, n_rows: int) -> Settings:
+def settings_of(estimator: Any, n_rows: int) -> Settings:
     """Give the settings of training on some rows, or on as many effective ones."""
+    check_batch_size(estimator)
     batch_size = estimator.batch_size
     if batch_size == "auto":
         batch_size = automatic_batch_size(n_rows)
-    if batch_size == 1 and architecture.normalised:
-        raise ValueError(
-            "batch_size=1 leaves batch norm nothing to normalise over; use at least 2 rows, "
-            "or batch_norm=False"
-        )
     return Settings(
         solver=estimator.solver,
         nesterovs_momentum=bool(estimator.nesterovs_momentum),
@@ -323,6 +326,15 @@ def settings_of(estimator: Any, architecture: Architecture, n_rows: int) -> Sett
         batch_size=int(batch_size),
         shuffle=bool(estimator.shuffle),
     )
+
+
+def check_batch_size(estimator: Any) -> None:
+    """Refuse mini-batches of one row that batch norm would meet."""
+    if estimator.batch_size == 1 and estimator.batch_norm and _layer_sizes(estimator):
+        raise ValueError(
+            "batch_size=1 leaves batch norm nothing to normalise over; use at least 2 rows, "
+            "or batch_norm=False"
+        )
 
 
 def automatic_batch_size(n_rows: int) -> int:
@@ -378,13 +390,13 @@ def plan_partial_fit(
     n_trained = min(n_averaged, len(progress)) if progress else n_averaged
     networks = _networks(estimator, table, n_trained, progress)
     if progress:
-        _warn_of_schedules_end(estimator, progress[0])
+        warn_of_schedules_end(estimator, progress[0], "partial_fit")
     chosen = np.flatnonzero(weighted.weights)
     runs = [_run(estimator, weighted, each, chosen) for each in networks]
     return Fit(runs, n_averaged, calibrates=False, until=estimator.max_iter)
 
 
-def _warn_of_schedules_end(estimator: Any, progress: Progress) -> None:
+def warn_of_schedules_end(estimator: Any, progress: Progress, method: str) -> None:
     """Warn at the first epoch at the lowest rate, past the end of a schedule."""
     past_end = progress.state.n_epochs - estimator.max_iter
     last_rate = progress.history["learning_rate"][-1]
@@ -396,9 +408,9 @@ def _warn_of_schedules_end(estimator: Any, progress: Progress) -> None:
     # In epoch 0, so as to leave out those that sink by epochs, as the user has set them.
     if multipliers(name, np.ones(()), np.zeros(()), decay, warmup) <= FLOOR:
         warnings.warn(
-            f"partial_fit goes on past max_iter={end}, where learning_rate={name!r} has sunk to "
-            f"{FLOOR:.0%} of learning_rate_init and stays there. For a stream of batches set "
-            'learning_rate="constant" or "inverse_time", or max_iter to the number of calls',
+            f"{method} goes on past max_iter={end}, where learning_rate={name!r} has sunk to "
+            f"{FLOOR:.0%} of learning_rate_init and stays there. For a training without an end "
+            'set learning_rate="constant" or "inverse_time", or max_iter to the number of epochs',
             stacklevel=4,
         )
 
@@ -462,17 +474,29 @@ def _run(estimator: Any, rows: _WeightedRows, progress: Progress, chosen: Indice
     weights, by_class = rows.sample_weights[chosen], rows.class_weights[rows.labels[chosen]]
     is_balanced = _are_equal(by_class)
     n_rows = len(chosen) if is_balanced else effective_rows(by_class, weights)
-    settings = settings_of(estimator, architecture, n_rows)
-    hyper = stack_hyperparameters([{name: getattr(estimator, name) for name in PER_MEMBER}])
     is_everything = rows.positions is None and len(chosen) == len(rows.labels)
     return Run(
         progress,
-        settings,
-        hyper,
+        settings_of(estimator, n_rows),
+        _hyperparameters_of(estimator),
         None if is_everything else rows.in_dataset(chosen),
         None if _are_equal(weights) else _of_mean_one(weights, estimator.dtype),
         None if is_balanced else _of_mean_one(rows.weights[chosen], estimator.dtype),
+        effective_rows=n_rows,
     )
+
+
+def _hyperparameters_of(estimator: Any) -> dict[str, Array]:
+    return stack_hyperparameters([{name: getattr(estimator, name) for name in PER_MEMBER}])
+
+
+def change_training(fit: Fit, estimator: Any) -> None:
+    """Let the runs of a fit go on with the parameters of ``CHANGEABLE`` that an estimator has."""
+    for run in fit.runs:
+        run.settings = settings_of(estimator, run.effective_rows)
+        run.hyper = _hyperparameters_of(estimator)
+        if run.best is not None:
+            run.best.tol = estimator.tol
 
 
 def _are_equal(weights: Array) -> bool:

@@ -81,6 +81,16 @@ def save_model(model: Any, path: Any, training_state: bool = False) -> None:
     True
     """
     check_is_classifier(model, "save_model")
+    data = model_bytes(model, training_state)
+    try:
+        load_model(BytesIO(data))
+    except ValueError as error:
+        raise ValueError(f"the model is not saved, for it could not be loaded: {error}") from None
+    write(path, data)
+
+
+def model_bytes(model: BNSoftmaxClassifier, training_state: bool) -> memoryview:
+    """Give the bytes of the file that `save_model` writes, whether they can be loaded or not."""
     progress, n_members = fitted_progress(model), len(fitted_ensemble(model).networks)
     if not training_state:
         progress = progress[:n_members]
@@ -94,12 +104,7 @@ def save_model(model: Any, path: Any, training_state: bool = False) -> None:
         "networks": described_networks(progress),
         "training_state": described_training(progress) if training_state else None,
     }
-    data = file_bytes(header, named_arrays(progress, training_state))
-    try:
-        load_model(BytesIO(data))
-    except ValueError as error:
-        raise ValueError(f"the model is not saved, for it could not be loaded: {error}") from None
-    write(path, data)
+    return file_bytes(header, named_arrays(progress, training_state))
 
 
 def load_model(path: Any) -> BNSoftmaxClassifier:

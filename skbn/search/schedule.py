@@ -56,7 +56,7 @@ def group_of(assignment: Assignment, split: Split, memory_budget: float) -> Grou
             raise ValueError("training will tell what is wrong")
         architecture = architecture_of(estimator, table)
         n_rows = len(split.dataset.labels)
-        settings = settings_of(estimator, architecture, n_rows)
+        settings = settings_of(estimator, n_rows)
     except ValueError:  # which training will report
         return Group(job.key, 1, 0.0, False)
     n_done = 0 if assignment.state is None else assignment.state.runs[0].n_epochs

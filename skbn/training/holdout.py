@@ -130,6 +130,7 @@ def _weighted_mean(values: Any, weights: Array) -> Array:
     return mean
 
 
+@dataclass(eq=False)
 class BestState:
     """Keep the best parameters, and count the epochs without progress.
 
@@ -138,22 +139,38 @@ class BestState:
     tol : float
         A lower loss counts as progress if it is lower by more than this.
     patience : int or float
-        Epochs without progress after which `update` says to stop.
+        Epochs without progress after which it is exhausted.
+    loss : float
+        The lowest so far.
+    to_beat : float
+        Loss of the last epoch that counted as progress.
+    waited : int
+        Epochs since then.
+    theta : ndarray of shape (1, P) or None
+        Parameters of the lowest loss; never written to.
+    epoch : int
+        Its epoch.
     """
 
-    def __init__(self, tol: float, patience: float) -> None:
-        self._tol, self._patience = tol, patience
-        self._to_beat = self.loss = np.inf
-        self._waited = 0
-        self.theta: Array | None = None
-        self.epoch = 0
+    tol: float
+    patience: float
+    loss: float = np.inf
+    to_beat: float = np.inf
+    waited: int = 0
+    theta: Array | None = None
+    epoch: int = 0
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether there was no progress for too long."""
+        return self.waited >= self.patience
 
     def update(self, loss: float, theta: Array, epoch: int) -> bool:
         """Take note of an epoch and say whether to stop."""
         if loss < self.loss:
             self.loss, self.theta, self.epoch = loss, theta.copy(), epoch
-        if loss < self._to_beat - self._tol:
-            self._to_beat, self._waited = loss, 0
+        if loss < self.to_beat - self.tol:
+            self.to_beat, self.waited = loss, 0
         else:
-            self._waited += 1
-        return self._waited >= self._patience
+            self.waited += 1
+        return self.is_exhausted

@@ -85,6 +85,10 @@ class Progress:
         """Give the history of a name; it was not measured in the epochs before its first."""
         return self.history.setdefault(name, [float("nan")] * self.state.n_epochs)
 
+    def detached(self) -> Progress:
+        """Give a copy that shares no array."""
+        return replace(self.copy(), state=self.state.members([0]))
+
     def with_theta(self, theta: Array, epoch: int) -> Progress:
         """Give the progress with the parameters of one of its epochs."""
         return replace(self, state=replace(self.state, theta=theta), kept_epoch=epoch)
@@ -128,6 +132,8 @@ class Run:
         Whether the run was stopped, or failed: it does not go on.
     error : Exception or None
         Why it failed.
+    effective_rows : int
+        Rows by which an automatic batch size goes.
     """
 
     progress: Progress
@@ -141,6 +147,7 @@ class Run:
     calibration: Holdout | None = None
     is_over: bool = False
     error: Exception | None = None
+    effective_rows: int = 0
 
     @property
     def n_epochs(self) -> int:

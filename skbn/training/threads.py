@@ -24,6 +24,11 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
+def blas_libraries() -> list[dict[str, Any]]:
+    """Describe the libraries of BLAS that are loaded, with the threads of each."""
+    return [each for each in _controller().info() if each["user_api"] == "blas"]
+
+
 def is_worth_threads(architecture: Architecture, batch_size: int) -> bool:
     """Tell whether a product of a training step is large enough for several threads."""
     largest = batch_size * max(n_in * n_out for n_in, n_out in pairwise(architecture.widths))
