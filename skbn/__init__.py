@@ -1,10 +1,30 @@
 """Batch-normalised softmax networks for scikit-learn, written in NumPy."""
 
+from typing import TYPE_CHECKING, Any
+
 from skbn._version import __version__, stand_in_for_moved_modules
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.estimators.population import fit_population
 from skbn.tables.pipeline import tabular_pipeline
 
+if TYPE_CHECKING:
+    from skbn.session.training_session import TrainingSession
+
 stand_in_for_moved_modules()
 
-__all__ = ["BNSoftmaxClassifier", "__version__", "fit_population", "tabular_pipeline"]
+__all__ = [
+    "BNSoftmaxClassifier",
+    "TrainingSession",
+    "__version__",
+    "fit_population",
+    "tabular_pipeline",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # A session imports SQLite, and `skbn.export` with skl2onnx, which takes 0.2 s.
+    if name == "TrainingSession":
+        from skbn.session.training_session import TrainingSession
+
+        return TrainingSession
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -45,6 +45,10 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("cache", "schedule", "evaluation", "rounds", "coarse_to_fine"),
     ],
     "display": ["record", "axes", "pictures", "search_display"],
+    "session": [
+        *("log", "preparation", "networks", "checkpoints", "journal", "machine", "stored_model"),
+        *("training", "opening", "training_session"),
+    ],
     "__main__": [],
 }
 STRANGERS = [  # the first does not import the second, though it stands above

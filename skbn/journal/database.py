@@ -47,6 +47,7 @@ class Kind(NamedTuple):
     go_on: str  # what a user does to go on, such as "run the same again"
     advice: Callable[[Mapping[str, str]], str]  # from what differs, by name, to what to do
     further: tuple[str, ...] = ()  # names of the table about that are no part of the identity
+    page_size: int = 4096  # bytes; large values are written faster with large ones
 
 
 class Database:
@@ -223,6 +224,7 @@ class Database:
             self._check_structure()
             if identity is not None:
                 self.check_same(identity)
+        self._db.execute(f"PRAGMA page_size = {self._kind.page_size}")  # of a new file
         # With a write-ahead log a commit survives the process without waiting for the disk;
         # only a failure of power may cost the last ones.
         self._db.execute(f"PRAGMA journal_mode = {mode}")

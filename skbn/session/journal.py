@@ -1,0 +1,297 @@
+"""Where a session is kept: in memory, or in a SQLite file from which it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from skbn.export.encoding import decoded, encoded
+from skbn.export.predictor import CHECKSUM_BYTES
+from skbn.journal.checksums import DamageError, contents, well_formed
+from skbn.journal.database import Database, JournalError, Kind
+from skbn.session.checkpoints import Checkpoint, positions_of, saved
+from skbn.session.log import CHANGE, KINDS, REWIND, STOP, Event
+from skbn.session.networks import Networks, Position
+
+TABLES = """
+CREATE TABLE session (name TEXT PRIMARY KEY, value NOT NULL, checksum TEXT NOT NULL);
+CREATE TABLE events (
+    event INTEGER PRIMARY KEY, kind TEXT NOT NULL, epoch INTEGER NOT NULL,
+    branch INTEGER NOT NULL, time REAL NOT NULL, asked_by TEXT NOT NULL, content TEXT NOT NULL,
+    checksum TEXT NOT NULL
+);
+CREATE TABLE checkpoints (
+    event INTEGER PRIMARY KEY REFERENCES events, content TEXT NOT NULL, checksum TEXT NOT NULL
+);
+CREATE TABLE models (event INTEGER PRIMARY KEY, model BLOB NOT NULL, best BLOB);
+CREATE TABLE requests (
+    request INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, content TEXT NOT NULL,
+    answer TEXT
+);
+"""
+KIND = Kind(
+    "skbn training session journal 1",
+    TABLES,
+    noun="training session",
+    parts="epochs",
+    go_on="open the session again",
+    advice=lambda found: "Go on with what it was made for",
+    further=("seed",),
+    page_size=2**14,
+)
+TRAINING, IDLE = "training", "idle"
+"""What a session says of itself to those who watch."""
+
+
+class Request(NamedTuple):
+    """What somebody asks of a session from another terminal."""
+
+    number: int
+    what: str  # "change", "rewind" or "stop"
+    params: dict[str, Any]
+    epoch: int
+
+
+class InMemory:
+    """A store of checkpoints for a session without a journal.
+
+    Parameters
+    ----------
+    max_checkpoints : int
+    """
+
+    path = ""
+
+    def __init__(self, max_checkpoints: int) -> None:
+        self.max_checkpoints = max_checkpoints
+        self.events: list[Event] = []
+        self.checkpoints: dict[int, int] = {}
+        self._positions: dict[int, list[Position]] = {}
+
+    def commit(self, event: Event, dropped: Sequence[int] = (), request: int | None = None) -> None:
+        """Take note of an event, and drop checkpoints that it leaves behind."""
+        self.events.append(event)
+        self._drop(dropped)
+
+    def keep(self, networks: Networks, dropped: Sequence[int]) -> None:
+        """Keep where networks stand after the last event, and drop earlier checkpoints."""
+        position = len(self.events) - 1
+        self._positions[position] = networks.positions()
+        self.checkpoints[position] = self.events[-1].epoch
+        self._drop(dropped)
+
+    def _drop(self, dropped: Sequence[int]) -> None:
+        for position in dropped:
+            del self._positions[position], self.checkpoints[position]
+
+    def positions(self, position: int) -> list[Position]:
+        """Give back where the networks stood after an event."""
+        return self._positions[position]
+
+    def requests(self) -> list[Request]:
+        """Find nothing."""
+        return []
+
+    def refuse(self, number: int, why: str) -> None:
+        """Answer nobody."""
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Tell nobody that training is under way."""
+        yield
+
+    def close(self) -> None:
+        """Let go of nothing."""
+
+
+class SessionJournal:
+    """A SQLite file that holds a session, and that one process at a time may write.
+
+    Parameters
+    ----------
+    database : Database
+
+    Attributes
+    ----------
+    events : list of Event
+        That it held when it was opened.
+    checkpoints : dict of int to int
+        The epoch of each checkpoint, by the position of its event.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.path = database.path
+        with database.errors("read"):
+            self._key = database.key_of(database.about().get("seed", ""))
+            with well_formed():
+                rows = database.rows("SELECT * FROM session")
+                self.about: dict[str, Any] = dict(contents(self._key, "session", rows))
+                self.events: list[Event] = []
+                self._read_events()
+                rows = database.rows("SELECT event FROM checkpoints ORDER BY event")
+                self.checkpoints = {event: self.events[event].epoch for (event,) in rows}
+
+    def _read_events(self) -> None:
+        query = "SELECT * FROM events WHERE event >= ? ORDER BY event"
+        rows = contents(self._key, "events", self._database.rows(query, len(self.events)))
+        if [row[0] for row in rows] != list(range(len(self.events), len(self.events) + len(rows))):
+            raise DamageError("the table events lacks rows")
+        self.events += [_event(*row) for row in rows]
+
+    def refresh(self) -> None:
+        """Read what another process added: events, and whether training is under way."""
+        with self._database.errors("read"), well_formed():
+            rows = self._database.rows("SELECT * FROM session WHERE name = 'status'")
+            self.about |= dict(contents(self._key, "session", rows))
+            self._read_events()
+
+    @property
+    def max_checkpoints(self) -> int:
+        """Checkpoints to keep."""
+        return int(self.about["max_checkpoints"])
+
+    def begin(self, about: Mapping[str, Any]) -> None:
+        """Commit what a new session is."""
+        seed = uuid4().hex
+        with self._database.transaction():
+            self._database.add("about", [("seed", seed)], b"")
+            self._key = self._database.key_of(seed)
+            self._database.add("session", about.items(), self._key)
+        self.about = dict(about)
+
+    def commit(self, event: Event, dropped: Sequence[int] = (), request: int | None = None) -> None:
+        """Commit an event with the answer to who asked, and drop checkpoints of other branches."""
+        with self._database.transaction():
+            self._database.add("events", [_row(len(self.events), event)], self._key)
+            self._delete(dropped)
+            if request is not None:
+                self._answer(request, "")
+        self.events.append(event)
+        self._drop(dropped)
+
+    def keep(self, networks: Networks, dropped: Sequence[int]) -> None:
+        """Commit where networks stand after the last event, and drop earlier checkpoints."""
+        number, checkpoint = len(self.events) - 1, saved(networks)
+        models = [each for each in (checkpoint.model, checkpoint.best) if each is not None]
+        content = {
+            "networks": checkpoint.networks,
+            # Of the files: to take another one over megabytes would take as long as to write them.
+            "checksums": [bytes(each[-CHECKSUM_BYTES:]).decode("ascii") for each in models],
+        }
+        with self._database.transaction():
+            self._database.add("checkpoints", [(number, json.dumps(content))], self._key)
+            statement = "INSERT OR REPLACE INTO models VALUES (?, ?, ?)"
+            self._database.execute(statement, number, checkpoint.model, checkpoint.best)
+            self._delete(dropped)
+        self.checkpoints[number] = self.events[-1].epoch
+        self._drop(dropped)
+
+    def _delete(self, dropped: Sequence[int]) -> None:
+        for position in dropped:
+            for table in ("checkpoints", "models"):
+                self._database.execute(f"DELETE FROM {table} WHERE event = ?", position)
+
+    def _drop(self, dropped: Sequence[int]) -> None:
+        for position in dropped:
+            del self.checkpoints[position]
+
+    def positions(self, position: int) -> list[Position]:
+        """Give back where the networks stood after an event."""
+        query = "SELECT * FROM {} WHERE event = ?"
+        with self._database.errors("read"), well_formed():
+            rows = self._database.rows(query.format("checkpoints"), position)
+            ((_, text),) = contents(self._key, "checkpoints", rows)
+            ((_, model, best),) = self._database.rows(query.format("models"), position)
+            content = json.loads(text)
+            files = [each for each in (model, best) if each is not None]
+            checksums = [each[-CHECKSUM_BYTES:].decode("ascii") for each in files]
+            if checksums != content["checksums"]:
+                raise DamageError("a row of the table models is not the one that belongs there")
+            return positions_of(Checkpoint(model, best, content["networks"]))
+
+    def requests(self) -> list[Request]:
+        """Give what was asked from other terminals and is not answered."""
+        query = "SELECT request, content FROM requests WHERE answer IS NULL ORDER BY request"
+        with self._database.errors("read"):
+            rows = self._database.rows(query)
+        found = []
+        for number, text in rows:
+            try:
+                found.append(_request(number, text))
+            except Exception:
+                self.refuse(number, "the request is not of the form that skbn writes")
+        return found
+
+    def refuse(self, number: int, why: str) -> None:
+        """Tell who asked why it was not done."""
+        with self._database.transaction():
+            self._answer(number, why)
+
+    def _answer(self, number: int, text: str) -> None:
+        self._database.execute("UPDATE requests SET answer = ? WHERE request = ?", text, number)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Tell who watches that training is under way."""
+        self._tell(TRAINING)
+        try:
+            yield
+        finally:
+            # What was committed is safe; whoever watches sees that nobody owns the file.
+            with suppress(JournalError):
+                self._tell(IDLE)
+
+    def _tell(self, status: str) -> None:
+        with self._database.transaction():
+            self._database.add("session", [("status", status)], self._key)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+
+# Rows.
+
+
+def _row(number: int, event: Event) -> tuple[Any, ...]:
+    content = {
+        "measures": [
+            None if entry is None else {name: encoded(value, name) for name, value in entry.items()}
+            for entry in event.measures
+        ],
+        "params": {name: encoded(value, name) for name, value in event.params.items()},
+    }
+    text = json.dumps(content, allow_nan=False)
+    return number, event.event, event.epoch, event.branch, event.time, event.asked_by, text
+
+
+def _event(
+    number: int, kind: str, epoch: int, branch: int, seconds: float, asked_by: str, text: str
+) -> Event:
+    content = json.loads(text)
+    if kind not in KINDS:
+        raise DamageError("the table events has a row that does not belong there")
+    measures = [
+        None if entry is None else {name: decoded(value) for name, value in entry.items()}
+        for entry in content["measures"]
+    ]
+    params = {name: decoded(value) for name, value in content["params"].items()}
+    return Event(kind, epoch, branch, seconds, asked_by, measures, params)
+
+
+def _request(number: int, text: str) -> Request:
+    content = json.loads(text)
+    if content["what"] not in (CHANGE, REWIND, STOP):
+        raise ValueError(f"{content['what']} is nothing to ask for")
+    params = {str(name): decoded(value) for name, value in content["params"].items()}
+    return Request(number, content["what"], params, int(content["epoch"]))
+
+
+def request_text(what: str, params: Mapping[str, Any] | None = None, epoch: int = 0) -> str:
+    """Write a request as text."""
+    values = {name: encoded(value, name) for name, value in (params or {}).items()}
+    return json.dumps({"what": what, "params": values, "epoch": epoch}, allow_nan=False)

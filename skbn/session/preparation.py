@@ -1,0 +1,112 @@
+"""From a model and tables to the runs of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
+
+from skbn._compat import validate_parameters
+from skbn.estimators.checked_table import CheckedTable, check_table
+from skbn.estimators.classifier import BNSoftmaxClassifier
+from skbn.estimators.fitting import Fit, plan_fit
+from skbn.estimators.population import is_network
+
+
+@dataclass(eq=False)
+class Prepared:
+    """A model that is trained: its classifier and, of a Pipeline, what stands before it.
+
+    Parameters
+    ----------
+    classifier : BNSoftmaxClassifier
+        Unfitted, with its present parameters.
+    pipeline : Pipeline or None
+        With fitted transformers.
+    table : CheckedTable
+        Rows that went through them.
+    fit : Fit
+    """
+
+    classifier: BNSoftmaxClassifier
+    pipeline: Pipeline | None
+    table: CheckedTable
+    fit: Fit
+
+    def model_of(self, fitted: BNSoftmaxClassifier) -> Any:
+        """Give a model of the kind that was given, with copies of the transformers."""
+        if self.pipeline is None:
+            return fitted
+        pipeline = deepcopy(self.pipeline)
+        pipeline.steps[-1] = (pipeline.steps[-1][0], fitted)
+        return pipeline
+
+
+def drawn_seeds(model: Any) -> dict[str, int]:
+    """Draw a seed for each ``random_state`` of a model that has none."""
+    params, unseeded = model.get_params(), (None, np.random, check_random_state(None))
+    names = [name for name in params if name.rpartition("__")[2] == "random_state"]
+    without = sorted(name for name in names if any(params[name] is each for each in unseeded))
+    # From NumPy's global stream, as scikit-learn has it for None.
+    stream = check_random_state(None)
+    return {name: int(stream.randint(2**31)) for name in without}
+
+
+def classifier_of(model: Any) -> BNSoftmaxClassifier:
+    """Give the classifier of a model that a session can train, or say why there is none."""
+    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    if not isinstance(last, BNSoftmaxClassifier):
+        what = "a Pipeline that ends in one" if isinstance(model, Pipeline) else "one"
+        raise TypeError(
+            "model must be a BNSoftmaxClassifier or a Pipeline that ends in one; got "
+            + (f"a Pipeline that ends in {last!r:.80}" if what != "one" else f"{model!r:.80}")
+        )
+    if not is_network(last):
+        raise TypeError(
+            f"{type(last).__name__} has a fit or a prediction of its own, which a session would "
+            "pass over; give a BNSoftmaxClassifier"
+        )
+    for name, step in getattr(model, "steps", ()):
+        if hasattr(step, "fit_resample"):
+            raise TypeError(
+                f"step {name!r} of the Pipeline draws other rows, which a session cannot follow; "
+                "resample X and y first, by its fit_resample"
+            )
+    return last
+
+
+def prepare(model: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Prepared:
+    """Fit the transformers, check what goes through them, and plan the runs.
+
+    Parameters
+    ----------
+    model : BNSoftmaxClassifier or Pipeline
+        Unfitted, with seeds.
+    X, y : array-like
+    fit_params : mapping of str to object
+        Further arguments of `BNSoftmaxClassifier.fit`.
+
+    Returns
+    -------
+    prepared : Prepared
+    """
+    model, fit_params = clone(model), dict(fit_params)
+    classifier, pipeline = classifier_of(model), None
+    validate_parameters(classifier)
+    if isinstance(model, Pipeline):
+        pipeline = model
+    if pipeline is not None and len(pipeline.steps) > 1:
+        transformers = pipeline[:-1]
+        X = transformers.fit_transform(X, y)
+        pipeline.steps[:-1] = transformers.steps
+        if fit_params.get("X_val") is not None:
+            fit_params["X_val"] = transformers.transform(fit_params["X_val"])
+    # Of a copy, whose attributes are those of its rows.
+    table = check_table(clone(classifier), X, y, reset=True)
+    return Prepared(classifier, pipeline, table, plan_fit(classifier, table, fit_params))

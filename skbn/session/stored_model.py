@@ -1,0 +1,102 @@
+"""The model of a session as its journal keeps it, without pickles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from skbn.estimators.classifier import BNSoftmaxClassifier
+from skbn.export.encoding import decoded, encoded
+from skbn.export.skops_types import SKOPS_TYPES
+from skbn.journal.values import digest_of
+from skbn.session.machine import this_machine
+from skbn.session.preparation import Prepared, classifier_of
+
+TRUSTED_LIBRARIES = ("skrub.",)
+"""Beside scikit-learn, NumPy and SciPy, which skops trusts itself, and skbn."""
+
+
+def described(
+    model: Any, seeds: Mapping[str, int], prepared: Prepared, max_checkpoints: int
+) -> dict[str, Any]:
+    """Give what a journal keeps of a new session.
+
+    Parameters
+    ----------
+    model : BNSoftmaxClassifier or Pipeline
+        Unfitted, with its seeds.
+    seeds : mapping of str to int
+        Those that were drawn.
+    prepared : Prepared
+    max_checkpoints : int
+    """
+    params = classifier_of(model).get_params(deep=False)
+    about: dict[str, Any] = {
+        "params": json.dumps({name: encoded(value, name) for name, value in params.items()}),
+        "seeds": json.dumps(seeds),
+        "machine": json.dumps(this_machine()),
+        "max_checkpoints": str(max_checkpoints),
+        "status": "idle",
+    }
+    if isinstance(model, Pipeline):
+        about["rows"] = digest_of(prepared.table.dataset.x, "X")
+        if transformers := _transformers(model):
+            about["pipeline"] = transformers
+    return about
+
+
+def _transformers(model: Pipeline) -> bytes | None:
+    """Give the Pipeline without its classifier as a file of skops, where that is installed."""
+    try:
+        import skops.io
+    except ImportError:
+        return None
+    model = clone(model)
+    model.steps[-1] = (model.steps[-1][0], "passthrough")
+    try:
+        data: bytes = skops.io.dumps(model)
+    except Exception:  # of an object that skops cannot save, which is told when it is needed
+        return None
+    return data
+
+
+def rebuilt(about: Mapping[str, Any], path: str) -> Any:
+    """Give the unfitted model of a session from what its journal keeps.
+
+    Raises
+    ------
+    ValueError
+        If there is a Pipeline that the journal does not hold.
+    """
+    params = {name: decoded(value) for name, value in json.loads(about["params"]).items()}
+    classifier = BNSoftmaxClassifier(**params)
+    if "rows" not in about:
+        return classifier
+    advice = "pass the Pipeline that the session began with, as model="
+    if "pipeline" not in about:
+        raise ValueError(
+            f"journal {path!r} does not hold its Pipeline, for skops was not installed or cannot "
+            f"save it: {advice}"
+        )
+    try:
+        import skops.io
+    except ImportError as error:
+        raise ImportError(
+            f"the Pipeline of journal {path!r} is read by skops, which is not installed: "
+            f'pip install "skbn[skops]", or {advice}'
+        ) from error
+    types = skops.io.get_untrusted_types(data=about["pipeline"])
+    unknown = [each for each in types if not each.startswith(TRUSTED_LIBRARIES)]
+    unknown = [each for each in unknown if each not in SKOPS_TYPES]
+    if unknown:
+        raise ValueError(
+            f"the Pipeline of journal {path!r} holds objects of {', '.join(unknown)}, which are "
+            f"not made from a file: {advice}"
+        )
+    pipeline = skops.io.loads(about["pipeline"], trusted=types)
+    pipeline.steps[-1] = (pipeline.steps[-1][0], classifier)
+    return pipeline

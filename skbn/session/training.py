@@ -1,0 +1,219 @@
+"""Networks, their log and their store: whatever happens is whole in all three, or in none."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+from skbn.session.checkpoints import to_drop
+from skbn.session.journal import InMemory, SessionJournal
+from skbn.session.log import CHANGE, EPOCH, REWIND, STOP, Event, Log
+from skbn.session.networks import Networks
+from skbn.session.preparation import Prepared
+from skbn.training.interruption import uninterrupted
+from skbn.training.run import Entry
+
+OWNER, TERMINAL = "session", "terminal"
+"""Who asks for what happens."""
+MAX_SHARE_OF_KEEPING = 0.02
+"""Time that checkpoints may take, as a fraction of that of the epochs between them. An epoch
+without one is in the log, and trained again where it is needed, to the same bits."""
+FIRST_SECONDS_TO_KEEP = 0.02
+"""Time that the first checkpoint is taken to need, with which it comes after a second."""
+
+
+class Training:
+    """A model in training, with all that happened.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Before its first epoch.
+    store : InMemory or SessionJournal
+        Where events and checkpoints go.
+    """
+
+    def __init__(self, prepared: Prepared, store: InMemory | SessionJournal) -> None:
+        self.networks, self.store = Networks(prepared), store
+        self.log = Log(store.events)
+        self._start = self.networks.positions()
+        self._has_warned = False
+        self._seconds, self._seconds_to_keep = 0.0, FIRST_SECONDS_TO_KEEP
+        self._go_along(self.log.line)
+
+    # What happens.
+
+    def epoch(self, which: Sequence[bool]) -> None:
+        """Train some of the networks for an epoch."""
+        started = perf_counter()
+        with self._whole():
+            measures = self.networks.epoch(which)
+            self._add(EPOCH, self.log.epoch + 1, OWNER, measures=measures)
+        self._seconds += perf_counter() - started
+        if self._seconds >= self._seconds_to_keep / MAX_SHARE_OF_KEEPING:
+            self.keep()
+
+    def keep(self) -> None:
+        """Make a checkpoint of the last epoch, if nothing happened since and there is none."""
+        events = self.log.events
+        if not events or events[-1].event != EPOCH or len(events) - 1 in self.store.checkpoints:
+            return
+        started, kept = perf_counter(), self.store.checkpoints
+        epochs = [*kept.values(), self.log.epoch]
+        dropped = to_drop(epochs, self.log.best_epoch, self.store.max_checkpoints)
+        with uninterrupted():
+            self.store.keep(self.networks, [p for p, e in kept.items() if e in dropped])
+        self._seconds, self._seconds_to_keep = 0.0, perf_counter() - started
+
+    def change(self, params: dict[str, Any], asked_by: str, request: int | None = None) -> None:
+        """Change parameters from the next epoch on."""
+        self.keep()
+        with self._whole():
+            self.networks.change(params)
+            self._add(CHANGE, self.log.epoch, asked_by, params=params, request=request)
+
+    def rewind(self, epoch: int, asked_by: str, request: int | None = None) -> None:
+        """Go back to where training stood after an epoch, its parameters and all."""
+        if not 0 <= epoch <= self.log.epoch:
+            raise ValueError(
+                f"there is no epoch {epoch} to go back to: this branch has the epochs 0, before "
+                f"training, to {self.log.epoch}"
+            )
+        with self._whole():
+            self._go_along(self.log.line_until(epoch))
+            self._add(REWIND, epoch, asked_by, request=request)
+
+    def stop(self, asked_by: str, request: int | None = None) -> None:
+        """Take note that training stops early."""
+        self.keep()
+        self._add(STOP, self.log.epoch, asked_by, request=request)
+
+    def follow(self, event: Event) -> None:
+        """Do what happened in another session, and log it as of then."""
+        with self._whole():
+            measures: list[Entry | None] = []
+            if event.event == CHANGE:
+                self.networks.change(event.params)
+            elif event.event == REWIND:
+                self._go_along(self.log.line_until(event.epoch))
+            elif event.event == EPOCH:
+                measures = self._repeat(event)
+            self._commit(event._replace(measures=measures))
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Tell who watches that training is under way, and leave a checkpoint at its end."""
+        with self.store.under_way():
+            try:
+                yield
+            finally:
+                self.keep()
+
+    def take_requests(self, is_under_way: bool = True) -> bool:
+        """Do what was asked from another terminal, and tell whether to stop.
+
+        Parameters
+        ----------
+        is_under_way : bool, default=True
+            Whether training is, and can be stopped.
+        """
+        stops = False
+        for request in self.store.requests():
+            try:
+                if request.what == CHANGE:
+                    self.change(request.params, TERMINAL, request.number)
+                elif request.what == REWIND:
+                    self.rewind(request.epoch, TERMINAL, request.number)
+                elif is_under_way:
+                    self.stop(TERMINAL, request.number)
+                    stops = True
+                else:
+                    raise ValueError("there is nothing to stop: no training was under way")
+            except ValueError as error:
+                self.store.refuse(request.number, str(error))
+        return stops
+
+    # How.
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Leave the networks as they were, unless what happens comes to its end in the log."""
+        networks, n_events = self.networks, len(self.log.events)
+        positions, classifier = networks.positions(), networks.prepared.classifier
+        try:
+            yield
+        except BaseException:
+            if len(self.log.events) == n_events:
+                with uninterrupted():
+                    networks.go_to(positions, self._histories(self.log.line))
+                    networks.go_on_with(classifier)
+            raise
+
+    def _add(
+        self,
+        kind: str,
+        epoch: int,
+        asked_by: str,
+        measures: Sequence[Entry | None] = (),
+        params: Mapping[str, Any] | None = None,
+        request: int | None = None,
+    ) -> None:
+        branch = self.log.branch + (kind == REWIND)
+        event = Event(kind, epoch, branch, time.time(), asked_by, measures, dict(params or {}))
+        self._commit(event, request)
+
+    def _commit(self, event: Event, request: int | None = None) -> None:
+        left: list[int] = []
+        if event.event == REWIND:
+            line = self.log.line_until(event.epoch)
+            left = [position for position in self.store.checkpoints if position not in line]
+        with uninterrupted():
+            self.store.commit(event, left, request)
+            self.log.add(event)
+
+    def _histories(self, line: Sequence[int]) -> list[dict[str, list[float]]]:
+        return self.log.histories(line, len(self.networks.runs))
+
+    def _go_along(self, line: Sequence[int]) -> None:
+        """Go to the end of a line of the log, from the last checkpoint on it."""
+        begun = max((i + 1 for i, p in enumerate(line) if p in self.store.checkpoints), default=0)
+        positions = self.store.positions(line[begun - 1]) if begun else self._start
+        networks, events = self.networks, [self.log.events[p] for p in line[begun:]]
+        networks.go_to(positions, self._histories(line[:begun]))
+        networks.reset(self.log.params(line[:begun]))
+        for event in events:
+            if event.event == CHANGE:
+                networks.change(event.params)
+            else:
+                self._repeat(event)
+
+    def _repeat(self, event: Event) -> list[Entry | None]:
+        """Train the networks that an epoch of the log trained, and give what it has measured."""
+        networks = self.networks
+        measures = networks.epoch([each is not None for each in event.measures])
+        self._compare(event, measures)
+        for run, before, now in zip(networks.runs, event.measures, measures, strict=True):
+            if before is not None and now is not None:
+                now["seconds"] = run.progress.history["seconds"][-1] = before["seconds"]
+        return measures
+
+    def _compare(self, event: Event, measures: Sequence[Entry | None]) -> None:
+        """Warn at the first epoch that comes out otherwise than the log has it."""
+        for before, now in zip(event.measures, measures, strict=True):
+            if before is None or now is None or self._has_warned:
+                continue
+            for name, one in before.items():
+                other = now[name]
+                if one != other and one == one and name != "seconds" and not self._has_warned:
+                    self._has_warned = True
+                    warnings.warn(
+                        f"Training comes out otherwise than the journal has it, from {name} of "
+                        f"epoch {event.epoch} on ({one!r} there, {other!r} here): another library "
+                        "version, processor or number of threads, or transformers without a seed. "
+                        "It goes on from what came out here",
+                        stacklevel=2,
+                    )
