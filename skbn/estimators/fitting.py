@@ -389,30 +389,30 @@ def plan_partial_fit(
     n_averaged, _ = ensemble_of(estimator)
     n_trained = min(n_averaged, len(progress)) if progress else n_averaged
     networks = _networks(estimator, table, n_trained, progress)
-    if progress:
-        warn_of_schedules_end(estimator, progress[0], "partial_fit")
+    if progress and (words := end_of_schedule(estimator, progress[0], "partial_fit")):
+        warnings.warn(words, stacklevel=3)
     chosen = np.flatnonzero(weighted.weights)
     runs = [_run(estimator, weighted, each, chosen) for each in networks]
     return Fit(runs, n_averaged, calibrates=False, until=estimator.max_iter)
 
 
-def warn_of_schedules_end(estimator: Any, progress: Progress, method: str) -> None:
-    """Warn at the first epoch at the lowest rate, past the end of a schedule."""
+def end_of_schedule(estimator: Any, progress: Progress, method: str) -> str:
+    """Say so before the first epoch at the lowest rate, past the end of a schedule."""
     past_end = progress.state.n_epochs - estimator.max_iter
     last_rate = progress.history["learning_rate"][-1]
     if past_end < 0 or (past_end > 0 and last_rate < 1.01 * FLOOR * estimator.learning_rate_init):
-        return
+        return ""
     name, end = estimator.learning_rate, estimator.max_iter
     decay, warmup = np.array(estimator.learning_rate_decay), estimator.warmup_fraction
     warmup = np.array(np.nan if warmup is None else warmup)
     # In epoch 0, so as to leave out those that sink by epochs, as the user has set them.
-    if multipliers(name, np.ones(()), np.zeros(()), decay, warmup) <= FLOOR:
-        warnings.warn(
-            f"{method} goes on past max_iter={end}, where learning_rate={name!r} has sunk to "
-            f"{FLOOR:.0%} of learning_rate_init and stays there. For a training without an end "
-            'set learning_rate="constant" or "inverse_time", or max_iter to the number of epochs',
-            stacklevel=4,
-        )
+    if multipliers(name, np.ones(()), np.zeros(()), decay, warmup) > FLOOR:
+        return ""
+    return (
+        f"{method} goes on past max_iter={end}, where learning_rate={name!r} has sunk to "
+        f"{FLOOR:.0%} of learning_rate_init and stays there. For a training without an end set "
+        'learning_rate="constant" or "inverse_time", or max_iter to the number of epochs'
+    )
 
 
 def _plan_run(

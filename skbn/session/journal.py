@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -42,6 +42,8 @@ KIND = Kind(
     further=("seed",),
     page_size=2**14,
 )
+REQUIRED = {"params", "seeds", "machine", "max_checkpoints", "status"}
+"""Rows of the table session."""
 TRAINING, IDLE = "training", "idle"
 """What a session says of itself to those who watch."""
 
@@ -130,6 +132,8 @@ class SessionJournal:
             with well_formed():
                 rows = database.rows("SELECT * FROM session")
                 self.about: dict[str, Any] = dict(contents(self._key, "session", rows))
+                if self.about and not self.about.keys() >= REQUIRED:
+                    raise DamageError("the table session lacks rows")
                 self.events: list[Event] = []
                 self._read_events()
                 rows = database.rows("SELECT event FROM checkpoints ORDER BY event")
@@ -154,10 +158,14 @@ class SessionJournal:
         """Checkpoints to keep."""
         return int(self.about["max_checkpoints"])
 
+    def _transaction(self) -> AbstractContextManager[None]:
+        self._database.is_under_way = True
+        return self._database.transaction()
+
     def begin(self, about: Mapping[str, Any]) -> None:
         """Commit what a new session is."""
         seed = uuid4().hex
-        with self._database.transaction():
+        with self._transaction():
             self._database.add("about", [("seed", seed)], b"")
             self._key = self._database.key_of(seed)
             self._database.add("session", about.items(), self._key)
@@ -165,7 +173,7 @@ class SessionJournal:
 
     def commit(self, event: Event, dropped: Sequence[int] = (), request: int | None = None) -> None:
         """Commit an event with the answer to who asked, and drop checkpoints of other branches."""
-        with self._database.transaction():
+        with self._transaction():
             self._database.add("events", [_row(len(self.events), event)], self._key)
             self._delete(dropped)
             if request is not None:
@@ -182,7 +190,7 @@ class SessionJournal:
             # Of the files: to take another one over megabytes would take as long as to write them.
             "checksums": [bytes(each[-CHECKSUM_BYTES:]).decode("ascii") for each in models],
         }
-        with self._database.transaction():
+        with self._transaction():
             self._database.add("checkpoints", [(number, json.dumps(content))], self._key)
             statement = "INSERT OR REPLACE INTO models VALUES (?, ?, ?)"
             self._database.execute(statement, number, checkpoint.model, checkpoint.best)
@@ -228,7 +236,7 @@ class SessionJournal:
 
     def refuse(self, number: int, why: str) -> None:
         """Tell who asked why it was not done."""
-        with self._database.transaction():
+        with self._transaction():
             self._answer(number, why)
 
     def _answer(self, number: int, text: str) -> None:
@@ -246,7 +254,7 @@ class SessionJournal:
                 self._tell(IDLE)
 
     def _tell(self, status: str) -> None:
-        with self._database.transaction():
+        with self._transaction():
             self._database.add("session", [("status", status)], self._key)
 
     def close(self) -> None:

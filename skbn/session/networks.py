@@ -15,7 +15,7 @@ from skbn.estimators.fitting import (
     Outcome,
     change_training,
     check_batch_size,
-    warn_of_schedules_end,
+    end_of_schedule,
 )
 from skbn.network.parameters import Array
 from skbn.network.state import State
@@ -96,11 +96,10 @@ class Networks:
             for run, trains in zip(self.runs, which, strict=True)
         ]
 
-    def warn_of_schedules_end(self) -> None:
-        """Warn before the first epoch past ``max_iter``."""
+    def end_of_schedule(self) -> str:
+        """Say so before the first epoch past ``max_iter``, if the rate has sunk to its lowest."""
         first = self.runs[0].progress
-        if first.history:
-            warn_of_schedules_end(self.prepared.classifier, first, "train")
+        return end_of_schedule(self.prepared.classifier, first, "train") if first.history else ""
 
     def positions(self) -> list[Position]:
         """Tell where each network stands."""

@@ -46,21 +46,28 @@ def begun(model: Any, tables: Tables, max_checkpoints: int) -> Training:
 def kept(model: Any, tables: Tables, path: Any, max_checkpoints: int) -> Training:
     """Begin a session in a journal, or go on with the one that it holds."""
     identity = tables.identity() | {"estimator": of_estimator(clone(model), "", "the estimator")}
-    seeds, prepared = drawn_seeds(model), None
-    if not os.path.exists(path):  # whatever is wrong with the data is told before it is made
-        prepared = tables.prepared(_with_seeds(model, seeds))
+    # Whatever is wrong with the data is told before there is a file.
+    is_new = not os.path.exists(path) or not os.path.getsize(path)
+    begun = _described(model, tables, max_checkpoints) if is_new else None
     database = Database(path, KIND, identity)
     try:
         journal = SessionJournal(database)
         if journal.about:
             return _gone_on(journal, tables, model)
-        model = _with_seeds(model, seeds)
-        prepared = tables.prepared(model) if prepared is None else prepared
-        journal.begin(described(model, seeds, prepared, max_checkpoints))
+        prepared, about = begun or _described(model, tables, max_checkpoints)
+        journal.begin(about)
         return Training(prepared, journal)
     except BaseException:
         database.close()
         raise
+
+
+def _described(model: Any, tables: Tables, max_checkpoints: int) -> tuple[Prepared, dict[str, Any]]:
+    """Prepare a new model, and give what a journal keeps of it."""
+    seeds = drawn_seeds(model)
+    model = _with_seeds(model, seeds)
+    prepared = tables.prepared(model)
+    return prepared, described(model, seeds, prepared, max_checkpoints)
 
 
 def reopened(path: Any, tables: Tables, model: Any = None) -> Training:

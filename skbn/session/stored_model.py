@@ -16,8 +16,9 @@ from skbn.journal.values import digest_of
 from skbn.session.machine import this_machine
 from skbn.session.preparation import Prepared, classifier_of
 
-TRUSTED_LIBRARIES = ("skrub.",)
-"""Beside scikit-learn, NumPy and SciPy, which skops trusts itself, and skbn."""
+TYPES_OF_SKRUB = {"DatetimeEncoder", "PassThrough", "StringEncoder", "TableVectorizer"}
+"""Those of `tabular_pipeline`, made from a file beside the types that skops trusts itself and
+``SKOPS_TYPES``: an unfitted one runs nothing that the file says."""
 
 
 def described(
@@ -90,8 +91,7 @@ def rebuilt(about: Mapping[str, Any], path: str) -> Any:
             f'pip install "skbn[skops]", or {advice}'
         ) from error
     types = skops.io.get_untrusted_types(data=about["pipeline"])
-    unknown = [each for each in types if not each.startswith(TRUSTED_LIBRARIES)]
-    unknown = [each for each in unknown if each not in SKOPS_TYPES]
+    unknown = [each for each in types if each not in SKOPS_TYPES and not _is_of_skrub(each)]
     if unknown:
         raise ValueError(
             f"the Pipeline of journal {path!r} holds objects of {', '.join(unknown)}, which are "
@@ -100,3 +100,7 @@ def rebuilt(about: Mapping[str, Any], path: str) -> Any:
     pipeline = skops.io.loads(about["pipeline"], trusted=types)
     pipeline.steps[-1] = (pipeline.steps[-1][0], classifier)
     return pipeline
+
+
+def _is_of_skrub(name: str) -> bool:
+    return name.startswith("skrub.") and name.rpartition(".")[2] in TYPES_OF_SKRUB

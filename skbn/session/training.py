@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import RLock
 from time import perf_counter
 from typing import Any
 
@@ -42,6 +43,7 @@ class Training:
         self.log = Log(store.events)
         self._start = self.networks.positions()
         self._has_warned = False
+        self._lock = RLock()
         self._seconds, self._seconds_to_keep = 0.0, FIRST_SECONDS_TO_KEEP
         self._go_along(self.log.line)
 
@@ -59,38 +61,39 @@ class Training:
 
     def keep(self) -> None:
         """Make a checkpoint of the last epoch, if nothing happened since and there is none."""
-        events = self.log.events
-        if not events or events[-1].event != EPOCH or len(events) - 1 in self.store.checkpoints:
-            return
-        started, kept = perf_counter(), self.store.checkpoints
-        epochs = [*kept.values(), self.log.epoch]
-        dropped = to_drop(epochs, self.log.best_epoch, self.store.max_checkpoints)
-        with uninterrupted():
-            self.store.keep(self.networks, [p for p, e in kept.items() if e in dropped])
-        self._seconds, self._seconds_to_keep = 0.0, perf_counter() - started
+        with self._lock:
+            events, kept = self.log.events, self.store.checkpoints
+            if not events or events[-1].event != EPOCH or len(events) - 1 in kept:
+                return
+            started, epochs = perf_counter(), [*kept.values(), self.log.epoch]
+            dropped = to_drop(epochs, self.log.best_epoch, self.store.max_checkpoints)
+            with uninterrupted():
+                self.store.keep(self.networks, [p for p, e in kept.items() if e in dropped])
+            self._seconds, self._seconds_to_keep = 0.0, perf_counter() - started
 
     def change(self, params: dict[str, Any], asked_by: str, request: int | None = None) -> None:
         """Change parameters from the next epoch on."""
-        self.keep()
         with self._whole():
+            self.keep()
             self.networks.change(params)
             self._add(CHANGE, self.log.epoch, asked_by, params=params, request=request)
 
     def rewind(self, epoch: int, asked_by: str, request: int | None = None) -> None:
         """Go back to where training stood after an epoch, its parameters and all."""
-        if not 0 <= epoch <= self.log.epoch:
-            raise ValueError(
-                f"there is no epoch {epoch} to go back to: this branch has the epochs 0, before "
-                f"training, to {self.log.epoch}"
-            )
         with self._whole():
+            if not 0 <= epoch <= self.log.epoch:
+                raise ValueError(
+                    f"there is no epoch {epoch} to go back to: this branch has the epochs 0, "
+                    f"which is before training, to {self.log.epoch}"
+                )
             self._go_along(self.log.line_until(epoch))
             self._add(REWIND, epoch, asked_by, request=request)
 
     def stop(self, asked_by: str, request: int | None = None) -> None:
         """Take note that training stops early."""
-        self.keep()
-        self._add(STOP, self.log.epoch, asked_by, request=request)
+        with self._whole():
+            self.keep()
+            self._add(STOP, self.log.epoch, asked_by, request=request)
 
     def follow(self, event: Event) -> None:
         """Do what happened in another session, and log it as of then."""
@@ -142,16 +145,23 @@ class Training:
     @contextmanager
     def _whole(self) -> Iterator[None]:
         """Leave the networks as they were, unless what happens comes to its end in the log."""
-        networks, n_events = self.networks, len(self.log.events)
-        positions, classifier = networks.positions(), networks.prepared.classifier
-        try:
-            yield
-        except BaseException:
-            if len(self.log.events) == n_events:
-                with uninterrupted():
-                    networks.go_to(positions, self._histories(self.log.line))
-                    networks.go_on_with(classifier)
-            raise
+        # A thread that changes something waits for the end of the epoch that another one trains.
+        with self._lock:
+            networks, n_events = self.networks, len(self.log.events)
+            positions, classifier = networks.positions(), networks.prepared.classifier
+            try:
+                yield
+            except BaseException:
+                if len(self.log.events) == n_events:
+                    with uninterrupted():
+                        networks.go_to(positions, self._histories(self.log.line))
+                        networks.go_on_with(classifier)
+                raise
+
+    def fitted_model(self) -> Any:
+        """Give a fitted model of where training stands."""
+        with self._lock:
+            return self.networks.fitted_model()
 
     def _add(
         self,

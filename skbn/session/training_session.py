@@ -281,7 +281,7 @@ class TrainingSession:
         """A fitted copy of the model, of the best epoch of the present branch or of its last."""
         if not self.epoch_:
             raise NotFittedError("This session has not trained an epoch yet: call train(n) first")
-        return self._training.networks.fitted_model()
+        return self._training.fitted_model()
 
     def train(
         self, n: int | None = None, *, until: int | None = None, patience: int | None = None
@@ -351,7 +351,8 @@ class TrainingSession:
             if not any(which):
                 self._end_of_patience(n_trained, patience)
                 return
-            training.networks.warn_of_schedules_end()
+            if words := training.networks.end_of_schedule():
+                warnings.warn(words, stacklevel=3)
             training.epoch(which)
             n_trained += 1
             if training.take_requests():
