@@ -394,7 +394,7 @@ def test_the_log_has_a_row_for_each_event_and_a_column_for_each_change(digits):
     assert log.branch.tolist() == [0, 0, 0, 0, 1, 1, 1]
     assert set(log.asked_by) == {"session"}
     assert log.time.is_monotonic_increasing
-    assert str(log.time.dtype) == "datetime64[ns, UTC]"
+    assert str(log.time.dtype) == "datetime64[us, UTC]"
     history = session.estimator_.history_
     on_the_line = log.iloc[[0, 6]]
     for name, values in history.items():
