@@ -16,13 +16,13 @@ from weakref import finalize
 
 from skbn.journal.checksums import DamageError, Row, contents, signed, well_formed
 from skbn.journal.fingerprints import Fingerprint, Identity, check_identified, differences
-from skbn.journal.lock import Lock, path_of_lock
+from skbn.journal.lock import Lock, is_owned, path_of_lock
 
 ABOUT = "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL);"
 HEADER = b"SQLite format 3\0"
 """First bytes of a file of SQLite."""
-VERSION_WITH_LOG = 2
-"""Number that follows it, and the size of pages, in a file with a write-ahead log."""
+LOGS = ("wal", "journal")
+"""Endings of the files that belong to one of SQLite: of a write-ahead log, and of its default."""
 SECONDS_TO_WAIT = 5.0
 """Time that others have to let go of the file: those that read it take moments only."""
 OF_ANOTHER = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -119,10 +119,11 @@ class Database:
         database = cls.__new__(cls)
         file = database._prepare(path, kind)
         database._check_existence(file)
-        start = database._start(file, "can be read")
+        is_still = not is_owned(file)
+        if is_still:  # or this process may be the owner, and lose its locks
+            database._check_start(file, "can be read")
         # SQLite would make a log, if there is none, only to read in it that there is nothing.
-        has_log = start[-1:] == bytes([VERSION_WITH_LOG])
-        is_whole = has_log and not os.path.exists(f"{file}-wal")
+        is_whole = is_still and not any(os.path.exists(f"{file}-{each}") for each in LOGS)
         try:
             with database.errors("read"):
                 options = "&immutable=1" if is_whole else ""
@@ -177,24 +178,27 @@ class Database:
         """Make a file that its owner alone can read, if there is none: SQLite lets others."""
         with suppress(OSError):  # which reading tells
             os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        self._start(file, "can be written")
+        self._check_start(file, "can be written")
         if not os.access(file, os.W_OK):  # SQLite would open it to read only
             raise ValueError(f"journal {self.path!r} cannot be written: its rights forbid it")
 
-    def _start(self, file: str, need: str) -> bytes:
-        """First bytes of the file, of SQLite or none."""
+    def _check_start(self, file: str, need: str) -> None:
+        """Refuse a file that neither is of SQLite nor empty.
+
+        SQLite would write over some. To close a file lets go of all locks that the process has
+        on it, and with them of SQLite's, so that there must be no owner in this process.
+        """
         try:
             with open(file, "rb") as opened:
-                start = opened.read(len(HEADER) + 3)
+                start = opened.read(len(HEADER))
         except OSError as error:
             raise ValueError(
                 f"journal {self.path!r} cannot be opened: {error.strerror}. Give a file in a "
                 f"folder that exists and {need}"
             ) from error
-        if start and not start.startswith(HEADER):  # SQLite would write over some
+        if start not in (b"", HEADER):
             noun = self._kind.noun
             raise ValueError(f"{self.path!r} is no journal of a {noun}; give another file")
-        return start
 
     def _connect(self, name: str, **options: Any) -> None:
         self._db = sqlite3.connect(
@@ -246,11 +250,11 @@ class Database:
         query = "SELECT value FROM about WHERE name = 'format'"
         found = self._db.execute(query).fetchone() if "about" in tables else None
         self._check_format(str(found[0]) if found else "")
-        others = {"format", *self._kind.further}
+        about, others = self.about(), {"format", *self._kind.further}
         with well_formed():
             self.identity = {
                 name: Fingerprint.of(json.loads(value))
-                for name, value in self.about().items()
+                for name, value in about.items()
                 if name not in others
             }
 

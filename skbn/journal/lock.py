@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from contextlib import suppress
@@ -20,25 +21,29 @@ if sys.platform == "win32":
     FAR = 2**30
     """The byte that is locked: nobody can read those that are."""
 
-    def _lock(descriptor: int, is_look: bool = False) -> None:
+    def try_lock(descriptor: int, is_look: bool = False) -> None:
+        """Lock an open file, beside others that look, or raise `BlockingIOError`."""
         os.lseek(descriptor, FAR, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError as error:
             raise BlockingIOError from error
 
-    def _unlock(descriptor: int) -> None:
+    def unlock(descriptor: int) -> None:
+        """Let go of it."""
         os.lseek(descriptor, FAR, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 
 else:
     import fcntl
 
-    def _lock(descriptor: int, is_look: bool = False) -> None:
+    def try_lock(descriptor: int, is_look: bool = False) -> None:
+        """Lock an open file, beside others that look, or raise `BlockingIOError`."""
         kind = fcntl.LOCK_SH if is_look else fcntl.LOCK_EX
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
 
-    def _unlock(descriptor: int) -> None:
+    def unlock(descriptor: int) -> None:
+        """Let go of it."""
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
@@ -75,7 +80,7 @@ class Lock:
         """Try to take the lock."""
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, mode)
         try:
-            _lock(self._descriptor)
+            try_lock(self._descriptor)
             # The former owner may have removed the file between its opening and its locking.
             if _is_at(self._path, self._descriptor):
                 _sign(self._path, self._descriptor)
@@ -127,9 +132,9 @@ def is_owned(journal: str | os.PathLike[str]) -> bool:
     except FileNotFoundError:
         return False
     try:
-        _lock(descriptor, is_look=True)
+        try_lock(descriptor, is_look=True)
         # Closing alone would leave it to a process that was forked meanwhile.
-        _unlock(descriptor)
+        unlock(descriptor)
         return False
     except BlockingIOError:
         return True
@@ -160,8 +165,7 @@ def _is_at(path: str, descriptor: int) -> bool:
 
 def _sign(path: str, descriptor: int) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    content = os.read(descriptor, 32)
-    if content and not content.strip().isdigit():
+    if not re.fullmatch(rb"\d{0,20}\s*", os.read(descriptor, 64)):
         raise FileExistsError(errno.EEXIST, "it is no lock", path)
     with suppress(OSError):  # a disk that is full: the number is for people
         os.ftruncate(descriptor, 0)

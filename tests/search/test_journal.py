@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,9 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 
+from skbn.journal.database import Database
 from skbn.search import CoarseToFineSearchCV, log_randint
+from skbn.search.journal import KIND
 
 SPACE = {"min_samples_leaf": log_randint(1, 20), "ccp_alpha": loguniform(1e-4, 0.1)}
 
@@ -299,19 +302,10 @@ def start(tmp_path):
 
 
 def count_results(path):
-    """Results in a journal that another process may hold: read from a copy of its files."""
-    copy = path.with_name("copy")
-    for ending in ("", "-wal"):
-        source = path.with_name(path.name + ending)
-        if source.exists():
-            copy.with_name(copy.name + ending).write_bytes(source.read_bytes())
-    try:
-        with sqlite3.connect(copy) as db:
-            return db.execute("SELECT count(*) FROM results").fetchone()[0]
-    except sqlite3.Error:
-        return 0
-    finally:
-        db.close()
+    """Results in a journal that another process may hold."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        tables = db.execute("SELECT name FROM sqlite_master").fetchall()
+        return len(tables) and db.execute("SELECT count(*) FROM results").fetchone()[0]
 
 
 def wait_for_results(path, process, n):
@@ -338,11 +332,15 @@ def test_kill_9_in_the_middle_of_a_round(path, tmp_path, start, n_jobs):
     assert count_results(path) == 36
 
 
-def test_a_journal_that_another_process_holds_is_refused(path, start, iris):
+def test_a_journal_that_another_process_holds_is_read_and_refused(path, start, iris):
     process = start(path, 0.3)
-    wait_for_results(path, process, 1)
+    done = wait_for_results(path, process, 1)
     with pytest.raises(ValueError, match="is held by another process"):
         make(path).fit(*iris)
+    assert wait_for_results(path, process, done + 2) < 36
+    with closing(Database.to_read(path, KIND)) as look:
+        assert look.identity.keys() >= {"data", "estimator", "splits"}
+        assert len(look.rows("SELECT * FROM results")) > done
     assert process.poll() is None
 
 

@@ -5,9 +5,7 @@ import threading
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
-from scipy import sparse
 from scipy.stats import loguniform
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.metrics import fbeta_score, make_scorer
@@ -16,111 +14,10 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skbn.search import CoarseToFineSearchCV
-from skbn.search.fingerprints import Fingerprint, of_data
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(60, 3))
+X = np.random.default_rng(0).normal(size=(60, 3))
 Y = (X[:, 0] > 0).astype(int)
-NAMES = np.array(["no", "yes"])[Y]
 WEIGHTS = np.linspace(0.1, 1, 60)
-FRAME = pd.DataFrame(X, columns=list("abc")).assign(d=NAMES)
-SPARSE = sparse.csr_matrix(X * (abs(X) > 0.5))
-
-
-def shuffled(values):
-    return pd.Series(values, index=np.arange(60)[::-1], name="q")
-
-
-def fortran_map(folder):
-    np.save(folder / "x.npy", np.asfortranarray(X))
-    return np.load(folder / "x.npy", mmap_mode="r")
-
-
-def with_duplicates():
-    matrix = SPARSE.tocoo()
-    row, col = np.tile(matrix.row, 2), np.tile(matrix.col, 2)
-    data = np.concatenate([matrix.data / 2, matrix.data / 2])
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=60))])
-    order = np.argsort(row, kind="stable")[::1]
-    return sparse.csr_matrix((data[order], col[order], indptr), shape=SPARSE.shape)
-
-
-@pytest.mark.parametrize(
-    ("role", "one", "other"),
-    [
-        ("X", X, np.asfortranarray(X)),
-        ("X", X, X.tolist()),
-        ("X", X, [tuple(row) for row in X]),
-        ("X", X, list(X)),
-        ("X", X, fortran_map),
-        ("X", X, np.repeat(X, 2, axis=1)[:, ::2]),
-        ("X", FRAME, FRAME.set_index(np.arange(60)[::-1])),
-        ("X", FRAME, pd.concat([FRAME[["a"]], FRAME[["b", "c", "d"]]], axis=1)),
-        ("X", SPARSE, SPARSE.tocsc()),
-        ("X", SPARSE, sparse.coo_array(SPARSE)),
-        ("X", SPARSE, with_duplicates()),
-        ("y", Y, Y.tolist()),
-        ("y", Y, tuple(Y)),
-        ("y", Y, shuffled(Y)),
-        ("y", Y, pl.Series(Y)),
-        ("y", Y, pd.array(Y, dtype="Int64")),
-        ("y", Y[:, None], pd.DataFrame({"label": Y})),
-        ("y", NAMES, NAMES.tolist()),
-        ("y", NAMES, NAMES.astype(object)),
-        ("y", NAMES, shuffled(NAMES)),
-        ("y", NAMES, pd.Series(NAMES, dtype="string")),
-        ("y", NAMES, pd.Series(NAMES, dtype="category")),
-        ("sample_weight", WEIGHTS, WEIGHTS.tolist()),
-        ("sample_weight", WEIGHTS, shuffled(WEIGHTS)),
-        ("groups", NAMES, shuffled(NAMES)),
-        ("X_val", FRAME, FRAME.set_index("a", drop=False)),
-    ],
-)
-def test_the_same_data_have_one_fingerprint(tmp_path, role, one, other):
-    other = other(tmp_path) if callable(other) else other
-    assert data_of(role, one).digest == data_of(role, other).digest
-
-
-def data_of(role, value):
-    given = {"X": X, "y": Y} | {role: value}
-    return of_data(given.pop("X"), given.pop("y"), given)
-
-
-def test_a_frame_of_polars_is_that_of_pandas():
-    frame = FRAME.drop(columns="d")
-    assert data_of("X", pl.DataFrame(frame)).digest == data_of("X", frame).digest
-
-
-@pytest.mark.parametrize(
-    ("role", "one", "other"),
-    [
-        ("X", X, X + np.where(np.arange(3) == 1, 1e-12, 0)),
-        ("X", X, X.astype(np.float32)),
-        ("X", X, X.T.reshape(60, 3)),
-        ("X", X, sparse.csr_array(X)),
-        ("X", X, pd.DataFrame(X, columns=list("abc"))),
-        ("X", FRAME, FRAME.rename(columns={"a": "A"})),
-        ("X", FRAME, FRAME[["b", "a", "c", "d"]]),
-        ("X", FRAME, FRAME.astype({"d": "category"})),
-        ("X", SPARSE, SPARSE * 2),
-        ("y", Y, 1 - Y),
-        ("y", Y, NAMES),
-        ("y", Y, Y[:, None]),
-        ("y", NAMES, np.char.upper(NAMES)),
-        ("sample_weight", WEIGHTS, WEIGHTS[::-1]),
-        ("sample_weight", WEIGHTS, None),
-        ("groups", NAMES, NAMES[::-1]),
-    ],
-)
-def test_other_data_have_another_fingerprint(role, one, other):
-    assert data_of(role, one).digest != data_of(role, other).digest
-
-
-def test_a_fingerprint_is_read_as_it_was_written():
-    import json
-
-    fingerprint = data_of("X", FRAME)
-    assert Fingerprint.of(json.loads(fingerprint.to_json())) == fingerprint
 
 
 def accuracy(model, X, y):
@@ -219,7 +116,7 @@ def test_a_journal_says_which_data_differ(path, given, words):
 
 
 def test_a_journal_says_which_column_differs(path):
-    frame = FRAME.drop(columns="d")
+    frame = pd.DataFrame(X, columns=list("abc"))
     search_of(path).fit(frame, Y)
     with pytest.raises(ValueError, match="other data: column 'b' of X has another value"):
         search_of(path).fit(frame.assign(b=1.0), Y)
@@ -238,13 +135,13 @@ def test_what_has_no_value_is_refused_before_any_file_or_fit(path):
 
 
 def test_extend_takes_the_same_data_and_says_what_differs():
-    search = search_of(None).fit(SPARSE.toarray(), Y)
-    search.extend(np.asfortranarray(SPARSE.toarray()), Y.tolist())
+    search = search_of(None).fit(X, Y)
+    search.extend(np.asfortranarray(X), Y.tolist())
     with pytest.raises(ValueError, match=r"data changed since \(X has another value\)"):
-        search.extend(SPARSE.toarray() + 1, Y)
+        search.extend(X + 1, Y)
     search.estimator.set_params(selectkbest__k=1)
     with pytest.raises(ValueError, match=r"estimator changed since \(selectkbest__k: 2 before, 1"):
-        search.extend(SPARSE.toarray(), Y)
+        search.extend(X, Y)
 
 
 def test_an_older_pickle_whose_fingerprints_have_another_place_goes_on():
@@ -263,12 +160,3 @@ def test_fitted_estimators_are_those_that_were_not():
 def test_arguments_of_none_and_whether_to_refit_make_no_other_search(path):
     search_of(path, refit=False).fit(X, Y)
     search_of(path, refit=True).fit(X, Y, decisiontreeclassifier__sample_weight=None)
-
-
-def test_zeros_that_a_sparse_matrix_stores_are_zeros():
-    matrix = SPARSE.copy()
-    matrix.data[0] = 0
-    without = matrix.copy()
-    without.eliminate_zeros()
-    assert of_data(matrix, Y, {}) == of_data(without, Y, {}) != of_data(SPARSE, Y, {})
-    assert matrix.nnz == without.nnz + 1
