@@ -44,7 +44,10 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("splits", "halving", "results", "jobs", "judging", "networks", "partial_fits"),
         *("cache", "schedule", "evaluation", "rounds", "coarse_to_fine"),
     ],
-    "display": ["record", "axes", "pictures", "search_display"],
+    "display": [
+        *("record", "axes", "pictures", "search_display"),
+        *("flags", "training_record", "training_pictures", "training_display", "live_figure"),
+    ],
     "session": [
         *("log", "preparation", "networks", "checkpoints", "journal", "machine", "stored_model"),
         *("training", "opening", "training_session"),

@@ -1,4 +1,4 @@
-"""Places, colours, ticks and legends of all pictures of a search.
+"""Places, colours, ticks and legends of all pictures.
 
 matplotlib is imported inside functions only, so that nothing else needs it.
 """
@@ -6,6 +6,7 @@ matplotlib is imported inside functions only, so that nothing else needs it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            'SearchDisplay needs matplotlib, which is not installed: pip install "skbn[plot]"'
+            'pictures need matplotlib, which is not installed: pip install "skbn[plot]"'
         ) from error
 
 
@@ -67,18 +68,42 @@ def place_one(ax: Any, size: tuple[float, float]) -> Places:
     return Places(axes[0], axes, axes[0])
 
 
-def place_panels(ax: Any, n_panels: int, n_cols: int) -> Places:
-    """Find the places of a picture of several panels."""
+def place_panels(
+    ax: Any,
+    n_panels: int,
+    n_cols: int,
+    *,
+    size: tuple[float, float] | None = None,
+    heights: Sequence[float] | None = None,
+    gap: float = 0.6,
+) -> Places:
+    """Find the places of a picture of several panels.
+
+    Parameters
+    ----------
+    ax : Axes, array of Axes or None
+    n_panels, n_cols : int
+    size : tuple of float, default=None
+        Width and height of a new figure, in inches. None goes by the number of panels.
+    heights : sequence of float, default=None
+        Heights of the rows, one to another. None is the same.
+    gap : float, default=0.6
+        Height between rows over that of a row, in a figure without a layout engine.
+
+    Returns
+    -------
+    places : Places
+    """
     from matplotlib.axes import Axes
     from matplotlib.pyplot import figure
 
     n_rows = ceil(n_panels / n_cols)
     n_cols = ceil(n_panels / n_rows)
     if ax is None:
-        size = (1.8 + 2.1 * n_cols, 0.5 + 2.1 * n_rows)
+        size = size or (1.8 + 2.1 * n_cols, 0.5 + 2.1 * n_rows)
         ax = figure(figsize=size, layout="constrained").add_subplot()
     if isinstance(ax, Axes):
-        return _divide(ax, n_panels, n_rows, n_cols)
+        return _divide(ax, n_panels, n_cols, heights or [1.0] * n_rows, gap)
     axes = np.array(ax, dtype=object).ravel()
     if axes.size != n_panels:
         raise ValueError(
@@ -87,21 +112,22 @@ def place_panels(ax: Any, n_panels: int, n_cols: int) -> Places:
     return Places(None, axes, axes[0])
 
 
-def _divide(ax: Any, n_panels: int, n_rows: int, n_cols: int) -> Places:
+def _divide(ax: Any, n_panels: int, n_cols: int, heights: Sequence[float], gap: float) -> Places:
     """Put panels in the place of Axes."""
     if not ax.axison:
         raise ValueError("ax was drawn on before; give ax=display.axes_ to draw there again")
     ax.set_axis_off()
+    n_rows = len(heights)
     spec, box = ax.get_subplotspec(), ax.get_position()
     if spec is None:  # axes that were placed freely
         sides = {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
         spec = ax.figure.add_gridspec(1, 1, **sides)[0]
     if ax.figure.get_layout_engine() is None:
         legend_ax, n_above = ax, 0
-        grid = spec.subgridspec(n_rows, n_cols, hspace=0.6, wspace=0.4)
+        grid = spec.subgridspec(n_rows, n_cols, hspace=gap, wspace=0.4, height_ratios=heights)
     else:  # it makes room for all labels by itself, and for a legend if that has its own row
         n_above = 1
-        grid = spec.subgridspec(n_rows + 1, n_cols, height_ratios=[0.01] + [1] * n_rows)
+        grid = spec.subgridspec(n_rows + 1, n_cols, height_ratios=[0.01, *heights])
         legend_ax = ax.figure.add_subplot(grid[0, :], frameon=False, xticks=[], yticks=[])
     panels = [ax.figure.add_subplot(grid[n_cols * n_above + i]) for i in range(n_panels)]
     return Places(ax, np.array(panels, dtype=object), legend_ax, legend_is_near=not n_above)
@@ -161,11 +187,30 @@ def thin(ticks: list[tuple[float, str]], n_most: float) -> list[tuple[float, str
 
 
 def score_ticks(floor: float, top: float) -> NDArray[np.float64]:
-    """Round scores from the floor to the top."""
+    """Round scores or losses from the floor to the top."""
     from matplotlib.ticker import MaxNLocator
 
     ticks = np.asarray(MaxNLocator(5).tick_values(floor, top))
     return ticks[(ticks >= floor) & (ticks <= top)]
+
+
+def log_ticks(low: float, high: float, n_most: float) -> NDArray[np.float64]:
+    """Round numbers on a logarithmic axis, or its ends where there are not two."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for steps in ([1, 2, 3, 5], [1, 2, 5], [1, 3], [1]):
+        ticks = np.outer(powers, steps).ravel()
+        ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
+        if len(ticks) <= n_most:
+            break
+    return ticks[:: ceil(len(ticks) / n_most)] if len(ticks) > 1 else np.unique([low, high])
+
+
+def write_epochs(ax: Any, n_epochs: int) -> None:
+    """Write whole epochs at the lower axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set_xlim(0, n_epochs * (1 + MARGIN / 2))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
 def is_leftmost(panel: Any, panels: NDArray[np.object_]) -> bool:

@@ -31,6 +31,7 @@ from skbn.display.axes import (
     size_in_text,
     wrap,
     write_beside,
+    write_epochs,
     write_values,
 )
 from skbn.display.record import (
@@ -245,7 +246,9 @@ def draw_learning_curves(record: SearchRecord, ax: Any, curve: str | None) -> Pl
     best = best_candidate(record)
     star = {"marker": "*", "markersize": 12, "markeredgecolor": "white"}
     ax.plot(means.get(best, []), color=BEST_COLOUR, linewidth=2.2, markevery=[-1], zorder=4, **star)
-    _write_epochs(ax, curves["epoch"].max(), curve)
+    write_epochs(ax, curves["epoch"].max())
+    ax.set(xlabel="epoch", ylabel=curve.replace("_", " "))
+    ax.spines[["top", "right"]].set_visible(False)
     margin = MARGIN * shown.length
     ax.set_ylim(np.sort([sign * (shown.floor - 2 * margin), sign * (shown.top + margin)]))
     _draw_rungs(curves, ax)
@@ -278,15 +281,6 @@ def _draw_curves(
     ax.add_collection(LineCollection(lines, colors=colours, linewidths=widths, zorder=2))
     for marker, chosen in {"o": ~below, "v" if sign > 0 else "^": below}.items():
         ax.scatter(*ends[chosen].T, s=8 if marker == "o" else 16, c=colours[chosen], marker=marker)
-
-
-def _write_epochs(ax: Any, n_epochs: int, curve: str) -> None:
-    """Write whole epochs at the lower axis, and the names of both axes."""
-    from matplotlib.ticker import MaxNLocator
-
-    ax.set(xlim=(0, n_epochs * (1 + MARGIN / 2)), xlabel="epoch", ylabel=curve.replace("_", " "))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    ax.spines[["top", "right"]].set_visible(False)
 
 
 def _draw_rungs(curves: pd.DataFrame, ax: Any) -> None:

@@ -12,7 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import RandomizedSearchCV
 
 import skbn
-from skbn.display import SearchDisplay
+from skbn.display import SearchDisplay, TrainingDisplay
+from skbn.display.live_figure import LiveFigure
 
 
 def test_what_cannot_be_drawn():
@@ -38,13 +39,17 @@ def test_what_cannot_be_drawn():
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
     display = SearchDisplay.from_search(as_fitted(DICT))
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for draw in (display.plot, lambda: SearchDisplay.from_search(None)):
+    calls = [display.plot, LiveFigure, TrainingDisplay(log=None).plot]
+    calls += [lambda: SearchDisplay.from_search(None), lambda: TrainingDisplay.from_session(None)]
+    for draw in [*calls, lambda: TrainingDisplay.from_estimator(None)]:
         with pytest.raises(ImportError, match=r'pip install "skbn\[plot\]"'):
             draw()
 
 
-@pytest.mark.parametrize("name", ["record", "pictures", "axes", "search_display"])
-def test_matplotlib_is_imported_inside_functions_only(name):
-    tree = ast.parse((Path(skbn.__file__).parent / "display" / f"{name}.py").read_text())
+@pytest.mark.parametrize(
+    "path", sorted(Path(skbn.__file__).parent.glob("display/*.py")), ids=lambda path: path.stem
+)
+def test_matplotlib_is_imported_inside_functions_only(path):
+    tree = ast.parse(path.read_text())
     imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert not [node for node in imports if "matplotlib" in ast.unparse(node).split()[1]]
