@@ -67,3 +67,8 @@ def test_many_flags_stand_on_the_right_though_poles_pass_behind_them():
 
 def test_a_text_longer_than_the_axis_has_no_place():
     assert place_flags([10], [70], 60, 3) == [None]
+
+
+def test_texts_at_one_pole_stand_in_their_order():
+    flags = place_flags([60, 20, 20], [20, 30, 10], 60, 3)
+    assert [(flag.low, flag.row) for flag in flags] == [(40, 0), (20, 1), (20, 2)]
