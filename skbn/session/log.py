@@ -109,7 +109,9 @@ class Log:
             "epoch": pd.Series([each.epoch for each in self.events], dtype=int),
             "branch": pd.Series([each.branch for each in self.events], dtype=int),
             "event": pd.Series([each.event for each in self.events], dtype=object),
-            "time": pd.to_datetime([each.time for each in self.events], unit="s", utc=True).as_unit("us"),
+            "time": pd.to_datetime([each.time for each in self.events], unit="s", utc=True).as_unit(
+                "us"
+            ),
             "asked_by": pd.Series([each.asked_by for each in self.events], dtype=object),
         }
         for name in measured:
