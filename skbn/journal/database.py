@@ -392,7 +392,8 @@ class Database:
         raise error_type(f"journal {self.path!r} {text}") from error
 
     def _words_of_another(self) -> str:
-        return f"is held by another process or {self._kind.noun}; wait for it, or give another file"
+        noun = self._kind.noun
+        return f"is held by another process or {noun}; close that one, or give another file"
 
 
 def _close(db: sqlite3.Connection) -> None:

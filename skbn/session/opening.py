@@ -115,6 +115,11 @@ def _gone_on(journal: SessionJournal, tables: Tables, model: Any) -> Training:
 
 def _prepared_as_before(journal: SessionJournal, tables: Tables, model: Any) -> Prepared:
     """Prepare the model of a journal, and warn if it may not come out as it did before."""
+    if not journal.about:
+        raise ValueError(
+            f"journal {journal.path!r} is empty: its session was interrupted before it began. "
+            "Begin it with TrainingSession(model, X, y, ..., journal=...)"
+        )
     seeds = json.loads(journal.about["seeds"])
     if model is None:
         model = rebuilt(journal.about, journal.path)

@@ -280,6 +280,18 @@ def test_bad_data_leave_no_file(digits, path):
     assert os.listdir(path.parent) == []
 
 
+@pytest.mark.parametrize("how", ["open", "replay"])
+def test_a_journal_whose_session_was_killed_at_its_beginning_begins_anew(digits, path, how):
+    session_on(digits, path).close()
+    query(path, "DELETE FROM session")
+    query(path, "DELETE FROM about WHERE name = 'seed'")
+    with pytest.raises(ValueError, match="interrupted before it began"):
+        opened(digits, path, how=how)
+    with session_on(digits, path) as session:
+        assert session.train(1).epoch_ == 1
+    opened(digits, path).close()
+
+
 DAMAGE = [
     "UPDATE events SET epoch = 7 WHERE event = 1",
     "UPDATE events SET content = '[]' WHERE event = 1",
