@@ -78,11 +78,10 @@ class InMemory:
         self.events.append(event)
         self._drop(dropped)
 
-    def keep(self, networks: Networks, dropped: Sequence[int]) -> None:
-        """Keep where networks stand after the last event, and drop earlier checkpoints."""
-        position = len(self.events) - 1
+    def keep(self, position: int, networks: Networks, dropped: Sequence[int]) -> None:
+        """Keep where networks stand after an epoch, and drop earlier checkpoints."""
         self._positions[position] = networks.positions()
-        self.checkpoints[position] = self.events[-1].epoch
+        self.checkpoints[position] = self.events[position].epoch
         self._drop(dropped)
 
     def _drop(self, dropped: Sequence[int]) -> None:
@@ -181,9 +180,9 @@ class SessionJournal:
         self.events.append(event)
         self._drop(dropped)
 
-    def keep(self, networks: Networks, dropped: Sequence[int]) -> None:
-        """Commit where networks stand after the last event, and drop earlier checkpoints."""
-        number, checkpoint = len(self.events) - 1, saved(networks)
+    def keep(self, position: int, networks: Networks, dropped: Sequence[int]) -> None:
+        """Commit where networks stand after an epoch, and drop earlier checkpoints."""
+        checkpoint = saved(networks)
         models = [each for each in (checkpoint.model, checkpoint.best) if each is not None]
         content = {
             "networks": checkpoint.networks,
@@ -191,11 +190,11 @@ class SessionJournal:
             "checksums": [bytes(each[-CHECKSUM_BYTES:]).decode("ascii") for each in models],
         }
         with self._transaction():
-            self._database.add("checkpoints", [(number, json.dumps(content))], self._key)
+            self._database.add("checkpoints", [(position, json.dumps(content))], self._key)
             statement = "INSERT OR REPLACE INTO models VALUES (?, ?, ?)"
-            self._database.execute(statement, number, checkpoint.model, checkpoint.best)
+            self._database.execute(statement, position, checkpoint.model, checkpoint.best)
             self._delete(dropped)
-        self.checkpoints[number] = self.events[-1].epoch
+        self.checkpoints[position] = self.events[position].epoch
         self._drop(dropped)
 
     def _delete(self, dropped: Sequence[int]) -> None:

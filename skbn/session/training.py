@@ -42,7 +42,7 @@ class Training:
         self.networks, self.store = Networks(prepared), store
         self.log = Log(store.events)
         self._start = self.networks.positions()
-        self._has_warned = False
+        self._has_warned, self._can_keep = False, True
         self._lock = RLock()
         self._seconds, self._seconds_to_keep = 0.0, FIRST_SECONDS_TO_KEEP
         self._go_along(self.log.line)
@@ -62,14 +62,26 @@ class Training:
     def keep(self) -> None:
         """Make a checkpoint of the last epoch, if nothing happened since and there is none."""
         with self._lock:
-            events, kept = self.log.events, self.store.checkpoints
-            if not events or events[-1].event != EPOCH or len(events) - 1 in kept:
-                return
-            started, epochs = perf_counter(), [*kept.values(), self.log.epoch]
-            dropped = to_drop(epochs, self.log.best_epoch, self.store.max_checkpoints)
-            with uninterrupted():
-                self.store.keep(self.networks, [p for p, e in kept.items() if e in dropped])
-            self._seconds, self._seconds_to_keep = 0.0, perf_counter() - started
+            if self.log.events and self.log.events[-1].event == EPOCH:
+                self._keep(len(self.log.events) - 1)
+
+    def _keep(self, position: int) -> None:
+        kept = self.store.checkpoints
+        if position in kept or not self._can_keep:
+            return
+        started, epochs = perf_counter(), [*kept.values(), self.log.epoch]
+        dropped = to_drop(epochs, self.log.best_epoch, self.store.max_checkpoints)
+        with uninterrupted():
+            try:
+                self.store.keep(position, self.networks, [p for p in kept if kept[p] in dropped])
+            except ValueError as error:  # histories that are too long for a model file
+                self._can_keep = False
+                warnings.warn(
+                    f"No more checkpoints are made, for {error}. Epochs are in the log all the "
+                    "same, and are trained again when the session is opened",
+                    stacklevel=4,
+                )
+        self._seconds, self._seconds_to_keep = 0.0, perf_counter() - started
 
     def change(self, params: dict[str, Any], asked_by: str, request: int | None = None) -> None:
         """Change parameters from the next epoch on."""
@@ -86,8 +98,11 @@ class Training:
                     f"there is no epoch {epoch} to go back to: this branch has the epochs 0, "
                     f"which is before training, to {self.log.epoch}"
                 )
-            self._go_along(self.log.line_until(epoch))
+            line = self.log.line_until(epoch)
+            self._go_along(line)
             self._add(REWIND, epoch, asked_by, request=request)
+            if line:  # so that they are not trained once more
+                self._keep(line[-1])
 
     def stop(self, asked_by: str, request: int | None = None) -> None:
         """Take note that training stops early."""

@@ -130,6 +130,28 @@ def test_checkpoints_are_the_last_the_best_and_others_evenly(digits, path):
         assert again.log_.epoch[kept].max() == 29
 
 
+def test_a_rewind_leaves_a_checkpoint_of_where_it_went(digits, path):
+    with session_on(digits, path, checkpoints=3) as session:
+        session.train(20).rewind(9)
+        kept = [event for (event,) in query(path, "SELECT event FROM checkpoints")]
+        assert session.log_.epoch[kept].max() == 9
+    straight = session_on(digits).train(10)
+    with opened(digits, path) as again:
+        assert_same_model(again.train(1).estimator_, straight.estimator_, digits[2])
+
+
+def test_histories_too_long_for_a_file_are_in_the_log_alone(digits, path, monkeypatch):
+    session = session_on(digits, path).train(3)
+    with monkeypatch.context() as short:
+        short.setattr("skbn.export.container.MAX_HEADER_BYTES", 100)
+        with pytest.warns(UserWarning, match="No more checkpoints") as caught:
+            session.train(3).set_params(alpha=0.1).train(1)
+        assert len(caught) == 1
+    session.close()
+    with opened(digits, path) as again:
+        assert_same_model(again.estimator_, session.estimator_, digits[2])
+
+
 def test_checkpoints_are_files_that_others_load(digits, path):
     X, y, _X_val, _ = digits
     with session_on(digits, path, n_members=2) as session:
