@@ -34,8 +34,8 @@ def place_flags(
 ) -> list[Flag | None]:
     """Find places for the texts of flags, none of which overlap.
 
-    No pole passes behind a text, where that can be had for all of them. Else all texts that
-    have room for it stand to the right of their poles, so that it is plain which is whose.
+    No pole passes behind a text, where that can be had for all of them. Else texts stand to the
+    right of their poles where they can, so that it is plain which is whose.
 
     Parameters
     ----------
@@ -57,23 +57,27 @@ def place_flags(
         [low for low in (pole, pole - length) if 0 <= low <= width - length]
         for pole, length in zip(poles, lengths, strict=True)
     ]
-    flags = _place(poles, lengths, by_side, n_rows, Flag.is_clear_of)
+    nowhere: list[Flag | None] = [None] * len(by_side)
+    flags = _fill(nowhere, poles, lengths, by_side, n_rows, Flag.is_clear_of)
     if None in flags:
-        flags = _place(poles, lengths, [lows[:1] for lows in by_side], n_rows, Flag.is_apart_from)
-    return flags
+        first = [lows[:1] for lows in by_side]
+        flags = _fill(nowhere, poles, lengths, first, n_rows, Flag.is_apart_from)
+    return _fill(flags, poles, lengths, by_side, n_rows, Flag.is_clear_of)
 
 
-def _place(
+def _fill(
+    flags: Sequence[Flag | None],
     poles: Sequence[float],
     lengths: Sequence[float],
     by_side: Sequence[Sequence[float]],
     n_rows: int,
     is_free: Callable[[Flag, Flag], bool],
 ) -> list[Flag | None]:
-    """Put each text where it is free of those before it: on the first side, in the lowest row."""
-    flags: list[Flag | None] = []
-    for pole, length, lows in zip(poles, lengths, by_side, strict=True):
-        placed = [flag for flag in flags if flag is not None]
-        choices = (Flag(pole, low, low + length, row) for low in lows for row in range(n_rows))
-        flags.append(next((f for f in choices if all(is_free(f, p) for p in placed)), None))
-    return flags
+    """Put each text that has no place where it is free: on the first side, in the lowest row."""
+    filled = list(flags)
+    for i, (pole, length, lows) in enumerate(zip(poles, lengths, by_side, strict=True)):
+        if filled[i] is None:
+            placed = [flag for flag in filled if flag is not None]
+            choices = (Flag(pole, low, low + length, row) for low in lows for row in range(n_rows))
+            filled[i] = next((f for f in choices if all(is_free(f, p) for p in placed)), None)
+    return filled

@@ -17,6 +17,8 @@ from skbn.search.distributions import write
 
 IN_EVERY_LOG = ["epoch", "branch", "parent", "event", "time", "asked_by"]
 """Columns that are neither measures nor changed parameters."""
+RENAMED = {"learning_rate_schedule": "learning_rate"}
+"""Columns of parameters whose own names are those of measures."""
 LONGEST_NAME = 20
 """Letters of a parameter's name or value that are written: ``learning_rate_decay`` is whole."""
 OUTLIER = 100.0
@@ -118,7 +120,7 @@ def _texts(log: pd.DataFrame, position: int) -> list[str]:
     asked_by = "" if row["asked_by"] == "session" else f" ({row['asked_by']})"
     if row["event"] == "change":
         texts = [
-            f"{cut(name, LONGEST_NAME)}={cut(write(row[name]), LONGEST_NAME)}"
+            f"{cut(RENAMED.get(name, name), LONGEST_NAME)}={cut(write(row[name]), LONGEST_NAME)}"
             for name in log.columns.difference(IN_EVERY_LOG, sort=False)
             if _is_changed(log, position, name)
         ]

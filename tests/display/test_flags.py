@@ -32,10 +32,8 @@ def test_texts_stand_at_their_poles_and_do_not_overlap(seed):
             assert 0 <= flag.low < flag.high <= 60
             assert 0 <= flag.row < n_rows
     assert not any(overlap(a, b) for a, b in combinations(placed, 2))
-    if any(crossing(a, b) for a, b in combinations(placed, 2)):
-        assert all(
-            flag.low == flag.pole or flag.pole + flag.high - flag.low > 60 for flag in placed
-        )
+    on_the_left = [flag for flag in placed if flag.low < flag.pole <= 60 - flag.high + flag.low]
+    assert not any(crossing(a, b) for a, b in combinations(on_the_left, 2))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +61,11 @@ def test_many_flags_stand_on_the_right_though_poles_pass_behind_them():
     flags = place_flags(poles, [12] * 12, 80, 3)
     assert None not in flags
     assert all(flag.low == flag.pole for flag in flags)
+
+
+def test_flags_stand_on_the_left_where_there_is_no_place_on_the_right():
+    flags = place_flags([30] * 5, [20] * 5, 60, 3)
+    assert [(flag.low, flag.row) for flag in flags] == [(30, 0), (30, 1), (30, 2), (10, 0), (10, 1)]
 
 
 def test_a_text_longer_than_the_axis_has_no_place():

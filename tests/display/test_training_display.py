@@ -166,6 +166,12 @@ def test_long_names_and_values_are_shortened():
     assert written == {"parameter_with_a_lo…=0.1235", "solver=xxxxxxxxxxxxxxxxxxx…"}
 
 
+def test_the_schedule_is_written_by_the_name_of_its_parameter():
+    session = Session().train(9).set(learning_rate_schedule="cosine", tol=0.0).train()
+    ax = TrainingDisplay.from_session(session).axes_[0]
+    assert texts(ax) == {(9, "learning_rate=cosine"), (9, "tol=0")}
+
+
 @pytest.mark.parametrize("missing", [np.nan, None, pd.NA])
 def test_what_a_change_left_alone_is_not_written(missing):
     session = Session().train(9).set(dropout=0.5).train().set(max_grad_norm=1.0).train()
