@@ -201,9 +201,8 @@ class Database:
             raise ValueError(f"{self.path!r} is no journal of a {noun}; give another file")
 
     def _connect(self, name: str, **options: Any) -> None:
-        self._db = sqlite3.connect(
-            name, SECONDS_TO_WAIT, isolation_level=None, check_same_thread=False, **options
-        )
+        options |= {"timeout": SECONDS_TO_WAIT, "isolation_level": None}
+        self._db = sqlite3.connect(name, check_same_thread=False, **options)
         self._opened.callback(_close, self._db)
         # Text that is none is damage, which checksums find.
         self._db.text_factory = lambda text: text.decode(errors="backslashreplace")
