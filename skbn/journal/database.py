@@ -203,7 +203,7 @@ class Database:
     def _connect(self, name: str, **options: Any) -> None:
         options |= {"timeout": SECONDS_TO_WAIT, "isolation_level": None}
         self._db = sqlite3.connect(name, check_same_thread=False, **options)
-        self._opened.callback(_close, self._db)
+        self._opened.callback(_close, self._db, os.getpid())
         # Text that is none is damage, which checksums find.
         self._db.text_factory = lambda text: text.decode(errors="backslashreplace")
 
@@ -395,7 +395,9 @@ class Database:
         return f"is held by another process or {noun}; close that one, or give another file"
 
 
-def _close(db: sqlite3.Connection) -> None:
+def _close(db: sqlite3.Connection, process: int) -> None:
+    if os.getpid() != process:  # one that was forked, which is not to touch it
+        return
     # What was committed is safe, be it in the log: nothing is lost if closing fails.
     with suppress(sqlite3.Error, UnicodeDecodeError):  # of a message
         # Closing would do so only where nobody else has the file open.

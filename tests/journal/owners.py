@@ -35,17 +35,22 @@ def write(database, rows=ROWS):
 
 
 def own(path, way):
-    """Own a journal, write to it, and wait; or end, and let a child live that was forked."""
+    """Own a journal, write to it, and wait."""
     database = Database(path, KIND, IDENTITY)
-    write(database)
-    if way == "fork" and os.fork():
+    write(database, ROWS[:1])
+    if way == "a child that ends":
+        if not os.fork():
+            sys.exit()
+        os.wait()
+    write(database, ROWS[1:])
+    if way == "a child that lives" and os.fork():
         os.wait()
     print("ready", flush=True)
     time.sleep(60)
 
 
 @contextmanager
-def owner(path, way="own"):
+def owner(path, way):
     """Another process that owns a journal, and ends here at the latest."""
     with subprocess.Popen(
         [sys.executable, __file__, str(path), way],

@@ -139,7 +139,7 @@ def test_a_second_owner_is_refused_in_this_process(path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.parametrize("way", ["own", "fork"])
+@pytest.mark.parametrize("way", ["alone", "a child that lives", "a child that ends"])
 def test_a_second_owner_is_refused_until_the_first_was_killed(path, way):
     with owner(path, way) as process:
         assert is_owned(path)
@@ -148,7 +148,7 @@ def test_a_second_owner_is_refused_until_the_first_was_killed(path, way):
         with looking(path) as look:
             assert epochs(look) == READ
         assert counted_elsewhere(path) == 3
-        process.kill()  # a child that was forked lives on
+        process.kill()
         process.wait()
         assert not is_owned(path)
         with looking(path) as look:
