@@ -25,7 +25,7 @@ def this_machine() -> dict[str, str]:
         "scipy": scipy.__version__,
         "scikit-learn": sklearn.__version__,
         "processor": platform.machine(),
-        "BLAS": ", ".join(dict.fromkeys(kernels)),
+        "BLAS": ", ".join(sorted(set(kernels))),  # found in any order
         "threads": str(max((each["num_threads"] for each in blas), default=1)),
     }
 
