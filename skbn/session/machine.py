@@ -15,7 +15,9 @@ from skbn.training.threads import blas_libraries
 
 def this_machine() -> dict[str, str]:
     """Name the versions of libraries, the processor and the number of threads."""
-    blas = blas_libraries()
+    found = blas_libraries()
+    # NumPy's own, where others are loaded beside it: SciPy's or PyTorch's, say.
+    blas = [each for each in found if "numpy" in each["filepath"]] or found
     kernels = [
         f"{each['internal_api']} {each['version']} {each.get('architecture')}" for each in blas
     ]
