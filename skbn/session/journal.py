@@ -114,6 +114,8 @@ class SessionJournal:
     Parameters
     ----------
     database : Database
+    known : sequence of Event, default=()
+        Its first ones, which were read before.
 
     Attributes
     ----------
@@ -123,7 +125,7 @@ class SessionJournal:
         The epoch of each checkpoint, by the position of its event.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, known: Sequence[Event] = ()) -> None:
         self._database = database
         self.path = database.path
         with database.errors("read"):
@@ -133,9 +135,10 @@ class SessionJournal:
                 self.about: dict[str, Any] = dict(contents(self._key, "session", rows))
                 if self.about and not self.about.keys() >= REQUIRED:
                     raise DamageError("the table session lacks rows")
-                self.events: list[Event] = []
-                self._read_events()
+                # Before the events: the owner may add some meanwhile, with checkpoints.
                 rows = database.rows("SELECT event FROM checkpoints ORDER BY event")
+                self.events = list(known)
+                self._read_events()
                 self.checkpoints = {event: self.events[event].epoch for (event,) in rows}
 
     def _read_events(self) -> None:

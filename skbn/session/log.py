@@ -74,6 +74,14 @@ class Log:
         if loss < self._lowest:
             self.best_epoch, self._lowest = event.epoch, loss
 
+    def check_epoch(self, epoch: int) -> None:
+        """Refuse to go back to an epoch that is not on the line."""
+        if not 0 <= epoch <= self.epoch:
+            raise ValueError(
+                f"there is no epoch {epoch} to go back to: this branch has the epochs 0, which is "
+                f"before training, to {self.epoch}"
+            )
+
     def line_until(self, epoch: int) -> list[int]:
         """Give the part of the line that ends with an epoch."""
         if epoch == 0:

@@ -65,6 +65,12 @@ def _transformers(model: Pipeline) -> bytes | None:
     return data
 
 
+def stored_classifier(about: Mapping[str, Any]) -> BNSoftmaxClassifier:
+    """Give the unfitted classifier of a session, as it began, from what its journal keeps."""
+    params = json.loads(about["params"])
+    return BNSoftmaxClassifier(**{name: decoded(value) for name, value in params.items()})
+
+
 def rebuilt(about: Mapping[str, Any], path: str) -> Any:
     """Give the unfitted model of a session from what its journal keeps.
 
@@ -73,8 +79,7 @@ def rebuilt(about: Mapping[str, Any], path: str) -> Any:
     ValueError
         If there is a Pipeline that the journal does not hold.
     """
-    params = {name: decoded(value) for name, value in json.loads(about["params"]).items()}
-    classifier = BNSoftmaxClassifier(**params)
+    classifier = stored_classifier(about)
     if "rows" not in about:
         return classifier
     advice = "pass the Pipeline that the session began with, as model="

@@ -93,11 +93,7 @@ class Training:
     def rewind(self, epoch: int, asked_by: str, request: int | None = None) -> None:
         """Go back to where training stood after an epoch, its parameters and all."""
         with self._whole():
-            if not 0 <= epoch <= self.log.epoch:
-                raise ValueError(
-                    f"there is no epoch {epoch} to go back to: this branch has the epochs 0, "
-                    f"which is before training, to {self.log.epoch}"
-                )
+            self.log.check_epoch(epoch)
             line = self.log.line_until(epoch)
             self._go_along(line)
             self._add(REWIND, epoch, asked_by, request=request)
