@@ -47,6 +47,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "display": [
         *("record", "axes", "pictures", "search_display"),
         *("flags", "training_record", "training_pictures", "training_display", "live_figure"),
+        "text_curves",
     ],
     "session": [
         *("log", "preparation", "networks", "checkpoints", "journal", "machine", "stored_model"),
