@@ -51,7 +51,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "session": [
         *("log", "preparation", "networks", "checkpoints", "journal", "machine", "stored_model"),
-        *("training", "opening", "training_session"),
+        *("training", "opening", "words", "live", "training_session"),
     ],
     "__main__": [],
 }

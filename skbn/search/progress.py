@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
+from typing import Any
 
 SECONDS_BETWEEN_LINES = 5.0
 """A log of an hour has some 700 lines."""
@@ -32,17 +33,12 @@ def progress(total: int, verbose: int = 1) -> Iterator[Show]:
     if not verbose:
         yield lambda done, text: None
         return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        has_bar = console.is_interactive
-    except ImportError:
-        has_bar = False
-    if not has_bar:
+    console = interactive_console()
+    if console is None:
         yield _lines(total)
         return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     layout = BarColumn(10), TextColumn("{task.description}"), TimeElapsedColumn()
     with Progress(*layout, console=console) as bar:
         line = bar.add_task(f"0/{total} fits", total=total)
@@ -54,6 +50,23 @@ def progress(total: int, verbose: int = 1) -> Iterator[Show]:
         yield show
 
 
+def interactive_console(stderr: bool = True) -> Any:
+    """Give rich's console of a terminal on which lines can be drawn anew, or None.
+
+    Parameters
+    ----------
+    stderr : bool, default=True
+        Whether that of stderr, or else of stdout.
+    """
+    try:
+        from rich.console import Console
+    except ImportError:
+        return None
+    console = Console(stderr=stderr, highlight=False)
+    can_draw = console.is_interactive and console.encoding.startswith("utf")
+    return console if can_draw else None
+
+
 def _description(total: int) -> Callable[[int, str], str]:
     started, first = perf_counter(), None
 
@@ -62,7 +75,7 @@ def _description(total: int) -> Callable[[int, str], str]:
         # The fits that a journal had already took no time.
         first = done - 1 if first is None else first
         left = (perf_counter() - started) / (done - first) * (total - done)
-        return f"{done}/{total} fits, {text}, {_duration(left)} left"
+        return f"{done}/{total} fits, {text}, {duration(left)} left"
 
     return describe
 
@@ -79,7 +92,8 @@ def _lines(total: int) -> Show:
     return show
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write a time in the unit in which it is short."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -61,3 +61,12 @@ def test_a_terminal_gets_a_bar(monkeypatch, capsys):
         show(1, lambda: "best 3")
         show(2, lambda: "best 4")
     assert "2/2 fits, best 4, 0 s left" in capsys.readouterr().err
+
+
+def test_a_terminal_that_lacks_the_letters_gets_lines(monkeypatch, capsys):
+    pytest.importorskip("rich")
+    monkeypatch.setattr("rich.console.Console.is_interactive", True, raising=False)
+    monkeypatch.setattr("rich.console.Console.encoding", "latin-1")
+    with progress(1) as show:
+        show(1, lambda: "best")
+    assert capsys.readouterr().err == "1/1 fits, best, 0 s left\n"
