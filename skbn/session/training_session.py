@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.exceptions import NotFittedError
 
 from skbn.session.checkpoints import MIN_CHECKPOINTS
+from skbn.session.live import shown
 from skbn.session.log import STOP
 from skbn.session.opening import Tables, begun, kept, reopened, replayed
 from skbn.session.preparation import classifier_of
@@ -346,17 +347,20 @@ class TrainingSession:
     def _train(self, n: float, until: float, patience: float) -> None:
         training, n_trained = self._training, 0
         training.take_requests(is_under_way=False)
-        while n_trained < n and training.log.epoch < until:
-            which = training.networks.going_on(patience)
-            if not any(which):
-                self._end_of_patience(n_trained, patience)
-                return
-            if words := training.networks.end_of_schedule():
-                warnings.warn(words, stacklevel=3)
-            training.epoch(which)
-            n_trained += 1
-            if training.take_requests():
-                return
+        with shown(training.log, n, until, self._verbose) as show:
+            while n_trained < n and training.log.epoch < until:
+                which = training.networks.going_on(patience)
+                if not any(which):
+                    self._end_of_patience(n_trained, patience)
+                    return
+                if words := training.networks.end_of_schedule():
+                    warnings.warn(words, stacklevel=3)
+                training.epoch(which)
+                n_trained += 1
+                is_stopped = training.take_requests()
+                show()
+                if is_stopped:
+                    return
 
     def _end_of_patience(self, n_trained: int, patience: float) -> None:
         events = self._training.log.events
