@@ -9,7 +9,7 @@ import warnings
 from math import ceil
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -26,9 +26,11 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from threadpoolctl import threadpool_limits
 
 from skbn import BNSoftmaxClassifier, __version__
+from skbn.arguments import Parser
 from skbn.display import KINDS, MIN_IMPORTANCE_CANDIDATES, SearchDisplay
 from skbn.display.axes import require_matplotlib
 from skbn.search import CoarseToFineSearchCV, default_space
+from skbn.session.command import COMMANDS
 from skbn.tables.columns import (
     Columns,
     InputError,
@@ -57,7 +59,13 @@ every row and columns that count the rows.
 examples:
   python -m skbn
   python -m skbn --plot pictures
-  python -m skbn table.csv --target species --save model.joblib"""
+  python -m skbn table.csv --target species --save model.joblib
+
+A training session with a journal is watched and steered from another terminal (a table of
+that name is ./watch):
+  python -m skbn watch run.sqlite
+  python -m skbn change run.sqlite learning_rate_init=0.003
+and --help after watch or change tells more."""
 
 SPACE = default_space("classifier__") | {"classifier__dropout": uniform(0, 0.5)}
 
@@ -75,9 +83,13 @@ def main(argv: list[str] | None = None) -> int:
     status : int
         0, or 2 for input that cannot be used, or 130 after Ctrl-C.
     """
+    argv = sys.argv[1:] if argv is None else argv
     try:
         with interruptible():
-            run(parse(argv))
+            if argv and argv[0] in COMMANDS:
+                COMMANDS[argv[0]](argv[1:])
+            else:
+                run(parse(argv))
     except InputError as error:
         print("skbn:", " ".join(str(error).split()), file=sys.stderr)
         return 2
@@ -85,14 +97,6 @@ def main(argv: list[str] | None = None) -> int:
         print("skbn: interrupted", file=sys.stderr)
         return 130
     return 0
-
-
-class Parser(argparse.ArgumentParser):
-    """Reports wrong arguments in one line, like all other errors."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage and exiting."""
-        raise InputError(f"{message}; see python -m skbn --help")
 
 
 def make_parser() -> Parser:

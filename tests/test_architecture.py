@@ -32,6 +32,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("constraints", "arrays", "checked_table", "fitting", "classifier", "population"),
     ],
     "tables": ["columns", "pipeline"],
+    "arguments": [],
     "export": [
         *("predictor", "encoding", "container", "networks", "files", "text"),
         *("graph", "onnx_network", "onnx_steps", "onnx_pipeline", "onnx_inputs"),
@@ -52,6 +53,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "session": [
         *("log", "preparation", "networks", "checkpoints", "journal", "machine", "stored_model"),
         *("training", "opening", "words", "live", "training_session"),
+        *("looking", "asking", "watching", "command"),
     ],
     "__main__": [],
 }
