@@ -48,9 +48,8 @@ def saved(networks: Networks) -> Checkpoint:
 
 
 def _file(prepared: Prepared, progress: list[Progress], training_state: bool) -> memoryview:
-    params = prepared.classifier.get_params(deep=False)
     names = BNSoftmaxClassifier().get_params()
-    model = BNSoftmaxClassifier(**{name: params[name] for name in names})
+    model = BNSoftmaxClassifier(**{name: getattr(prepared.classifier, name) for name in names})
     networks = [each.network for each in progress[: prepared.fit.n_averaged]]
     outcome = Outcome(Ensemble(networks), progress)
     set_attributes([(model, attributes_after(model, prepared.table, outcome))])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from threading import RLock
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -42,7 +43,7 @@ KIND = Kind(
     further=("seed",),
     page_size=2**14,
 )
-REQUIRED = {"params", "seeds", "machine", "max_checkpoints", "status"}
+REQUIRED = {"params", "class", "seeds", "machine", "max_checkpoints", "status"}
 """Rows of the table session."""
 TRAINING, IDLE = "training", "idle"
 """What a session says of itself to those who watch."""
@@ -126,7 +127,7 @@ class SessionJournal:
     """
 
     def __init__(self, database: Database, known: Sequence[Event] = ()) -> None:
-        self._database = database
+        self._database, self._lock = database, RLock()
         self.path = database.path
         with database.errors("read"):
             self._key = database.key_of(database.about().get("seed", ""))
@@ -160,9 +161,12 @@ class SessionJournal:
         """Checkpoints to keep."""
         return int(self.about["max_checkpoints"])
 
-    def _transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._database.is_under_way = True
-        return self._database.transaction()
+        # Threads share the connection.
+        with self._lock, self._database.transaction():
+            yield
 
     def begin(self, about: Mapping[str, Any]) -> None:
         """Commit what a new session is."""

@@ -35,9 +35,12 @@ def described(
     prepared : Prepared
     max_checkpoints : int
     """
-    params = classifier_of(model).get_params(deep=False)
+    classifier = classifier_of(model)
+    names = BNSoftmaxClassifier().get_params()
+    params = {name: encoded(getattr(classifier, name), name) for name in names}
     about: dict[str, Any] = {
-        "params": json.dumps({name: encoded(value, name) for name, value in params.items()}),
+        "params": json.dumps(params),
+        "class": type(classifier).__qualname__,
         "seeds": json.dumps(seeds),
         "machine": json.dumps(this_machine()),
         "max_checkpoints": str(max_checkpoints),
@@ -77,9 +80,14 @@ def rebuilt(about: Mapping[str, Any], path: str) -> Any:
     Raises
     ------
     ValueError
-        If there is a Pipeline that the journal does not hold.
+        If it is of another class, or a Pipeline that the journal does not hold.
     """
     classifier = stored_classifier(about)
+    if about["class"] != type(classifier).__qualname__:
+        raise ValueError(
+            f"journal {path!r} is of the class {about['class']}, which is not made from a file: "
+            "pass the model that the session began with, as model="
+        )
     if "rows" not in about:
         return classifier
     advice = "pass the Pipeline that the session began with, as model="

@@ -203,6 +203,26 @@ def test_a_pipeline_that_no_file_makes_is_passed_again(digits, path, monkeypatch
         assert_same_model(again.estimator_, session.estimator_, X)
 
 
+class Named(BNSoftmaxClassifier):
+    """A classifier with a parameter of its own."""
+
+    def __init__(self, name="a", hidden_layer_sizes=(16,), random_state=None, max_iter=15):
+        super().__init__(hidden_layer_sizes, random_state=random_state, max_iter=max_iter)
+        self.name = name
+
+
+def test_a_subclass_is_passed_again(digits, path):
+    X, y, *_ = digits
+    with TrainingSession(Named("b", random_state=1), X, y, journal=path, verbose=0) as session:
+        session.train(2)
+    assert type(session.estimator_) is Named
+    with pytest.raises(ValueError, match=r"of the class Named.*model="):
+        TrainingSession.open(path, X, y)
+    with TrainingSession.open(path, X, y, model=Named("b", random_state=1), verbose=0) as again:
+        assert_same_model(again.estimator_, session.estimator_, X)
+        assert again.estimator_.name == "b"
+
+
 def test_transformers_that_give_other_rows_are_told(digits, path):
     X, y, *_ = digits
     model = make_pipeline(Varying(), BNSoftmaxClassifier(**SMALL))
