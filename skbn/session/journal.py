@@ -259,6 +259,11 @@ class SessionJournal:
             with suppress(JournalError):
                 self._tell(IDLE)
 
+    def rest(self) -> None:
+        """Tell who watches that the training of a process that was killed is not under way."""
+        if self.about["status"] != IDLE:
+            self._tell(IDLE)
+
     def _tell(self, status: str) -> None:
         with self._transaction():
             self._database.add("session", [("status", status)], self._key)

@@ -110,7 +110,9 @@ def _check_identity(database: Database, tables: Tables, model: Any) -> None:
 
 
 def _gone_on(journal: SessionJournal, tables: Tables, model: Any) -> Training:
-    return Training(_prepared_as_before(journal, tables, model), journal)
+    training = Training(_prepared_as_before(journal, tables, model), journal)
+    journal.rest()
+    return training
 
 
 def _prepared_as_before(journal: SessionJournal, tables: Tables, model: Any) -> Prepared:

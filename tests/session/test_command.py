@@ -357,6 +357,12 @@ def test_the_death_of_the_session_is_told(run, tmp_path, monkeypatch):
     look = look_at(path)
     assert (look.is_open, look.is_training, look.state) == (False, False, "nobody has it open")
     assert run("watch", path)[1].count("\n") == 2
+    with begin(path) as session:
+        assert look_at(path).state == "waiting for its owner"
+        status, out, _ = run("change", path, "alpha=0.1")
+        assert (status, out.endswith("(the session is open, and idle)\n")) == (0, True)
+        session.train(1)
+        assert (session.estimator_.dropout, session.estimator_.alpha) == (0.1, 0.1)
 
 
 # The session checks what is asked of it again.
