@@ -77,7 +77,8 @@ def event_words(event: Event, epoch_before: int) -> str:
     """
     if event.event == EPOCH:
         entry = entry_of(event)
-        return f"epoch {event.epoch}" + (f": {epoch_words(entry)}" if entry else "")
+        measures = epoch_words(entry) if entry else "the first member has stopped"
+        return f"epoch {event.epoch}: {measures}"
     words = f"after {epoch_before}: "
     if event.event == CHANGE:
         words += change_words(event.params)

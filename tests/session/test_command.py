@@ -24,6 +24,7 @@ from skbn.session.journal import request_text
 from skbn.session.log import CHANGE, EPOCH, Event, Log
 from skbn.session.looking import Look, look_at
 from skbn.session.watching import picture
+from skbn.session.words import event_words
 
 STREAM = np.random.default_rng(0)
 X = STREAM.normal(size=(90, 4))
@@ -435,6 +436,15 @@ def test_a_finished_journal_is_told_whole(run, path):
     assert "after 6: learning_rate_init=0.1 dropout=0.2" in out
     assert "after 10: rewind to 3" in out
     assert sorted(os.listdir(os.path.dirname(path))) == before
+
+
+def test_epochs_of_other_members_are_told_without_measures():
+    entry = {"loss": 0.5, "learning_rate": 0.01}
+    log = Log([Event(EPOCH, 1, 0, 0.0, "session", [entry, entry])])
+    log.add(Event(EPOCH, 2, 0, 0.0, "session", [None, entry]))
+    assert event_words(log.events[1], 1) == "epoch 2: the first member has stopped"
+    rows = texts_of(picture(look_of(log), "a", 80, 24))
+    assert rows[:2] == ["a  epoch 2, training", "loss 0.500, learning rate 0.01"]
 
 
 def test_a_training_under_way_is_told_to_its_end(run, path, under_way, monkeypatch):
