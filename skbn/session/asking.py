@@ -88,7 +88,7 @@ def _connected(path: str) -> Iterator[sqlite3.Connection]:
     """Write to a journal beside its owner, and say in plain words why that fails."""
     uri = f"{Path(path).resolve().as_uri()}?mode=rw"
     try:
-        db = sqlite3.connect(uri, SECONDS_TO_WAIT, isolation_level=None, uri=True)
+        db = sqlite3.connect(uri, timeout=SECONDS_TO_WAIT, isolation_level=None, uri=True)
         with closing(db):
             yield db
     except sqlite3.Error as error:

@@ -93,7 +93,7 @@ def under_way(path):
 
 
 def ask_in_another_process(path, content):
-    with closing(sqlite3.connect(path, 5)) as db, db:
+    with closing(sqlite3.connect(path, timeout=5)) as db, db:
         statement = "INSERT INTO requests (time, content) VALUES (0, ?)"
         return db.execute(statement, (content,)).lastrowid
 
