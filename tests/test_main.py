@@ -188,7 +188,7 @@ def test_pictures_need_matplotlib(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     status, out, err = run("--plot", "pictures")
     assert (status, out) == (2, "")
-    assert err.startswith("skbn: --plot pictures: SearchDisplay needs matplotlib")
+    assert err.startswith("skbn: --plot pictures: pictures need matplotlib")
     assert 'pip install "skbn[plot]"' in err
 
 

@@ -149,13 +149,6 @@ class SessionJournal:
             raise DamageError("the table events lacks rows")
         self.events += [_event(*row) for row in rows]
 
-    def refresh(self) -> None:
-        """Read what another process added: events, and whether training is under way."""
-        with self._database.errors("read"), well_formed():
-            rows = self._database.rows("SELECT * FROM session WHERE name = 'status'")
-            self.about |= dict(contents(self._key, "session", rows))
-            self._read_events()
-
     @property
     def max_checkpoints(self) -> int:
         """Checkpoints to keep."""

@@ -27,6 +27,7 @@ from skbn.export import load_model
 from skbn.journal.database import JournalError
 from skbn.session import machine, training
 from skbn.session.journal import request_text
+from skbn.session.looking import look_at
 
 
 @pytest.fixture
@@ -486,29 +487,21 @@ def test_another_thread_changes_parameters_between_epochs(digits, path):
     session.close()
 
 
-def test_who_watches_reads_while_training_is_under_way(digits, path):
-    from skbn.journal.database import Database
-    from skbn.session.journal import KIND, TRAINING, SessionJournal
-
+def test_who_watches_reads_while_training_is_under_way(digits, path, monkeypatch):
     session = session_on(digits, path).train(1)
-    database = Database.to_read(path, KIND)
-    journal = SessionJournal(database)
-    assert len(journal.events) == 1
-    seen = []
-    train = session._training.networks.epoch
+    assert look_at(path).state == "waiting for its owner"
+    train, seen = session._training.networks.epoch, []
 
     def epoch(which):
-        journal.refresh()
-        seen.append((len(journal.events), journal.about["status"]))
+        look = look_at(path)
+        seen.append((look.log.epoch, look.state))
         return train(which)
 
-    session._training.networks.epoch = epoch
+    monkeypatch.setattr(session._training.networks, "epoch", epoch)
     session.train(3)
-    assert seen == [(n, TRAINING) for n in (1, 2, 3)]
-    journal.refresh()
-    assert journal.about["status"] == "idle"
-    database.close()
+    assert seen == [(n, "training") for n in (1, 2, 3)]
     session.close()
+    assert look_at(path).state == "nobody has it open"
 
 
 def test_nothing_is_left_open(digits, path):
