@@ -23,6 +23,8 @@ HEADER = b"SQLite format 3\0"
 """First bytes of a file of SQLite."""
 LOGS = ("wal", "journal")
 """Endings of the files that belong to one of SQLite: of a write-ahead log, and of its default."""
+LOG_BYTES = 2**22
+"""Bytes of the write-ahead log from which they are moved to the file."""
 SECONDS_TO_WAIT = 5.0
 """Time that others have to let go of the file: those that read it take moments only."""
 OF_ANOTHER = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -91,6 +93,9 @@ class Database:
     _db: sqlite3.Connection
     _opened: ExitStack
     _let_go: Callable[[], object]
+    _held: Lock | None
+    _file: str
+    _stat: os.stat_result
 
     def __init__(
         self, path: str | PathLike[str], kind: Kind, identity: Identity | None = None
@@ -103,6 +108,7 @@ class Database:
         try:
             self._lock(file)
             self._make(file)
+            self._file, self._stat = file, os.stat(file)
             with self.errors("opened"):
                 self._open(file, identity)
         except BaseException:
@@ -137,7 +143,7 @@ class Database:
     def _prepare(self, path: str | PathLike[str], kind: Kind) -> str:
         """Refuse what is no name of a file, and give its whole name."""
         self.path, self._kind, self.is_under_way = os.fsdecode(path), kind, False
-        self._opened = ExitStack()
+        self._held, self._opened = None, ExitStack()
         self._let_go = finalize(self, self._opened.close)
         # SQLite takes some names for databases of its own.
         file = "" if "\0" in self.path else os.path.realpath(self.path)
@@ -173,6 +179,7 @@ class Database:
                 "folder that exists and can be written"
             ) from error
         self._opened.callback(lock.release)
+        self._held = lock
 
     def _make(self, file: str) -> None:
         """Make a file that its owner alone can read, if there is none: SQLite lets others."""
@@ -233,6 +240,7 @@ class Database:
         self._db.execute(f"PRAGMA journal_mode = {mode}")
         self._db.execute("PRAGMA locking_mode = NORMAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // self._kind.page_size}")
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             if is_new and identity is not None:
@@ -245,7 +253,10 @@ class Database:
         """Refuse another kind of file, and read the identity."""
         tables = self._tables()
         if not tables:
-            raise ValueError(f"journal {self.path!r} is empty: no {self._kind.noun} was begun")
+            raise ValueError(
+                f"journal {self.path!r} is empty: no {self._kind.noun} was begun, or it was copied "
+                "without the file that has -wal after its name"
+            )
         query = "SELECT value FROM about WHERE name = 'format'"
         found = self._db.execute(query).fetchone() if "about" in tables else None
         self._check_format(str(found[0]) if found else "")
@@ -331,20 +342,43 @@ class Database:
         with self.errors("written"):
             self._db.execute(statement, arguments)
 
-    def add(self, table: str, rows: Iterable[Row], key: bytes) -> None:
-        """Write rows with checksums, in place of those with the same keys."""
+    def add(self, table: str, rows: Iterable[Row], key: bytes, replaces: bool = True) -> None:
+        """Write rows with checksums, in place of those with the same keys where they may be."""
+        verb = "INSERT OR REPLACE" if replaces else "INSERT"
         with self.errors("written"):
             for row in rows:
                 marks = ", ".join("?" * (len(row) + 1))
-                statement = f"INSERT OR REPLACE INTO {table} VALUES ({marks})"
+                statement = f"{verb} INTO {table} VALUES ({marks})"
                 self._db.execute(statement, signed(key, table, row))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit all that is written in it, or nothing."""
+        self._check_hold()
         with self.errors("written"), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             yield
+
+    def _check_hold(self) -> None:
+        """Refuse to write to a file that others may have, or that nobody will find."""
+        if self._held is None:  # a look, which SQLite lets write nothing
+            return
+        what = ""
+        try:
+            if not os.path.samestat(self._stat, os.stat(self._file)):
+                what = "another file has taken its place"
+        except OSError:
+            what = "it was moved or removed while it was open"
+        if not self._held.is_held:
+            what = (
+                "its lock file was removed, or this process was forked from the one that opened it"
+            )
+        if what:
+            raise JournalError(
+                f"journal {self.path!r} cannot be written any more: {what}. The {self._kind.parts} "
+                f"that were committed before are in the file that was opened; {self._kind.go_on} "
+                "from there"
+            )
 
     def close(self) -> None:
         """Close the file, and let others have it."""

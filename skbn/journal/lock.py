@@ -93,6 +93,11 @@ class Lock:
         self.leave()
         return False
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the lock is this process's still: it is not forked, and the file is there."""
+        return self._descriptor is not None and _is_at(self._path, self._descriptor)
+
     def leave(self) -> None:
         """Close the file of the lock, and let it lie: in a process that was forked, say."""
         descriptor, self._descriptor = self._descriptor, None
@@ -101,7 +106,7 @@ class Lock:
 
     def release(self) -> None:
         """Let others be the owner, and remove the file."""
-        if self._descriptor is None or not _is_at(self._path, self._descriptor):
+        if not self.is_held:
             self.leave()
             return
         # Windows removes no file that is open; elsewhere the next owner may be there once it is
@@ -131,6 +136,8 @@ def is_owned(journal: str | os.PathLike[str]) -> bool:
         descriptor = os.open(path_of_lock(os.path.realpath(journal)), os.O_RDONLY)
     except FileNotFoundError:
         return False
+    except PermissionError:  # of another user, who may have it open
+        return True
     try:
         try_lock(descriptor, is_look=True)
         # Closing alone would leave it to a process that was forked meanwhile.

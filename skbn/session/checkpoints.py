@@ -73,6 +73,17 @@ def positions_of(checkpoint: Checkpoint) -> list[Position]:
     ]
 
 
+def is_on_grid(epoch: int, limit: int) -> bool:
+    """Whether an epoch is on the finest even grid with no more points than a limit.
+
+    The steps of the grid are powers of two, so that those of a coarser one are on it too.
+    """
+    step = 1
+    while limit * step < epoch:
+        step *= 2
+    return epoch % step == 0
+
+
 def to_drop(epochs: Sequence[int], best: int, limit: int) -> list[int]:
     """Tell which of the epochs with a checkpoint go, so that no more than a limit stay.
 

@@ -14,7 +14,7 @@ from skbn.export.predictor import CHECKSUM_BYTES
 from skbn.journal.checksums import DamageError, contents, well_formed
 from skbn.journal.database import Database, JournalError, Kind
 from skbn.session.checkpoints import Checkpoint, positions_of, saved
-from skbn.session.log import CHANGE, KINDS, REWIND, STOP, Event
+from skbn.session.log import CHANGE, KINDS, REWIND, STOP, Event, Log
 from skbn.session.networks import Networks, Position
 
 TABLES = """
@@ -70,19 +70,19 @@ class InMemory:
 
     def __init__(self, max_checkpoints: int) -> None:
         self.max_checkpoints = max_checkpoints
-        self.events: list[Event] = []
+        self.log = Log()
         self.checkpoints: dict[int, int] = {}
         self._positions: dict[int, list[Position]] = {}
 
     def commit(self, event: Event, dropped: Sequence[int] = (), request: int | None = None) -> None:
-        """Take note of an event, and drop checkpoints that it leaves behind."""
-        self.events.append(event)
+        """Add an event to the log, and drop checkpoints that it leaves behind."""
+        self.log.add(event)
         self._drop(dropped)
 
     def keep(self, position: int, networks: Networks, dropped: Sequence[int]) -> None:
         """Keep where networks stand after an epoch, and drop earlier checkpoints."""
         self._positions[position] = networks.positions()
-        self.checkpoints[position] = self.events[position].epoch
+        self.checkpoints[position] = self.log.events[position].epoch
         self._drop(dropped)
 
     def _drop(self, dropped: Sequence[int]) -> None:
@@ -115,18 +115,17 @@ class SessionJournal:
     Parameters
     ----------
     database : Database
-    known : sequence of Event, default=()
-        Its first ones, which were read before.
+    known : Log, default=None
+        What was read of it before, to which the rest is added.
 
     Attributes
     ----------
-    events : list of Event
-        That it held when it was opened.
+    log : Log
     checkpoints : dict of int to int
         The epoch of each checkpoint, by the position of its event.
     """
 
-    def __init__(self, database: Database, known: Sequence[Event] = ()) -> None:
+    def __init__(self, database: Database, known: Log | None = None) -> None:
         self._database, self._lock = database, RLock()
         self.path = database.path
         with database.errors("read"):
@@ -138,16 +137,21 @@ class SessionJournal:
                     raise DamageError("the table session lacks rows")
                 # Before the events: the owner may add some meanwhile, with checkpoints.
                 rows = database.rows("SELECT event FROM checkpoints ORDER BY event")
-                self.events = list(known)
+                self.log = Log() if known is None else known
                 self._read_events()
-                self.checkpoints = {event: self.events[event].epoch for (event,) in rows}
+                epochs = [self.log.events[event].epoch for (event,) in rows]
+                self.checkpoints = dict(zip([event for (event,) in rows], epochs, strict=True))
 
     def _read_events(self) -> None:
-        query = "SELECT * FROM events WHERE event >= ? ORDER BY event"
-        rows = contents(self._key, "events", self._database.rows(query, len(self.events)))
-        if [row[0] for row in rows] != list(range(len(self.events), len(self.events) + len(rows))):
+        query, n_known = (
+            "SELECT * FROM events WHERE event >= ? ORDER BY event",
+            len(self.log.events),
+        )
+        rows = contents(self._key, "events", self._database.rows(query, n_known))
+        if [row[0] for row in rows] != list(range(n_known, n_known + len(rows))):
             raise DamageError("the table events lacks rows")
-        self.events += [_event(*row) for row in rows]
+        for row in rows:
+            self.log.add(_event(*row))
 
     @property
     def max_checkpoints(self) -> int:
@@ -173,11 +177,12 @@ class SessionJournal:
     def commit(self, event: Event, dropped: Sequence[int] = (), request: int | None = None) -> None:
         """Commit an event with the answer to who asked, and drop checkpoints of other branches."""
         with self._transaction():
-            self._database.add("events", [_row(len(self.events), event)], self._key)
+            row = _row(len(self.log.events), event)
+            self._database.add("events", [row], self._key, replaces=False)
             self._delete(dropped)
             if request is not None:
                 self._answer(request, "")
-        self.events.append(event)
+        self.log.add(event)
         self._drop(dropped)
 
     def keep(self, position: int, networks: Networks, dropped: Sequence[int]) -> None:
@@ -194,7 +199,7 @@ class SessionJournal:
             statement = "INSERT OR REPLACE INTO models VALUES (?, ?, ?)"
             self._database.execute(statement, position, checkpoint.model, checkpoint.best)
             self._delete(dropped)
-        self.checkpoints[position] = self.events[position].epoch
+        self.checkpoints[position] = self.log.events[position].epoch
         self._drop(dropped)
 
     def _delete(self, dropped: Sequence[int]) -> None:

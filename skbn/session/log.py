@@ -54,7 +54,12 @@ class Log:
             self.add(event)
 
     def add(self, event: Event) -> None:
-        """Take note of what happened."""
+        """Take note of what happened; raise ValueError if it cannot have happened now."""
+        begins = event.event == REWIND
+        is_next = event.epoch == self.epoch + (event.event == EPOCH)
+        is_next = 0 <= event.epoch <= self.epoch if begins else is_next
+        if not is_next or event.branch != self.branch + begins:
+            raise ValueError(f"{event.event} {event.epoch} does not follow epoch {self.epoch}")
         position = len(self.events)
         self.events.append(event)
         if event.event == REWIND:

@@ -55,12 +55,10 @@ def look_at(path: str, before: Look | None = None) -> Look:
     try:
         # Asked before the events are read, so that none of the last ones is missed.
         is_open, seed = is_owned(path), database.about().get("seed", "")
-        log = before.log if before and before.seed == seed else Log()
-        journal = SessionJournal(database, log.events)
+        known = before.log if before and before.seed == seed else None
+        journal = SessionJournal(database, known)
     finally:
         database.close()
     if not journal.about:
         raise ValueError(f"journal {path!r} holds no training session yet; try again in a moment")
-    for event in journal.events[len(log.events) :]:
-        log.add(event)
-    return Look(journal.about, log, is_open, seed)
+    return Look(journal.about, journal.log, is_open, seed)

@@ -33,6 +33,11 @@ class Position(NamedTuple):
     bn_epsilon: Array
     best: BestState | None
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of its arrays."""
+        return int(sum(array.nbytes for array in (self.state.theta, *self.state.vectors)))
+
 
 def position_of(run: Run) -> Position:
     """Tell where a run stands."""
@@ -52,12 +57,6 @@ class Networks:
         self.prepared = prepared
         self.runs = prepared.fit.runs
         self._initial = prepared.classifier.get_params(deep=False)
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The present parameters of the classifier."""
-        params: dict[str, Any] = self.prepared.classifier.get_params(deep=False)
-        return params
 
     @property
     def has_validation_set(self) -> bool:
@@ -113,7 +112,7 @@ class Networks:
             progress, best = run.progress, position.best
             progress.state, progress.bn_epsilon = position.state, position.bn_epsilon
             progress.kept_epoch, progress.history = position.state.n_epochs, history
-            run.best = None if best is None else replace(best, tol=self.params["tol"])
+            run.best = None if best is None else replace(best, tol=self.prepared.classifier.tol)
             run.error, run.is_over = None, False
 
     def change(self, params: dict[str, Any]) -> None:

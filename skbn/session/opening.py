@@ -45,7 +45,7 @@ def begun(model: Any, tables: Tables, max_checkpoints: int) -> Training:
 
 def kept(model: Any, tables: Tables, path: Any, max_checkpoints: int) -> Training:
     """Begin a session in a journal, or go on with the one that it holds."""
-    identity = tables.identity() | {"estimator": of_estimator(clone(model), "", "the estimator")}
+    identity = tables.identity() | {"estimator": _of_model(model)}
     # Whatever is wrong with the data is told before there is a file.
     is_new = not os.path.exists(path) or not os.path.getsize(path)
     begun = _described(model, tables, max_checkpoints) if is_new else None
@@ -91,7 +91,7 @@ def replayed(path: Any, tables: Tables, model: Any = None) -> Training:
     finally:
         database.close()
     training = Training(prepared, InMemory(journal.max_checkpoints))
-    for event in journal.events:
+    for event in journal.log.events:
         training.follow(event)
     return training
 
@@ -100,11 +100,17 @@ def _with_seeds(model: Any, seeds: Mapping[str, int]) -> Any:
     return clone(model).set_params(**seeds)
 
 
+def _of_model(model: Any) -> Fingerprint:
+    """Fingerprint of a model, whose seeds are None where they are drawn."""
+    model = clone(model).set_params(**dict.fromkeys(drawn_seeds(model)))
+    return of_estimator(model, "", "the estimator")
+
+
 def _check_identity(database: Database, tables: Tables, model: Any) -> None:
     """Refuse other data than a journal was made for, and another model where one is given."""
     identity = database.identity | tables.identity()
     if model is not None:
-        identity["estimator"] = of_estimator(clone(model), "", "the estimator")
+        identity["estimator"] = _of_model(model)
     check_identified(identity, KIND.noun)
     database.check_same(identity)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from mmap import mmap
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
@@ -17,6 +19,7 @@ from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.estimators.fitting import Fit, plan_fit
 from skbn.estimators.population import is_network
+from skbn.training.holdout import Dataset
 
 
 @dataclass(eq=False)
@@ -78,6 +81,7 @@ def classifier_of(model: Any) -> BNSoftmaxClassifier:
                 f"step {name!r} of the Pipeline draws other rows, which a session cannot follow; "
                 "resample X and y first, by its fit_resample"
             )
+    validate_parameters(last)
     return last
 
 
@@ -97,8 +101,8 @@ def prepare(model: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Prepar
     prepared : Prepared
     """
     model, fit_params = clone(model), dict(fit_params)
+    given = [X, fit_params.get("X_val")]
     classifier, pipeline = classifier_of(model), None
-    validate_parameters(classifier)
     if isinstance(model, Pipeline):
         pipeline = model
     if pipeline is not None and len(pipeline.steps) > 1:
@@ -109,4 +113,32 @@ def prepare(model: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Prepar
             fit_params["X_val"] = transformers.transform(fit_params["X_val"])
     # Of a copy, whose attributes are those of its rows.
     table = check_table(clone(classifier), X, y, reset=True)
-    return Prepared(classifier, pipeline, table, plan_fit(classifier, table, fit_params))
+    fit = plan_fit(classifier, table, fit_params)
+    table.dataset = _own(table.dataset, given)
+    return Prepared(classifier, pipeline, table, fit)
+
+
+def _own(dataset: Dataset, given: Sequence[Any]) -> Dataset:
+    """Give a dataset whose rows nobody changes: a session lives as long as a notebook.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    given : sequence of array-like
+        Tables of a user, of which it may share the memory.
+    """
+    x = dataset.x
+    rows = x.data if issparse(x) else x
+    others = [each.data if issparse(each) else each for each in given]
+    others = [each for each in others if isinstance(each, np.ndarray)]
+    is_shared = rows.base is not None or any(np.may_share_memory(rows, each) for each in others)
+    validation = None if dataset.validation is None else _own(dataset.validation, given)
+    x = x.copy() if is_shared and not _is_mapped(rows) else x
+    return replace(dataset, x=x, validation=validation)
+
+
+def _is_mapped(array: Any) -> bool:
+    """Whether an array lies in a memory map, of which a copy may have no room."""
+    while array is not None and not isinstance(array, (np.memmap, mmap)):
+        array = getattr(array, "base", None)
+    return array is not None

@@ -16,6 +16,14 @@ from skbn.journal.values import digest_of
 from skbn.session.machine import this_machine
 from skbn.session.preparation import Prepared, classifier_of
 
+SCORE_FUNCTIONS = {
+    f"sklearn.feature_selection.{name}"
+    for name in (
+        *("_univariate_selection.chi2", "_univariate_selection.f_classif"),
+        *("_univariate_selection.f_regression", "_mutual_info.mutual_info_classif"),
+    )
+}
+"""Of `sklearn.feature_selection.SelectKBest` and the like."""
 TYPES_OF_SKRUB = {"DatetimeEncoder", "PassThrough", "StringEncoder", "TableVectorizer"}
 """Those of `tabular_pipeline`, made from a file beside the types that skops trusts itself and
 ``SKOPS_TYPES``: an unfitted one runs nothing that the file says."""
@@ -104,7 +112,8 @@ def rebuilt(about: Mapping[str, Any], path: str) -> Any:
             f'pip install "skbn[skops]", or {advice}'
         ) from error
     types = skops.io.get_untrusted_types(data=about["pipeline"])
-    unknown = [each for each in types if each not in SKOPS_TYPES and not _is_of_skrub(each)]
+    known = SCORE_FUNCTIONS.union(SKOPS_TYPES)
+    unknown = [each for each in types if each not in known and not _is_of_skrub(each)]
     if unknown:
         raise ValueError(
             f"the Pipeline of journal {path!r} holds objects of {', '.join(unknown)}, which are "

@@ -10,9 +10,9 @@ from threading import RLock
 from time import perf_counter
 from typing import Any
 
-from skbn.session.checkpoints import to_drop
+from skbn.session.checkpoints import is_on_grid, to_drop
 from skbn.session.journal import InMemory, SessionJournal
-from skbn.session.log import CHANGE, EPOCH, REWIND, STOP, Event, Log
+from skbn.session.log import CHANGE, EPOCH, REWIND, STOP, Event
 from skbn.session.networks import Networks
 from skbn.session.preparation import Prepared
 from skbn.training.interruption import uninterrupted
@@ -23,8 +23,11 @@ OWNER, TERMINAL = "session", "terminal"
 MAX_SHARE_OF_KEEPING = 0.02
 """Time that checkpoints may take, as a fraction of that of the epochs between them. An epoch
 without one is in the log, and trained again where it is needed, to the same bits."""
-FIRST_SECONDS_TO_KEEP = 0.02
-"""Time that the first checkpoint is taken to need, with which it comes after a second."""
+MAX_SECONDS_ON_GRID = 0.005
+"""Time of a checkpoint that is made on the grid, whatever fraction of the time it takes."""
+FIRST_SECONDS_TO_KEEP, FEW_BYTES = 0.02, 2**20
+"""Time that the first checkpoint is taken to need, with which it comes after a second, but for
+networks of few bytes: they are written in some 3 ms."""
 
 
 class Training:
@@ -40,23 +43,32 @@ class Training:
 
     def __init__(self, prepared: Prepared, store: InMemory | SessionJournal) -> None:
         self.networks, self.store = Networks(prepared), store
-        self.log = Log(store.events)
+        self.log = store.log
         self._start = self.networks.positions()
         self._has_warned, self._can_keep = False, True
         self._lock = RLock()
         self._seconds, self._seconds_to_keep = 0.0, FIRST_SECONDS_TO_KEEP
+        if sum(each.n_bytes for each in self._start) <= FEW_BYTES:
+            self._seconds_to_keep = 0.0
         self._go_along(self.log.line)
 
     # What happens.
 
     def epoch(self, which: Sequence[bool]) -> None:
         """Train some of the networks for an epoch."""
-        started = perf_counter()
-        with self._whole():
+        with self._timed(), self._whole():
             measures = self.networks.epoch(which)
             self._add(EPOCH, self.log.epoch + 1, OWNER, measures=measures)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Make a checkpoint after an epoch, if there is time for it."""
+        started = perf_counter()
+        yield
         self._seconds += perf_counter() - started
-        if self._seconds >= self._seconds_to_keep / MAX_SHARE_OF_KEEPING:
+        is_quick = self._seconds_to_keep <= MAX_SECONDS_ON_GRID
+        is_due = is_quick and is_on_grid(self.log.epoch, self.store.max_checkpoints)
+        if is_due or self._seconds >= self._seconds_to_keep / MAX_SHARE_OF_KEEPING:
             self.keep()
 
     def keep(self) -> None:
@@ -108,15 +120,17 @@ class Training:
 
     def follow(self, event: Event) -> None:
         """Do what happened in another session, and log it as of then."""
+        if event.event == EPOCH:
+            with self._timed(), self._whole():
+                self._commit(event._replace(measures=self._repeat(event)))
+            return
         with self._whole():
-            measures: list[Entry | None] = []
+            self.keep()
             if event.event == CHANGE:
                 self.networks.change(event.params)
             elif event.event == REWIND:
                 self._go_along(self.log.line_until(event.epoch))
-            elif event.event == EPOCH:
-                measures = self._repeat(event)
-            self._commit(event._replace(measures=measures))
+            self._commit(event)
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
@@ -194,7 +208,6 @@ class Training:
             left = [position for position in self.store.checkpoints if position not in line]
         with uninterrupted():
             self.store.commit(event, left, request)
-            self.log.add(event)
 
     def _histories(self, line: Sequence[int]) -> list[dict[str, list[float]]]:
         return self.log.histories(line, len(self.networks.runs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import pandas as pd
 from sklearn.exceptions import NotFittedError
@@ -181,10 +181,11 @@ class TrainingSession:
             The data that the session began with. Others are refused.
         sample_weight, X_val, y_val, sample_weight_val : array-like, default=None
             Those that it began with.
-        model : Pipeline, default=None
-            The Pipeline that it began with, unfitted. It is needed where the journal does not
-            hold it: skops was not installed (``pip install "skbn[skops]"``), or the Pipeline has
-            steps of other libraries than scikit-learn, skrub and skbn.
+        model : BNSoftmaxClassifier or Pipeline, default=None
+            The model that it began with. It is needed where the journal does not hold it: it is
+            a Pipeline and skops was not installed (``pip install "skbn[skops]"``), it has steps
+            of other libraries than scikit-learn, skrub and skbn or functions of one's own, or its
+            classifier is of a subclass.
         verbose : int, default=1
             As of the class.
 
@@ -203,6 +204,8 @@ class TrainingSession:
         UserWarning
             If it was written with another library version, processor or number of threads.
         """
+        if model is not None:
+            classifier_of(model)
         session = cls.__new__(cls)
         tables = _tables(X, y, sample_weight, X_val, y_val, sample_weight_val)
         session._set(reopened(journal, tables, model), verbose)
@@ -235,10 +238,11 @@ class TrainingSession:
             The data that the session began with. Others are refused.
         sample_weight, X_val, y_val, sample_weight_val : array-like, default=None
             Those that it began with.
-        model : Pipeline, default=None
-            The Pipeline that it began with, unfitted. It is needed where the journal does not
-            hold it: skops was not installed (``pip install "skbn[skops]"``), or the Pipeline has
-            steps of other libraries than scikit-learn, skrub and skbn.
+        model : BNSoftmaxClassifier or Pipeline, default=None
+            The model that it began with. It is needed where the journal does not hold it: it is
+            a Pipeline and skops was not installed (``pip install "skbn[skops]"``), it has steps
+            of other libraries than scikit-learn, skrub and skbn or functions of one's own, or its
+            classifier is of a subclass.
         verbose : int, default=1
             As of the class.
 
@@ -257,6 +261,8 @@ class TrainingSession:
             If it was written with another library version, processor or number of threads, and
             if an epoch comes out otherwise.
         """
+        if model is not None:
+            classifier_of(model)
         session = cls.__new__(cls)
         tables = _tables(X, y, sample_weight, X_val, y_val, sample_weight_val)
         session._set(replayed(journal, tables, model), verbose)
@@ -324,9 +330,9 @@ class TrainingSession:
         self._require_open()
         if (n is None) == (until is None):
             raise TypeError("train takes either a number of epochs, n, or the last one, until")
-        for name, value in (("n", n), ("until", until), ("patience", patience)):
+        for name, value, lowest in (("n", n, 1), ("until", until, 0), ("patience", patience, 1)):
             if value is not None:
-                _check_whole(name, value, 1)
+                _check_whole(name, value, lowest)
         if patience is not None and not self._training.networks.has_validation_set:
             raise ValueError(
                 "patience waits for a lower validation loss, and there is no validation set: give "
@@ -433,6 +439,9 @@ class TrainingSession:
             raise ValueError(
                 "this session was closed; TrainingSession.open(journal, X, y, ...) goes on with it"
             )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A session cannot be pickled or copied; its estimator_ can")
 
     def __enter__(self) -> Self:
         return self

@@ -335,6 +335,105 @@ def test_a_journal_whose_session_was_killed_at_its_beginning_begins_anew(digits,
     opened(digits, path).close()
 
 
+@pytest.mark.parametrize("seed", [None, np.random.mtrand._rand])
+def test_the_same_line_again_goes_on_whatever_seed_was_drawn(digits, path, seed):
+    with session_on(digits, path, random_state=seed) as session:
+        session.train(2)
+    with session_on(digits, path, random_state=seed) as again:
+        assert_same_model(again.estimator_, session.estimator_, digits[2])
+
+
+def test_a_file_that_is_no_longer_the_one_that_was_opened_is_not_written(digits, path):
+    session = session_on(digits, path).train(2)
+    path.rename(path.with_name("moved.sqlite"))
+    for _ in range(2):
+        with pytest.raises(JournalError, match="moved or removed while it was open"):
+            session.train(1)
+    path.with_name("moved.sqlite").rename(path)
+    assert session.train(1).epoch_ == 3
+    Path(f"{path}.lock").unlink()
+    with opened(digits, path) as other:
+        with pytest.raises(JournalError, match="lock file was removed"):
+            session.train(1)
+        assert other.train(1).epoch_ == 4
+    session.close()
+    assert opened(digits, path, how="replay").epoch_ == 4
+
+
+def test_a_forked_child_writes_nothing(digits, path):
+    session = session_on(digits, path).train(2)
+    child = os.fork()
+    if not child:
+        try:
+            session.train(1)
+        except JournalError:
+            os._exit(7)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    session.train(1).close()
+    assert opened(digits, path).epoch_ == 3
+
+
+def test_a_copy_of_a_file_in_use_says_what_is_missing(digits, path):
+    session = session_on(digits, path)
+    session.train(1)
+    path.with_name("copy.sqlite").write_bytes(b"")
+    with pytest.raises(ValueError, match="copied without the file that has -wal"):
+        opened(digits, path.with_name("copy.sqlite"))
+    session.close()
+
+
+def test_replay_takes_no_longer_after_many_rewinds(digits, path, monkeypatch):
+    with session_on(digits, path) as session:
+        session.train(20)
+        for _ in range(5):
+            session.rewind(15).train(5)
+    trained, train = [], training.Networks.epoch
+
+    def epoch(self, which):
+        trained.append(1)
+        return train(self, which)
+
+    monkeypatch.setattr(training.Networks, "epoch", epoch)
+    replayed = opened(digits, path, how="replay")
+    assert replayed.epoch_ == 20
+    assert len(trained) <= 20 + 5 * 5 + 5
+
+
+def test_checkpoints_of_small_networks_are_on_a_grid_whatever_time_they_take(
+    digits, path, monkeypatch
+):
+    monkeypatch.setattr(training, "MAX_SHARE_OF_KEEPING", 1e-9)
+    monkeypatch.setattr(training, "MAX_SECONDS_ON_GRID", np.inf)
+    with session_on(digits, path, checkpoints=8) as session:
+        session.train(39)
+        kept = [event + 1 for (event,) in query(path, "SELECT event FROM checkpoints")]
+    assert kept[0] == 1
+    assert kept[-1] == 39
+    assert len(kept) == 8
+    assert max(np.diff(kept)) <= 12
+
+
+FOLLOWING = [
+    "UPDATE events SET epoch = 4 WHERE event = 2",
+    "UPDATE events SET branch = 1 WHERE event = 2",
+    "UPDATE events SET kind = 'rewind' WHERE event = 2",
+]
+
+
+@pytest.mark.parametrize("statement", FOLLOWING)
+def test_events_that_do_not_follow_are_damage(digits, path, statement, monkeypatch):
+    with session_on(digits, path) as session:
+        session.train(3)
+    query(path, statement)
+    monkeypatch.setattr("skbn.journal.checksums.checksum", lambda *_: "")
+    query(path, "UPDATE events SET checksum = ''")
+    for table in ("session", "about", "checkpoints"):
+        query(path, f"UPDATE {table} SET checksum = ''")
+    with pytest.raises(ValueError, match="is damaged"):
+        opened(digits, path)
+
+
 DAMAGE = [
     "UPDATE events SET epoch = 7 WHERE event = 1",
     "UPDATE events SET content = '[]' WHERE event = 1",

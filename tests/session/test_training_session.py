@@ -1,8 +1,9 @@
 """Sessions against `fit` and `partial_fit`, which know nothing of them."""
 
+import pickle
 import signal
 import warnings
-from copy import deepcopy
+from copy import copy, deepcopy
 
 import numpy as np
 import pandas as pd
@@ -178,6 +179,40 @@ def test_the_estimator_shares_nothing_with_the_session(digits):
     session.train(2)
     assert_same_model(before, other.estimator_, X_val)
     assert_same_model(session.estimator_, other.train(2).estimator_, X_val)
+
+
+@pytest.mark.parametrize("kind", ["array", "sparse", "frame", "slice"])
+def test_rows_that_their_owner_changes_are_those_that_were_given(digits, kind):
+    X, y, X_val, y_val = digits
+    make = {"sparse": csr_array, "frame": pd.DataFrame, "slice": lambda rows: rows[:, :40]}
+    make["array"] = np.array
+    rows, held_out = make[kind](X.copy()), make[kind](X_val.copy())
+    labels = y.copy()
+    given = {"X_val": held_out, "y_val": y_val, "verbose": 0}
+    session = TrainingSession(BNSoftmaxClassifier(**SMALL), rows, labels, **given).train(2)
+    straight = TrainingSession(
+        BNSoftmaxClassifier(**SMALL), make[kind](X), y, X_val=make[kind](X_val), y_val=y_val
+    ).train(4)
+    labels[:] = 0
+    for table in (rows, held_out):
+        table *= 100
+    assert_same_model(session.train(2).estimator_, straight.estimator_, make[kind](X_val))
+
+
+def test_rows_of_a_memory_map_are_not_copied(digits, tmp_path):
+    X, y, *_ = digits
+    np.save(tmp_path / "X.npy", X)
+    rows = np.load(tmp_path / "X.npy", mmap_mode="r")
+    session = TrainingSession(BNSoftmaxClassifier(**SMALL), rows, y, verbose=0).train(1)
+    assert np.shares_memory(session._training.networks.prepared.table.dataset.x, rows)
+
+
+def test_a_session_is_not_copied(digits):
+    session = session_on(digits).train(1)
+    for make in (copy, deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot be pickled or copied"):
+            make(session)
+    assert session.train(1).epoch_ == 2
 
 
 @pytest.mark.parametrize(
@@ -378,6 +413,7 @@ def test_data_and_parameters_are_checked_as_fit_does(digits):
         ({}, {"X_val": X_val}, "go together"),
         ({}, {"X_val": X_val[:, :3], "y_val": y_val}, "X_val has 3 features"),
         ({}, {"sample_weight": [1.0]}, "sample_weight"),
+        ({"random_state": np.random}, {}, "'random_state' parameter"),
     ]:
         with pytest.raises(ValueError, match=words):
             TrainingSession(BNSoftmaxClassifier(**params), X, y, **given)
