@@ -25,6 +25,9 @@ MAX_SHARE_OF_KEEPING = 0.02
 without one is in the log, and trained again where it is needed, to the same bits."""
 MAX_SECONDS_ON_GRID = 0.005
 """Time of a checkpoint that is made on the grid, whatever fraction of the time it takes."""
+SECONDS_WORTH_KEEPING = 1.0
+"""Time of epochs that a slower checkpoint keeps at the end of a call and before a change. Calls
+that train for less come in hundreds, and what they trained is trained again in no time."""
 FIRST_SECONDS_TO_KEEP, FEW_BYTES = 0.02, 2**20
 """Time that the first checkpoint is taken to need, with which it comes after a second, but for
 networks of few bytes: they are written in some 3 ms."""
@@ -66,12 +69,20 @@ class Training:
         started = perf_counter()
         yield
         self._seconds += perf_counter() - started
-        is_quick = self._seconds_to_keep <= MAX_SECONDS_ON_GRID
-        is_due = is_quick and is_on_grid(self.log.epoch, self.store.max_checkpoints)
+        is_due = self._is_quick and is_on_grid(self.log.epoch, self.store.max_checkpoints)
         if is_due or self._seconds >= self._seconds_to_keep / MAX_SHARE_OF_KEEPING:
-            self.keep()
+            self._keep_last()
+
+    @property
+    def _is_quick(self) -> bool:
+        return self._seconds_to_keep <= MAX_SECONDS_ON_GRID
 
     def keep(self) -> None:
+        """Make a checkpoint of the last epoch, if it is quick or much was trained."""
+        if self._is_quick or self._seconds >= SECONDS_WORTH_KEEPING:
+            self._keep_last()
+
+    def _keep_last(self) -> None:
         """Make a checkpoint of the last epoch, if nothing happened since and there is none."""
         with self._lock:
             if self.log.events and self.log.events[-1].event == EPOCH:
@@ -134,7 +145,7 @@ class Training:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Tell who watches that training is under way, and leave a checkpoint at its end."""
+        """Tell who watches that training is under way, and keep what it trained at its end."""
         with self.store.under_way():
             try:
                 yield
@@ -219,11 +230,14 @@ class Training:
         networks, events = self.networks, [self.log.events[p] for p in line[begun:]]
         networks.go_to(positions, self._histories(line[:begun]))
         networks.reset(self.log.params(line[:begun]))
+        self._seconds = 0.0
         for event in events:
             if event.event == CHANGE:
                 networks.change(event.params)
             else:
+                started = perf_counter()
                 self._repeat(event)
+                self._seconds += perf_counter() - started
 
     def _repeat(self, event: Event) -> list[Entry | None]:
         """Train the networks that an epoch of the log trained, and give what it has measured."""
