@@ -52,7 +52,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "session": [
         *("log", "preparation", "networks", "checkpoints", "journal", "machine", "stored_model"),
-        *("training", "opening", "words", "live", "training_session"),
+        *("training", "words", "live", "opening", "training_session"),
         *("looking", "asking", "watching", "command"),
     ],
     "__main__": [],

@@ -142,6 +142,8 @@ class Database:
 
     def _prepare(self, path: str | PathLike[str], kind: Kind) -> str:
         """Refuse what is no name of a file, and give its whole name."""
+        if not isinstance(path, (str, bytes, os.PathLike)):
+            raise TypeError(f"journal must be the name of a file, got {path!r:.80}")
         self.path, self._kind, self.is_under_way = os.fsdecode(path), kind, False
         self._held, self._opened = None, ExitStack()
         self._let_go = finalize(self, self._opened.close)
@@ -426,7 +428,10 @@ class Database:
 
     def _words_of_another(self) -> str:
         noun = self._kind.noun
-        return f"is held by another process or {noun}; close that one, or give another file"
+        return (
+            f"is held by another process, or by a {noun} of this one; close that one, restart a "
+            "notebook that has lost it, or give another file"
+        )
 
 
 def _close(db: sqlite3.Connection, process: int) -> None:

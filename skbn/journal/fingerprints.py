@@ -180,7 +180,7 @@ def _details(before: Fingerprint, now: Fingerprint, name: str, words: tuple[str,
     for part in dict.fromkeys([*before.parts, *now.parts]):
         one, other = before.parts.get(part), now.parts.get(part)
         if one is None or other is None:
-            found.append(f"{part} {words[other is not None]} only")
+            found.append(f"{part} is missing {words[other is None]}")
         else:
             found += _details(one, other, part, words)
     return found or [f"{name} has another value" if name else "the values differ"]

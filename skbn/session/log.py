@@ -84,7 +84,7 @@ class Log:
         if not 0 <= epoch <= self.epoch:
             raise ValueError(
                 f"there is no epoch {epoch} to go back to: this branch has the epochs 0, which is "
-                f"before training, to {self.epoch}"
+                f"before training, to {self.epoch}. What a rewind has left is in the log alone"
             )
 
     def line_until(self, epoch: int) -> list[int]:

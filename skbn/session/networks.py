@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from sklearn.base import clone
@@ -156,12 +157,14 @@ def with_changes(classifier: BNSoftmaxClassifier, params: dict[str, Any]) -> BNS
     for name in params:
         if name not in valid:
             where = name.rpartition("__")[2]
-            advice = f": {where} is its own name" if where in CHANGEABLE else ""
+            near = get_close_matches(where, CHANGEABLE, 1)
+            advice = f": did you mean {near[0]}?" if near else ""
             raise ValueError(f"{name!r} is no parameter of {type(classifier).__name__}{advice}")
         if name not in CHANGEABLE:
             raise ValueError(
-                f"{name} cannot change in the middle of a training, for it decides shapes, rows "
-                f"or what a row counts: begin another session. What can: {', '.join(CHANGEABLE)}"
+                f"{name} cannot change in the middle of a training, for it decides shapes, or "
+                "which rows are trained on and with what weights: begin another session. What can: "
+                f"{', '.join(CHANGEABLE)}"
             )
     changed: BNSoftmaxClassifier = clone(classifier).set_params(**params)
     validate_parameters(changed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from skbn.journal.database import Database
 from skbn.journal.fingerprints import Fingerprint, check_identified, of_data, of_estimator
 from skbn.journal.values import digest_of
 from skbn.session.journal import KIND, InMemory, SessionJournal
+from skbn.session.live import shown
+from skbn.session.log import EPOCH
 from skbn.session.machine import differences_of_machines, this_machine
 from skbn.session.preparation import Prepared, drawn_seeds, prepare
 from skbn.session.stored_model import described, rebuilt
@@ -81,7 +84,7 @@ def reopened(path: Any, tables: Tables, model: Any = None) -> Training:
         raise
 
 
-def replayed(path: Any, tables: Tables, model: Any = None) -> Training:
+def replayed(path: Any, tables: Tables, model: Any = None, verbose: int = 0) -> Training:
     """Do in memory what a journal holds."""
     database = Database.to_read(path, KIND)
     try:
@@ -91,8 +94,12 @@ def replayed(path: Any, tables: Tables, model: Any = None) -> Training:
     finally:
         database.close()
     training = Training(prepared, InMemory(journal.max_checkpoints))
-    for event in journal.log.events:
-        training.follow(event)
+    n_epochs = sum(event.event == EPOCH for event in journal.log.events)
+    with shown(training.log, n_epochs, math.inf, verbose) as show:
+        for event in journal.log.events:
+            training.follow(event)
+            if event.event == EPOCH:
+                show()
     return training
 
 

@@ -159,6 +159,11 @@ class Training:
         ----------
         is_under_way : bool, default=True
             Whether training is, and can be stopped.
+
+        Warns
+        -----
+        UserWarning
+            If something cannot be done and nobody waits for the answer.
         """
         stops = False
         for request in self.store.requests():
@@ -174,6 +179,11 @@ class Training:
                     raise ValueError("there is nothing to stop: no training was under way")
             except ValueError as error:
                 self.store.refuse(request.number, str(error))
+                if not is_under_way:
+                    warnings.warn(
+                        f"A {request.what} that was asked for at a terminal is refused: {error}",
+                        stacklevel=4,
+                    )
         return stops
 
     # How.

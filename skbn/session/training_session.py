@@ -107,7 +107,8 @@ class TrainingSession:
     - "stop": training stopped early, after the epoch.
 
     Who asked is "session" for calls of the methods, "terminal" for ``python -m skbn change``,
-    "patience" or "interrupt", which is Ctrl-C.
+    "patience" or "interrupt", which is Ctrl-C. What is asked for at a terminal while nobody trains
+    is done at the next call of a method.
 
     A process that is killed loses the epoch under way. Checkpoints take about 2 % of the time at
     most; epochs since the last one are in the log, and trained again when the session is opened.
@@ -129,6 +130,16 @@ class TrainingSession:
     TrainingSession(epoch 30 of branch 1)
     >>> session.estimator_.score(X_val, y_val) > 0.97
     True
+
+    With a journal it goes on another day::
+
+        data = {"X": X, "y": y, "X_val": X_val, "y_val": y_val}
+        with TrainingSession(model, journal="run.sqlite", **data) as session:
+            session.train(5)
+        with TrainingSession.open("run.sqlite", **data) as session:
+            session.train(5)
+
+    and is watched from another terminal by ``python -m skbn watch run.sqlite``.
     """
 
     def __init__(
@@ -265,7 +276,7 @@ class TrainingSession:
             classifier_of(model)
         session = cls.__new__(cls)
         tables = _tables(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        session._set(replayed(journal, tables, model), verbose)
+        session._set(replayed(journal, tables, model, verbose), verbose)
         return session
 
     @property
@@ -285,7 +296,11 @@ class TrainingSession:
 
     @property
     def estimator_(self) -> Any:
-        """A fitted copy of the model, of the best epoch of the present branch or of its last."""
+        """A fitted copy of the model with its present parameters, calibrated as `fit` does.
+
+        With a validation set each member is that of its lowest validation loss on the present
+        branch, otherwise that of its last epoch.
+        """
         if not self.epoch_:
             raise NotFittedError("This session has not trained an epoch yet: call train(n) first")
         return self._training.fitted_model()
@@ -327,7 +342,7 @@ class TrainingSession:
             At Ctrl-C; where training goes on past ``max_iter``, if the schedule has sunk to its
             end; if patience was exhausted before.
         """
-        self._require_open()
+        self._begin()
         if (n is None) == (until is None):
             raise TypeError("train takes either a number of epochs, n, or the last one, until")
         for name, value, lowest in (("n", n, 1), ("until", until, 0), ("patience", patience, 1)):
@@ -352,7 +367,6 @@ class TrainingSession:
 
     def _train(self, n: float, until: float, patience: float) -> None:
         training, n_trained = self._training, 0
-        training.take_requests(is_under_way=False)
         with shown(training.log, n, until, self._verbose) as show:
             while n_trained < n and training.log.epoch < until:
                 which = training.networks.going_on(patience)
@@ -398,7 +412,7 @@ class TrainingSession:
             If a parameter may not change on the way or has no valid value. Nothing is changed
             then.
         """
-        self._require_open()
+        self._begin()
         if params:
             self._training.change(params, OWNER)
         return self
@@ -407,7 +421,8 @@ class TrainingSession:
         """Go back to where training stood right after an epoch, and begin another branch.
 
         Networks, optimisers, random streams, patience and parameters are what they were: a
-        change that was made after the epoch is taken back too.
+        change that was made after the epoch is taken back too. What comes after the epoch stays in
+        the log, but cannot be gone back to: ``estimator_`` gives the model of it before.
 
         Parameters
         ----------
@@ -424,7 +439,7 @@ class TrainingSession:
         ValueError
             If there is no such epoch. Nothing is changed then.
         """
-        self._require_open()
+        self._begin()
         _check_whole("epoch", epoch, 0)
         self._training.rewind(int(epoch), OWNER)
         return self
@@ -434,11 +449,14 @@ class TrainingSession:
         self._is_open = False
         self._training.store.close()
 
-    def _require_open(self) -> None:
+    def _begin(self) -> None:
+        """Make sure that the session is open, and do first what was asked for meanwhile."""
         if not self._is_open:
-            raise ValueError(
-                "this session was closed; TrainingSession.open(journal, X, y, ...) goes on with it"
-            )
+            advice = "begin another"
+            if self._training.store.path:
+                advice = "TrainingSession.open(journal, X, y, ...) goes on with it"
+            raise ValueError(f"this session was closed; {advice}")
+        self._training.take_requests(is_under_way=False)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A session cannot be pickled or copied; its estimator_ can")

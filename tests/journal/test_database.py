@@ -128,7 +128,7 @@ def test_what_is_not_committed_is_not_read(path):
 
 
 def test_a_second_owner_is_refused_in_this_process(path):
-    words = "is held by another process or training session; close that one, or give another file"
+    words = "is held by another process, or by a training session of this one; close that"
     with opened(path) as database:
         for identity in (IDENTITY, None):
             with pytest.raises(ValueError, match=words):

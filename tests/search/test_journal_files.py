@@ -102,7 +102,7 @@ def test_a_search_within_a_search_cannot_have_its_journal(path, iris):
     def nested(model, X, y):
         make(path).fit(X, y)
 
-    with pytest.raises(ValueError, match="is held by another process or search"):
+    with pytest.raises(ValueError, match="is held by another process, or by a search"):
         make(path, scoring=nested, error_score="raise").fit(*iris)
 
 

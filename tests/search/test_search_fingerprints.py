@@ -104,7 +104,10 @@ def test_a_journal_says_what_differs(path, first, second, words):
         ),
         ((X + 1, Y, {}), "X has another value"),
         ((X, 1 - Y, {}), "y has another value"),
-        ((X, Y, {"decisiontreeclassifier__sample_weight": WEIGHTS}), "sample_weight here only"),
+        (
+            (X, Y, {"decisiontreeclassifier__sample_weight": WEIGHTS}),
+            "sample_weight is missing there",
+        ),
         ((pd.DataFrame(X), Y, {}), r"X: ndarray of float64 .* there, DataFrame with shape"),
     ],
 )

@@ -182,7 +182,7 @@ def test_a_session_that_is_idle_takes_requests_when_it_goes_on(run, path):
         (["hidden_layer_sizes=(5,)"], "hidden_layer_sizes cannot change"),
         (["random_state=1"], "random_state cannot change"),
         (["learningrate=1"], "'learningrate' is no parameter of BNSoftmaxClassifier"),
-        (["model__dropout=0.1"], "dropout is its own name"),
+        (["model__dropout=0.1"], "did you mean dropout"),
         (["dropout", "=", "0.1"], "'dropout' is none of NAME=VALUE"),
         (["=1"], "'=1' is none of NAME=VALUE"),
         (["dropout=0.1", "dropout=0.2"], "dropout is given twice"),
@@ -390,7 +390,10 @@ def test_forged_and_stale_requests_are_refused_and_harm_nothing(path, tmp_path):
     other = shutil.copy(path, tmp_path / "other.sqlite")
     for content in FORGED:
         ask_in_another_process(path, content)
-    with TrainingSession.open(path, X, Y, **JUDGED, verbose=0) as asked:
+    with (
+        pytest.warns(UserWarning, match="asked for at a terminal is refused"),
+        TrainingSession.open(path, X, Y, **JUDGED, verbose=0) as asked,
+    ):
         asked.train(3)
     with TrainingSession.open(other, X, Y, **JUDGED, verbose=0) as expected:
         expected.train(3)

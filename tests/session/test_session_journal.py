@@ -288,7 +288,7 @@ def test_other_data_are_refused(digits, path, how):
     ]:
         with pytest.raises(ValueError, match=words):
             opened(changed, path, how=how)
-    with pytest.raises(ValueError, match="X_val there only"):
+    with pytest.raises(ValueError, match="X_val is missing here"):
         opened(digits, path, validation=False, how=how)
     assert path.read_bytes() == before
 
@@ -564,12 +564,42 @@ def test_what_is_asked_from_elsewhere_is_done_at_the_end_of_the_epoch(digits, pa
 def test_bad_requests_are_refused_and_training_is_unharmed(digits, path, content, words):
     session = session_on(digits, path).train(2)
     query(path, "INSERT INTO requests (time, content) VALUES (0, ?)", content)
-    session.train(2)
+    if "form" in words:
+        session.train(2)
+    else:
+        with pytest.warns(UserWarning, match="asked for at a terminal is refused"):
+            session.train(2)
     assert words in answers(path)[0]
     straight = session_on(digits).train(4)
     assert_same_model(session.estimator_, straight.estimator_, digits[2])
     assert (session.log_.event == "epoch").all()
     session.close()
+
+
+def test_what_was_asked_before_is_done_before_what_is_asked_now(digits, path):
+    with session_on(digits, path) as session:
+        session.train(4)
+    ask(path, "change", {"alpha": 0.5, "dropout": 0.1})
+    ask(path, "rewind", {}, 2)
+    ask(path, "change", {"alpha": 0.7})
+    with opened(digits, path) as session:
+        session.set_params(alpha=0.1).train(1)
+        ask(path, "change", {"dropout": 0.2})
+        with pytest.raises(ValueError, match="no epoch 9"):
+            session.rewind(9)
+    log = session.log_[session.log_.event != "epoch"]
+    assert log.event.tolist() == ["change", "rewind", "change", "change", "change"]
+    assert log.alpha.tolist()[2:4] == [0.7, 0.1]
+    params = session.estimator_.get_params()
+    assert (params["alpha"], params["dropout"], session.epoch_) == (0.1, 0.2, 3)
+
+
+def test_a_replay_shows_how_far_it_has_come(digits, path, capsys):
+    X, y, X_val, y_val = digits
+    with session_on(digits, path) as session:
+        session.train(3).rewind(1).train(2)
+    TrainingSession.replay(path, X, y, X_val=X_val, y_val=y_val)
+    assert "epoch 3 of 3" in capsys.readouterr().err
 
 
 def test_another_thread_changes_parameters_between_epochs(digits, path):

@@ -350,7 +350,8 @@ BAD_CALLS = [
     (lambda s: s.set_params(alpha=1.0, dropout=1.5), ValueError, "'dropout' parameter"),
     (lambda s: s.set_params(batch_size=1), ValueError, "batch_size=1"),
     (lambda s: s.set_params(rate=0.1), ValueError, "'rate' is no parameter"),
-    (lambda s: s.set_params(network__alpha=0.1), ValueError, "alpha is its own name"),
+    (lambda s: s.set_params(learning_rat_init=0.1), ValueError, "did you mean learning_rate_init"),
+    (lambda s: s.set_params(network__alpha=0.1), ValueError, "did you mean alpha"),
 ]
 
 
