@@ -30,7 +30,6 @@ from skbn.arguments import Parser
 from skbn.display import KINDS, MIN_IMPORTANCE_CANDIDATES, SearchDisplay
 from skbn.display.axes import require_matplotlib
 from skbn.search import CoarseToFineSearchCV, default_space
-from skbn.session.command import COMMANDS
 from skbn.tables.columns import (
     Columns,
     InputError,
@@ -67,6 +66,7 @@ that name is ./watch):
   python -m skbn change run.sqlite learning_rate_init=0.003
 and --help after watch or change tells more."""
 
+COMMANDS = {"watch": "run_watch", "change": "run_change"}
 SPACE = default_space("classifier__") | {"classifier__dropout": uniform(0, 0.5)}
 
 
@@ -87,7 +87,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with interruptible():
             if argv and argv[0] in COMMANDS:
-                COMMANDS[argv[0]](argv[1:])
+                from skbn.session import command  # which takes 0.2 s
+
+                getattr(command, COMMANDS[argv[0]])(argv[1:])
             else:
                 run(parse(argv))
     except InputError as error:

@@ -61,9 +61,6 @@ def run_change(argv: Sequence[str]) -> None:
         raise InputError(str(error)) from error
 
 
-COMMANDS = {"watch": run_watch, "change": run_change}
-
-
 def _parser(name: str, description: str) -> Parser:
     parser = Parser(
         prog=f"python -m skbn {name}",
