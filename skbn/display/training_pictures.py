@@ -52,10 +52,14 @@ LABEL_SIZE = 1.25
 """Size of the names of axes, as a multiple of that of other text."""
 LEFT_LOOK = {"alpha": 0.4, "linewidth": 1.2, "zorder": 1.8}
 """Lines left are faint, and beneath the line."""
+HALF_DASH = (0, (3.5, 3.5))
+"""A dash as long as half an entry of the legend, in multiples of the width of its line."""
 POLE_COLOURS = {False: "#777777", True: "#cccccc"}
 TEXT_COLOURS = {False: "#222222", True: "#767676"}
 """On the line, and on lines left; the paler one can still be read on white."""
 POLE_STYLES = {"change": "-", "rewind": "--", "stop": ":"}
+PRIORITIES = {"rewind": 0, "change": 1}
+"""Of texts where there is no room for all; lower ones go first, and those of stops last."""
 GAP = 0.8
 """Free space beside a text, as a multiple of its size."""
 MAX_FLAG_ROWS = 4
@@ -110,7 +114,11 @@ def _draw_losses(
     names = {"loss": "training loss", "validation_loss": "validation loss"}
     entries = [legend_entry(names[name], LOSS_COLOURS[name]) for name in names if name in measured]
     if left:
-        entries.append(legend_entry("branch left", BAR_COLOUR, **LEFT_LOOK))
+        colour, *others = [
+            LOSS_COLOURS[name] for name in reversed(LOSS_COLOURS) if name in measured
+        ]
+        half = {"gapcolor": others[0], "linestyle": HALF_DASH} if others else {}
+        entries.append(legend_entry("branch left", colour, **half, **LEFT_LOOK))
     if beyond:
         entries.append(legend_entry("beyond the axis", "black", marker="^", markersize=5))
     return entries
@@ -251,7 +259,7 @@ def _leave_room(ax: Any, curves: Sequence[Any], shown: Range, room: float) -> No
 
 
 def _place_texts(ax: Any, marks: Sequence[Mark]) -> list[Flag | None]:
-    """Find places for the texts of marks, those of the line first, the last first."""
+    """Find places for the texts of marks, by their priority where there is no room for all."""
     box, (width, height) = ax.get_window_extent(), size_in_text(ax)
     order = sorted(range(len(marks)), key=lambda i: (marks[i].is_left, -marks[i].epoch, -i))
     poles, lengths = [], []
@@ -261,7 +269,9 @@ def _place_texts(ax: Any, marks: Sequence[Mark]) -> list[Flag | None]:
         lengths.append(text.get_window_extent().width * width / box.width + GAP)
         text.remove()
     n_rows = int(np.clip(MAX_FLAG_SHARE * height / LINE_HEIGHT, 1, MAX_FLAG_ROWS))
-    placed = place_flags(poles, lengths, width, n_rows)
+    ranks = [(marks[i].is_left, PRIORITIES.get(marks[i].event, 2)) for i in order]
+    by_priority = sorted(range(len(order)), key=ranks.__getitem__)
+    placed = place_flags(poles, lengths, width, n_rows, by_priority)
     by_mark = dict(zip(order, placed, strict=True))
     return [by_mark[i] for i in range(len(marks))]
 

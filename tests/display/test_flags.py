@@ -75,3 +75,12 @@ def test_a_text_longer_than_the_axis_has_no_place():
 def test_texts_at_one_pole_stand_in_their_order():
     flags = place_flags([60, 20, 20], [20, 30, 10], 60, 3)
     assert [(flag.low, flag.row) for flag in flags] == [(40, 0), (20, 1), (20, 2)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_first_by_priority_have_places(seed):
+    rng = np.random.default_rng(seed)
+    poles, order = rng.uniform(0, 40, 15).tolist(), rng.permutation(15).tolist()
+    flags = place_flags(poles, [20] * 15, 60, 3, order)
+    assert None in flags
+    assert None not in [flags[i] for i in order[:3]]

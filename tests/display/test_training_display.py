@@ -159,6 +159,42 @@ def test_a_change_that_a_rewind_undid_is_pale():
     assert colours["dropout=0.1"] > colours["alpha=0.2"] == colours["rewind from 10"]
 
 
+def steps(session, rates, n_epochs):
+    for rate in rates:
+        session.set(learning_rate_init=rate).train(n_epochs)
+    return session
+
+
+def test_where_there_is_no_room_for_all_texts_the_rewinds_of_the_line_come_first():
+    session = steps(Session().train(10), (0.1, 0.2, 0.3, 0.4, 0.5), 7).add("stop", "interrupt")
+    steps(session.rewind(20), (0.11, 0.21), 2).train().add("stop", "interrupt")
+    steps(session.rewind(12), (0.12, 0.22, 0.32, 0.42), 4)
+    steps(session.rewind(5), (0.13, 0.23, 0.33, 0.43, 0.53, 0.63, 0.73, 0.83), 2)
+    display = TrainingDisplay.from_session(steps(session.rewind(9), (0.14, 0.24, 0.34), 9))
+    found = texts(display.axes_[0])
+    assert {(5, "rewind from 28"), (9, "rewind from 21"), (27, "learning_rate_init=0.34")} <= found
+    assert any("more changes" in text for text in legend(display))
+
+
+@pytest.mark.parametrize("n_changes", range(1, 8))
+def test_no_text_of_a_line_left_stands_in_the_way_of_the_line(n_changes):
+    session = Session().train(3).set(alpha=0.1).train(42).add("stop", "interrupt").rewind(3)
+    session.set(**{f"parameter_{i}": i for i in range(n_changes)}).train(60)
+    assert (3, "rewind from 45") in texts(TrainingDisplay.from_session(session).axes_[0])
+
+
+def test_the_legend_shows_each_colour_of_a_branch_that_was_left():
+    for validation, colours in ((True, ["validation_loss", "loss"]), (False, ["loss"])):
+        session = Session(validation).train(9).rewind(3).train(9)
+        (ax,) = [
+            each for each in TrainingDisplay.from_session(session).figure_.axes if each.get_legend()
+        ]
+        handles = {each.get_label(): each for each in ax.get_legend().legend_handles}
+        left = handles["branch left"]
+        found = [colour for colour in (left.get_color(), left.get_gapcolor()) if colour is not None]
+        assert found == [COLOURS[name] for name in colours]
+
+
 def test_long_names_and_values_are_shortened():
     session = Session().train(9).set(parameter_with_a_long_name=0.123456789, solver="x" * 50)
     ax = TrainingDisplay.from_session(session.train(30)).axes_[0]
