@@ -88,11 +88,20 @@ class TrainingDisplay:
         ------
         ImportError
             If matplotlib is missing.
+        TypeError
+            If it is no session.
         ValueError
             If no epoch has been trained.
         """
         require_matplotlib()
-        return cls(log=session.log_).plot(ax)
+        log = getattr(session, "log_", None)
+        if not isinstance(log, pd.DataFrame):
+            kind = type(session).__name__
+            raise TypeError(
+                f"from_session takes a TrainingSession, open or closed; got {kind}. "
+                "from_estimator takes a fitted BNSoftmaxClassifier or a Pipeline that ends in one"
+            )
+        return cls(log=log).plot(ax)
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> Self:

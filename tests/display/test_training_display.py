@@ -404,3 +404,9 @@ def test_what_is_no_fitted_classifier_is_refused(iris):
     for other in (LogisticRegression(), search, make_pipeline(LogisticRegression())):
         with pytest.raises(TypeError, match="takes a BNSoftmaxClassifier or a Pipeline that ends"):
             TrainingDisplay.from_estimator(other)
+
+
+@pytest.mark.parametrize("other", [BNSoftmaxClassifier(), "run.sqlite", None])
+def test_what_is_no_session_is_refused(other):
+    with pytest.raises(TypeError, match=r"takes a TrainingSession.*from_estimator takes a fitted"):
+        TrainingDisplay.from_session(other)
