@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from math import inf, nan
@@ -14,18 +14,22 @@ from skbn.display.live_figure import LiveFigure, in_notebook
 from skbn.display.text_curves import LOSS, VALIDATION_LOSS, Row, sparkline
 from skbn.search.progress import SECONDS_BETWEEN_LINES, duration, interactive_console
 from skbn.session.log import STOP, Log
-from skbn.session.words import best_of, epoch_words, measured, number
+from skbn.session.words import LONG, SHORT, best_of, epoch_words, measure_words, measured
 from skbn.training.interruption import uninterrupted
 from skbn.training.run import Entry
 
 SECONDS_BETWEEN_BARS, SECONDS_BETWEEN_FIGURES = 0.1, 1.0
 BAR, SHORTEST_CURVE, LONGEST_CURVE = 10, 10, 30
 """Letters of the bar, and of the curve, which has an epoch a letter."""
-LONG = ("epoch {} of {}", "loss {}", "validation loss {}", "(best {} at {})", "learning rate {}")
-SHORT = ("{}/{}", "loss {}", "validation {}", "best {} at {}", "rate {}")
-"""Words of the line, and those of a terminal where they are too long."""
 TIME = 3
 """Rank of the time left."""
+LOOKS = {
+    "loss": (LOSS, 1),
+    "validation_loss": (VALIDATION_LOSS, 2),
+    "best": ("", 4),
+    "learning_rate": ("", 5),
+}
+"""Styles and ranks of measures."""
 
 
 class Moment:
@@ -198,23 +202,15 @@ def _length(pieces: Sequence[Piece]) -> int:
     return sum(len(piece.text) + 1 for piece in pieces)
 
 
-def _pieces(moment: Moment, entries: Sequence[Entry], words: Sequence[str]) -> list[Piece]:
+def _pieces(moment: Moment, entries: Sequence[Entry], words: Mapping[str, str]) -> list[Piece]:
     """Give all of the line but its curve."""
     log, last = moment.log, moment.last_epoch
     n_full = round(BAR * log.epoch / max(last, 1))
-    epoch, *of_measures = words
     pieces = [
         Piece("━" * n_full + "╌" * (BAR - n_full), "green", 6),
-        Piece(epoch.format(log.epoch, last)),
+        Piece(words["epoch"].format(log.epoch, last)),
     ]
     if entries:
-        entry, best = entries[-1], best_of(log)
-        losses, judged, of_best, rate = of_measures
-        pieces.append(Piece(losses.format(number(entry["loss"])), LOSS, 1))
-        if "validation_loss" in entry:
-            text = judged.format(number(entry["validation_loss"]))
-            pieces.append(Piece(text, VALIDATION_LOSS, 2))
-        if best is not None:
-            pieces.append(Piece(of_best.format(number(best[1]), best[0]), rank=4))
-        pieces.append(Piece(rate.format(f"{entry['learning_rate']:.3g}"), rank=5))
+        texts = measure_words(entries[-1], best_of(log), words)
+        pieces += [Piece(text, *LOOKS[name]) for name, text in texts.items()]
     return [*pieces, Piece(time, rank=TIME)] if (time := moment.time_words()) else pieces

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skbn.display.axes import cut
 from skbn.display.text_curves import (
     FAINT,
     LOSS,
@@ -25,7 +26,7 @@ from skbn.display.training_record import epochs_of, has_losses, lines_of, loss_r
 from skbn.search.progress import interactive_console
 from skbn.session.log import CHANGE, EPOCH, Log
 from skbn.session.looking import Look, look_at
-from skbn.session.words import best_of, epoch_words, event_words, measured
+from skbn.session.words import best_of, epoch_rows, event_words, measured
 from skbn.training.interruption import Interrupted
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -35,6 +36,8 @@ MAX_HEIGHT_AT_THE_END = 30
 """Rows of the picture that stays on the terminal."""
 MIN_EVENTS, SHARE_OF_EVENTS = 3, 5
 """Rows for events that are no epochs: so many at least, or one of so many rows."""
+SHORTEST_NAME = 8
+"""Letters of the name of a journal, at least, where it is cut."""
 STYLES = {"loss": LOSS, "validation_loss": VALIDATION_LOSS}
 
 
@@ -136,8 +139,10 @@ def picture(look: Look, name: str, width: int, height: int) -> list[Row]:
     """
     log = look.log
     branch = f" of branch {log.branch}" if log.branch else ""
-    head: list[Row] = [[(name, "bold"), (f"  epoch {log.epoch}{branch}, {look.state}", "")]]
-    head += [[(epoch_words(last, best_of(log)), "")] for last in measured(log, 1).values()]
+    state = f"  epoch {log.epoch}{branch}, {look.state}"
+    head: list[Row] = [[(cut(name, max(width - len(state), SHORTEST_NAME)), "bold"), (state, "")]]
+    for last in measured(log, 1).values():
+        head += [[(row, "")] for row in epoch_rows(last, best_of(log), width)]
     events = _event_rows(log, max(MIN_EVENTS, height // SHARE_OF_EVENTS))
     frame = log.frame()
     if not has_losses(frame):

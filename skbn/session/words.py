@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import islice
+from textwrap import wrap
 from typing import Any
 
 from skbn.display.axes import cut
@@ -14,6 +15,23 @@ from skbn.training.run import Entry
 
 LONGEST_VALUE = 40
 """Letters of a changed value that are shown."""
+LONG = {
+    "epoch": "epoch {} of {}",
+    "loss": "loss {}",
+    "validation_loss": "validation loss {}",
+    "best": "(best {} at {})",
+    "learning_rate": "learning rate {}",
+}
+SHORT = {
+    "epoch": "{}/{}",
+    "loss": "loss {}",
+    "validation_loss": "validation {}",
+    "best": "best {} at {}",
+    "learning_rate": "rate {}",
+}
+"""Words of a narrow terminal, where those of others are too long."""
+MAX_ROWS = 2
+"""Rows for the measures of an epoch, at most."""
 
 
 def number(value: float) -> str:
@@ -40,20 +58,41 @@ def entry_of(event: Event) -> Entry | None:
     return event.measures[0] if event.measures else None
 
 
-def epoch_words(entry: Entry, best: tuple[int, float] | None = None) -> str:
-    """Tell the measures of an epoch.
+def measure_words(
+    entry: Entry, best: tuple[int, float] | None, words: Mapping[str, str]
+) -> dict[str, str]:
+    """Tell the measures of an epoch, each by its name.
 
     Parameters
     ----------
     entry : dict
-    best : tuple of int and float, default=None
+    best : tuple of int and float, or None
         The epoch with the lowest validation loss, and that loss.
+    words : mapping of str to str
+        LONG or SHORT.
     """
-    words = [f"loss {number(entry['loss'])}"]
+    values: dict[str, tuple[object, ...]] = {"loss": (number(entry["loss"]),)}
     if "validation_loss" in entry:
-        of_best = f" (best {number(best[1])} at {best[0]})" if best else ""
-        words.append(f"validation loss {number(entry['validation_loss'])}{of_best}")
-    return ", ".join([*words, f"learning rate {entry['learning_rate']:.3g}"])
+        values["validation_loss"] = (number(entry["validation_loss"]),)
+        if best:
+            values["best"] = (number(best[1]), best[0])
+    values["learning_rate"] = (f"{entry['learning_rate']:.3g}",)
+    return {name: words[name].format(*each) for name, each in values.items()}
+
+
+def epoch_words(entry: Entry, best: tuple[int, float] | None = None) -> str:
+    """Tell the measures of an epoch in a line; for the parameters see `measure_words`."""
+    return ", ".join(measure_words(entry, best, LONG).values()).replace(", (", " (")
+
+
+def epoch_rows(entry: Entry, best: tuple[int, float] | None, width: int) -> list[str]:
+    """Tell the measures of an epoch in a width, in short words where long ones are too long."""
+    row = epoch_words(entry, best)
+    if len(row) <= width:
+        return [row]
+    # A row ends between two measures.
+    texts = [text.replace(" ", "\xa0") for text in measure_words(entry, best, SHORT).values()]
+    return [row.replace("\xa0", " ") for row in wrap(", ".join(texts), width)][:MAX_ROWS]
 
 
 def best_of(log: Log) -> tuple[int, float] | None:

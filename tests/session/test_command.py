@@ -554,6 +554,23 @@ def test_the_picture_fills_the_terminal(path, state, size):
     assert styles == {"", "cyan", "magenta", "dim", "yellow"}
 
 
+@pytest.mark.parametrize("size", [0.345678, 0.00345678, 3456.78])
+def test_a_narrow_picture_tells_all_measures_and_the_state(size):
+    entry = {"loss": size, "learning_rate": size / 9, "validation_loss": 1.1 * size}
+    log = Log([Event(EPOCH, i + 1, 0, 0.0, "session", [entry]) for i in range(1234)])
+    for width in range(36, 120):
+        rows = texts_of(picture(look_of(log), "a_journal_with_a_long_name.sqlite", width, 24))
+        head = rows[: next(i for i, row in enumerate(rows) if "│" in row or "┤" in row)]
+        assert max(len(row) for row in head) <= width
+        assert head[0].endswith("epoch 1234, training")
+        told = re.sub(r"[(),]", "", " ".join(head[1:])).split()
+        for value in (size, 1.1 * size):
+            assert f"{value:#.3g}".rstrip(".") in told
+        assert told[-2:] == ["rate", f"{size / 9:.3g}"]
+        assert "best" in told
+        assert len(rows) == 24
+
+
 @pytest.mark.parametrize(("n_changes", "first"), [(4, "after 29: dropout=0.0"), (50, "47 earlier")])
 def test_the_last_of_many_changes_are_told(n_changes, first):
     rows = texts_of(picture(look_of(made_log(n_changes=n_changes)), "a", 80, 24))
