@@ -23,6 +23,7 @@ extensions = [
     "numpydoc",
     "mathml",
     "registry_tables",
+    "terminal_picture",
 ]
 exclude_patterns = ["_build"]
 default_role = "py:obj"
