@@ -25,11 +25,11 @@ MAX_SHARE_OF_KEEPING = 0.02
 without one is in the log, and trained again where it is needed, to the same bits."""
 MAX_SECONDS_ON_GRID = 0.005
 """Time of a checkpoint that is made on the grid, whatever fraction of the time it takes."""
-SECONDS_WORTH_KEEPING = 1.0
+SECONDS_WORTH_KEEPING = 2.0
 """Time of epochs that a slower checkpoint keeps at the end of a call and before a change. Calls
 that train for less come in hundreds, and what they trained is trained again in no time."""
-FIRST_SECONDS_TO_KEEP, FEW_BYTES = 0.02, 2**20
-"""Time that the first checkpoint is taken to need, with which it comes after a second, but for
+FIRST_SECONDS_TO_KEEP, FEW_BYTES = 0.04, 2**20
+"""Time that the first checkpoint is taken to need, with which it comes after two seconds, but for
 networks of few bytes: they are written in some 3 ms."""
 
 

@@ -16,8 +16,8 @@ MODEL = BNSoftmaxClassifier((4,), random_state=0, learning_rate="constant")
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    """An epoch, a checkpoint, and what is trained again each take a quarter of a second."""
-    monkeypatch.setattr(training, "perf_counter", count(0, 0.25).__next__)
+    """An epoch, a checkpoint, and what is trained again each take half a second."""
+    monkeypatch.setattr(training, "perf_counter", count(0, 0.5).__next__)
     monkeypatch.setattr(training, "FEW_BYTES", 0)
 
 
@@ -43,7 +43,7 @@ def test_calls_that_train_little_make_few_checkpoints(path):
 def test_a_long_call_makes_checkpoints_on_the_way_and_at_its_end(path):
     with TrainingSession(MODEL, X, Y, journal=path, verbose=0) as session:
         session.train(60)
-    # After a second; after 50 times the quarter of a second that it took; at the end.
+    # After two seconds; after 50 times the half second that it took; at the end.
     assert checkpoints_in(path) == [4, 54, 60]
 
 
