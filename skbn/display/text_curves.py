@@ -69,8 +69,6 @@ def chart(
     size : tuple of int and int
         Letters in a row, and rows.
 
-    mark_style : str, default=""
-
     Returns
     -------
     rows : list of list of tuple of str and str
