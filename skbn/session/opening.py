@@ -18,7 +18,7 @@ from skbn.session.journal import KIND, InMemory, SessionJournal
 from skbn.session.live import shown
 from skbn.session.log import EPOCH
 from skbn.session.machine import differences_of_machines, this_machine
-from skbn.session.preparation import Prepared, drawn_seeds, prepare
+from skbn.session.preparation import Prepared, drawn_seeds, names_without_seed, prepare
 from skbn.session.stored_model import described, rebuilt
 from skbn.session.training import Training
 
@@ -51,13 +51,13 @@ def kept(model: Any, tables: Tables, path: Any, max_checkpoints: int) -> Trainin
     identity = tables.identity() | {"estimator": _of_model(model)}
     # Whatever is wrong with the data is told before there is a file.
     is_new = not os.path.exists(path) or not os.path.getsize(path)
-    begun = _described(model, tables, max_checkpoints) if is_new else None
+    new = _described(model, tables, max_checkpoints) if is_new else None
     database = Database(path, KIND, identity)
     try:
         journal = SessionJournal(database)
         if journal.about:
             return _gone_on(journal, tables, model)
-        prepared, about = begun or _described(model, tables, max_checkpoints)
+        prepared, about = new or _described(model, tables, max_checkpoints)
         journal.begin(about)
         return Training(prepared, journal)
     except BaseException:
@@ -109,7 +109,7 @@ def _with_seeds(model: Any, seeds: Mapping[str, int]) -> Any:
 
 def _of_model(model: Any) -> Fingerprint:
     """Fingerprint of a model, whose seeds are None where they are drawn."""
-    model = clone(model).set_params(**dict.fromkeys(drawn_seeds(model)))
+    model = clone(model).set_params(**dict.fromkeys(names_without_seed(model)))
     return of_estimator(model, "", "the estimator")
 
 

@@ -51,24 +51,28 @@ class Prepared:
         return pipeline
 
 
-def drawn_seeds(model: Any) -> dict[str, int]:
-    """Draw a seed for each ``random_state`` of a model that has none."""
-    params, unseeded = model.get_params(), (None, np.random, check_random_state(None))
+def names_without_seed(model: Any) -> list[str]:
+    """Name each ``random_state`` of a model that is none."""
+    params, none = model.get_params(), (None, np.random, check_random_state(None))
     names = [name for name in params if name.rpartition("__")[2] == "random_state"]
-    without = sorted(name for name in names if any(params[name] is each for each in unseeded))
+    return sorted(name for name in names if any(params[name] is each for each in none))
+
+
+def drawn_seeds(model: Any) -> dict[str, int]:
+    """Draw a seed for each ``random_state`` of a model that is none."""
     # From NumPy's global stream, as scikit-learn has it for None.
     stream = check_random_state(None)
-    return {name: int(stream.randint(2**31)) for name in without}
+    return {name: int(stream.randint(2**31)) for name in names_without_seed(model)}
 
 
 def classifier_of(model: Any) -> BNSoftmaxClassifier:
     """Give the classifier of a model that a session can train, or say why there is none."""
     last = model.steps[-1][1] if isinstance(model, Pipeline) else model
     if not isinstance(last, BNSoftmaxClassifier):
-        what = "a Pipeline that ends in one" if isinstance(model, Pipeline) else "one"
+        start = "a Pipeline that ends in " if isinstance(model, Pipeline) else ""
         raise TypeError(
             "model must be a BNSoftmaxClassifier or a Pipeline that ends in one; got "
-            + (f"a Pipeline that ends in {last!r:.80}" if what != "one" else f"{model!r:.80}")
+            f"{start}{last!r:.80}"
         )
     if not is_network(last):
         raise TypeError(

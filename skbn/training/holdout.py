@@ -139,7 +139,7 @@ class BestState:
     tol : float
         A lower loss counts as progress if it is lower by more than this.
     patience : int or float
-        Epochs without progress after which it is exhausted.
+        Epochs without progress after which `update` says to stop.
     loss : float
         The lowest so far.
     to_beat : float
@@ -160,11 +160,6 @@ class BestState:
     theta: Array | None = None
     epoch: int = 0
 
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether there was no progress for too long."""
-        return self.waited >= self.patience
-
     def update(self, loss: float, theta: Array, epoch: int) -> bool:
         """Take note of an epoch and say whether to stop."""
         if loss < self.loss:
@@ -173,4 +168,4 @@ class BestState:
             self.to_beat, self.waited = loss, 0
         else:
             self.waited += 1
-        return self.is_exhausted
+        return self.waited >= self.patience
