@@ -21,10 +21,11 @@ Its class attribute ``_parameter_constraints`` is what scikit-learn checks param
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from traceback import format_exc
-from typing import Any
+from typing import Any, NoReturn
 
+from sklearn import __version__ as version
 from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
@@ -49,8 +50,31 @@ from sklearn.utils.validation import (
 )
 
 try:  # scikit-learn 1.9
-    from sklearn.callback import with_callbacks
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback._callback_support import callback_management_context
 except ImportError:
+    callback_management_context = nullcontext
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands for that of scikit-learn 1.9."""
+
+        def set_callbacks(self, *callbacks: Any) -> NoReturn:
+            """Say which version of scikit-learn has callbacks.
+
+            Parameters
+            ----------
+            *callbacks : callback instances
+                From `sklearn.callback` or `skbn.callbacks`.
+
+            Raises
+            ------
+            NotImplementedError
+                Always: scikit-learn has callbacks from version 1.9 on.
+            """
+            raise NotImplementedError(
+                f"callbacks need scikit-learn 1.9 or newer, and this is {version}: "
+                'pip install -U "scikit-learn>=1.9"'
+            )
 
     def with_callbacks(method: Any) -> Any:
         """Leave the method as it is."""
@@ -60,12 +84,17 @@ except ImportError:
 __all__ = [
     "SEARCH_CONSTRAINTS",
     "BaseSearchCV",
+    "CallbackSupportMixin",
     "Interval",
     "StrOptions",
+    "begin_fit_task",
+    "callback_management_context",
     "callback_task",
     "check_feature_names_in",
     "check_method_params",
+    "evaluation_task",
     "fit_and_score",
+    "has_callbacks",
     "insert_error_scores",
     "looks_at_predictions_only",
     "n_samples",
@@ -176,35 +205,65 @@ def validate_parameters(estimator: Any, like: Any = None) -> None:
     validate_parameter_constraints(constraints, own, caller_name=type(estimator).__name__)
 
 
+def has_callbacks(estimator: Any) -> bool:
+    """Whether callbacks were set on an estimator, or passed on to it."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
 @contextmanager
 def callback_task(
-    search: Any, name: str, max_subtasks: int | None, parent: Any = None, **options: Any
+    search: Any, name: str, max_subtasks: int | None, parent: Any = ..., **options: Any
 ) -> Iterator[Any]:
     """Tell scikit-learn's callbacks that a task of a search begins and ends.
 
     Parameters
     ----------
     search : BaseSearchCV
-        Whose callbacks.
+        Whose callbacks, and those of its estimator.
     name : str
         Of the task.
     max_subtasks : int or None
         Tasks it consists of; None is not known.
-    parent : CallbackContext or None
-        Of the task that this one is a part of; None begins a fit.
+    parent : CallbackContext or None, optional
+        Of the task that this one is a part of. By default it is a fit, and a part of none.
     **options : bool
         ``sequential_subtasks=False`` for a task whose parts have numbers.
 
     Yields
     ------
     context : CallbackContext or None
-        None where the search has no callbacks, as before scikit-learn 1.9.
+        None where there are no callbacks, as before scikit-learn 1.9.
     """
-    if not getattr(search, "_skl_callbacks", None):
+    begins = parent is ... and any(map(has_callbacks, (search, *search.get_params().values())))
+    if not begins and parent in (None, ...):
         yield None
         return
-    begin = search._init_callback_context if parent is None else parent.subcontext
+    begin = search._init_callback_context if begins else parent.subcontext
     context = begin(task_name=name, max_subtasks=max_subtasks, **options)
     context.call_on_fit_task_begin(estimator=search)
     yield context
     context.call_on_fit_task_end(estimator=search)
+
+
+def begin_fit_task(estimator: Any, name: str, max_subtasks: int) -> Any:
+    """Set up the callbacks of an estimator, and give the context of the task of its fit."""
+    return estimator._init_callback_context(name, 0, max_subtasks, sequential_subtasks=False)
+
+
+@contextmanager
+def evaluation_task(search: Any, context: Any, estimator: Any) -> Iterator[None]:
+    """Tell callbacks that a fit of a search begins and ends, and pass them on to its estimator.
+
+    Parameters
+    ----------
+    search : BaseSearchCV
+    context : CallbackContext
+        Of the fit.
+    estimator : estimator
+    """
+    with context.propagate_callback_context(estimator):
+        context.call_on_fit_task_begin(estimator=search)
+        try:
+            yield
+        finally:
+            context.call_on_fit_task_end(estimator=search)

@@ -29,7 +29,15 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         "database",
     ],
     "estimators": [
-        *("constraints", "arrays", "checked_table", "fitting", "classifier", "population"),
+        *(
+            "constraints",
+            "arrays",
+            "checked_table",
+            "fitting",
+            "fit_tasks",
+            "classifier",
+            "population",
+        ),
     ],
     "tables": ["columns", "pipeline"],
     "arguments": [],

@@ -9,13 +9,15 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from skbn._compat import validate_parameters
+from skbn._compat import CallbackSupportMixin, validate_parameters
 from skbn.checks import check_classes, check_rows
 from skbn.estimators.arrays import NetworkArrays, fitted_ensemble, saved_networks
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.constraints import CONSTRAINTS
+from skbn.estimators.fit_tasks import Rows, fit_tasks, hooks_of
 from skbn.estimators.fitting import (
     Outcome,
+    fitted_attributes,
     plan_fit,
     plan_partial_fit,
     print_epoch,
@@ -28,7 +30,9 @@ from skbn.training.lockstep import run_together
 from skbn.training.run import Progress
 
 
-class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimator):
+class BNSoftmaxClassifier(
+    NetworkArrays, Versioned, CallbackSupportMixin, ClassifierMixin, BaseEstimator
+):
     """Multi-layer network with batch normalisation and a softmax output.
 
     Parameter names are those of `sklearn.neural_network.MLPClassifier` wherever
@@ -382,8 +386,14 @@ class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimat
             classes = self.classes_ if progress else None
             table = check_table(self, X, y, reset=not progress, classes=classes)
             fit = plan_fit(self, table, params, progress=progress)
-            train_alone(fit, table.dataset, print_epoch(fit) if self.verbose else None)
-            outcome = fit.warned_outcome(table.dataset)
+            with fit_tasks(self, "fit", fit, table, Rows(X, y, params)) as tasks:
+                hooks = hooks_of([tasks])
+                if self.verbose:
+                    hooks["on_epoch"] = print_epoch(fit, hooks.get("on_epoch"))
+                train_alone(fit, table.dataset, **hooks)
+                outcome = fit.warned_outcome(table.dataset)
+                if tasks is not None:
+                    tasks.end(outcome)
             self._set_attributes(self._fitted_attributes(table, outcome))
         return self
 
@@ -445,29 +455,20 @@ class BNSoftmaxClassifier(NetworkArrays, Versioned, ClassifierMixin, BaseEstimat
             classes = self.classes_ if progress else classes
             table = check_table(self, X, y, reset=not progress, classes=classes)
             fit = plan_partial_fit(self, table, sample_weight, progress)
-            run_together(fit.next_epoch(table.dataset))
-            self._set_attributes(self._fitted_attributes(table, fit.outcome(table.dataset)))
+            rows = Rows(X, y, {"sample_weight": sample_weight})
+            until = fit.runs[0].n_epochs + 1
+            with fit_tasks(self, "partial_fit", fit, table, rows, until) as tasks:
+                run_together(fit.next_epoch(table.dataset), **hooks_of([tasks]))
+                outcome = fit.outcome(table.dataset)
+                if tasks is not None:
+                    tasks.end(outcome)
+            self._set_attributes(self._fitted_attributes(table, outcome))
         return self
 
     def _fitted_attributes(self, table: CheckedTable, outcome: Outcome) -> dict[str, Any]:
         """Give all attributes of the classifier with the outcome of a fit on a table."""
         kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
-        features = {
-            name: getattr(table.checker, name)
-            for name in ("n_features_in_", "feature_names_in_")
-            if hasattr(table.checker, name)
-        }
-        first = outcome.progress[0]
-        fitted = {
-            "classes_": table.classes,
-            "n_iter_": first.state.n_epochs,
-            "history_": first.history,
-            "loss_": first.history["loss"][first.kept_epoch - 1],
-            "temperature_": outcome.ensemble.temperature,
-            "_ensemble": outcome.ensemble,
-            "_progress": outcome.progress,
-        }
-        return kept | features | fitted
+        return kept | fitted_attributes(table, outcome)
 
     def _attributes(self) -> dict[str, Any]:
         return dict(vars(self))

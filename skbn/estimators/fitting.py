@@ -20,7 +20,7 @@ from skbn.network.parameters import Array, Indices
 from skbn.network.schedules import FLOOR, multipliers
 from skbn.training.ensemble import Ensemble, fit_temperature
 from skbn.training.holdout import BestState, Dataset, Holdout, stratified_rows
-from skbn.training.lockstep import OnEpoch, Task, run_together
+from skbn.training.lockstep import BeforeEpoch, OnEpoch, Task, run_together
 from skbn.training.run import Entry, Progress, Run
 
 CHANGEABLE = (
@@ -52,6 +52,31 @@ class Outcome(NamedTuple):
 
     ensemble: Ensemble
     progress: list[Progress]
+
+    def detached(self) -> Outcome:
+        """Give a copy that shares nothing that changes in training."""
+        progress = [each.detached() for each in self.progress]
+        networks = [each.network for each in progress[: len(self.ensemble.networks)]]
+        return Outcome(Ensemble(networks, self.ensemble.temperature), progress)
+
+
+def fitted_attributes(table: CheckedTable, outcome: Outcome) -> dict[str, Any]:
+    """Give the fitted attributes of a classifier with the outcome of a fit on a table."""
+    features = {
+        name: getattr(table.checker, name)
+        for name in ("n_features_in_", "feature_names_in_")
+        if hasattr(table.checker, name)
+    }
+    first = outcome.progress[0]
+    return features | {
+        "classes_": table.classes,
+        "n_iter_": first.state.n_epochs,
+        "history_": first.history,
+        "loss_": first.history["loss"][first.kept_epoch - 1],
+        "temperature_": outcome.ensemble.temperature,
+        "_ensemble": outcome.ensemble,
+        "_progress": outcome.progress,
+    }
 
 
 @dataclass(eq=False)
@@ -508,18 +533,24 @@ def _of_mean_one(weights: Array, dtype: str) -> Array:
     return scaled
 
 
-def print_epoch(fit: Fit) -> OnEpoch:
-    """Give a callback that prints a line on each epoch of the first run."""
+def print_epoch(fit: Fit, on_epoch: OnEpoch | None) -> OnEpoch:
+    """Give a callback that prints a line on each epoch of the first run, and calls another."""
 
-    def show(run: Run, entry: Entry) -> None:
+    def show(run: Run, entry: Entry) -> object:
         if run is fit.runs[0] and run.error is None:
             measured = "  ".join(f"{name} {value:.4g}" for name, value in entry.items())
             print(f"epoch {run.n_epochs:>{len(str(fit.until))}}/{fit.until}  {measured}")
+        return on_epoch(run, entry) if on_epoch is not None else False
 
     return show
 
 
-def train_alone(fit: Fit, dataset: Dataset, on_epoch: OnEpoch | None = None) -> None:
+def train_alone(
+    fit: Fit,
+    dataset: Dataset,
+    on_epoch: OnEpoch | None = None,
+    before_epoch: BeforeEpoch | None = None,
+) -> None:
     """Train the runs of one estimator; Ctrl-C ends them at a whole epoch.
 
     Parameters
@@ -527,7 +558,7 @@ def train_alone(fit: Fit, dataset: Dataset, on_epoch: OnEpoch | None = None) -> 
     fit : Fit
         Changed in place.
     dataset : Dataset
-    on_epoch : callable, optional
+    on_epoch, before_epoch : callable, optional
         As of `run_together`.
 
     Warns
@@ -547,7 +578,7 @@ def train_alone(fit: Fit, dataset: Dataset, on_epoch: OnEpoch | None = None) -> 
 
     message, stopped = "", "Training interrupted by the user"
     try:
-        run_together([first], watch)
+        run_together([first], watch, before_epoch=before_epoch)
     except KeyboardInterrupt:
         if whole is None:
             raise
@@ -556,7 +587,7 @@ def train_alone(fit: Fit, dataset: Dataset, on_epoch: OnEpoch | None = None) -> 
         message = f"{stopped} in epoch {done + 1}; the model is that of epoch {done}"
     try:
         if not (message or first.run.error):
-            run_together(others, on_epoch)
+            run_together(others, on_epoch, before_epoch=before_epoch)
     except KeyboardInterrupt:
         message = f"{stopped}; the model is that of its first member alone"
     if message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -20,7 +21,8 @@ from skbn.estimators.classifier import (
     progress_to_go_on,
     set_attributes,
 )
-from skbn.estimators.fitting import Fit, Starts, plan_fit
+from skbn.estimators.fit_tasks import FitTasks, Rows, fit_tasks, hooks_of
+from skbn.estimators.fitting import Fit, Outcome, Starts, plan_fit
 from skbn.network.parameters import Indices
 from skbn.training.interruption import Interrupted, interruptible
 from skbn.training.lockstep import run_together
@@ -200,24 +202,36 @@ def _fit_all(
     ]
     if not return_exceptions:
         _raise_first(begun)
-    planned = [each for each in begun if isinstance(each, _Planned)]
-    run_together(
-        (task for fit, table in planned for task in fit.tasks(table.dataset)),
-        memory_budget=memory_budget,
-    )
-    ended = [_outcome(_end, *pair) for pair in zip(classifiers, begun, strict=True)]
+    with ExitStack() as callbacks:
+        begun = [
+            _outcome(_with_tasks, *pair, callbacks) for pair in zip(classifiers, begun, strict=True)
+        ]
+        if not return_exceptions:
+            _raise_first(begun)
+        planned = [each for each in begun if isinstance(each, _Planned)]
+        run_together(
+            (task for each in planned for task in each.fit.tasks(each.table.dataset)),
+            memory_budget=memory_budget,
+            **hooks_of(each.tasks for each in planned),
+        )
+        ended = [_outcome(_end, each) for each in begun]
+        if not return_exceptions:
+            _raise_first(ended)
+    made = [_outcome(_attributes, *each) for each in zip(classifiers, begun, ended, strict=True)]
     if not return_exceptions:
-        _raise_first(ended)
-    both = zip(classifiers, ended, strict=True)
+        _raise_first(made)
+    both = zip(classifiers, made, strict=True)
     set_attributes([(classifier, each) for classifier, each in both if isinstance(each, dict)])
-    return ended
+    return made
 
 
 class _Planned(NamedTuple):
-    """The runs of a classifier, and the table they train on."""
+    """The runs of a classifier, the table they train on, and what callbacks get of it."""
 
     fit: Fit
     table: CheckedTable
+    rows: Rows
+    tasks: FitTasks | None = None
 
 
 @dataclass
@@ -253,14 +267,16 @@ class _Plans:
             table = check_table(classifier, X, y, reset=False, classes=classifier.classes_)
             if rows is None:
                 self._share(table, classifier.dtype)
-            return _Planned(plan_fit(classifier, table, params, progress=progress), table)
+            fit = plan_fit(classifier, table, params, progress=progress)
+            return _Planned(fit, table, Rows(X, y, params))
         if classifier.dtype not in self.tables:
             table = check_table(clone(classifier), self.X, self.y, reset=True)
             self.tables[classifier.dtype] = table
         table, params = self.tables[classifier.dtype], self.params
         if rows is not None:
             table, params = table.restricted(rows), _of_rows(self.params, rows, self.X)
-        return _Planned(plan_fit(classifier, table, params, rows=rows, starts=self.starts), table)
+        fit = plan_fit(classifier, table, params, rows=rows, starts=self.starts)
+        return _Planned(fit, table, Rows(self.X, self.y, self.params, rows))
 
     def _fit_by_itself(self, classifier: BNSoftmaxClassifier, rows: Indices | None) -> None:
         X, y, params = self._of_rows(rows)
@@ -289,16 +305,41 @@ class _Plans:
             table.dataset = replace(table.dataset, x=shared.x, labels=shared.labels)
 
 
-def _end(
-    classifier: BNSoftmaxClassifier, begun: _Planned | Exception | None
-) -> dict[str, Any] | None:
-    """Give the attributes of a classifier when all is trained."""
+def _with_tasks(
+    classifier: BNSoftmaxClassifier, begun: _Planned | Exception | None, callbacks: ExitStack
+) -> _Planned | None:
+    """Tell the callbacks of a classifier that its fit begins."""
     if isinstance(begun, Exception):
         raise begun
     if begun is None:
         return None
-    fit, table = begun
-    return attributes_after(classifier, table, fit.warned_outcome(table.dataset))
+    tasks = fit_tasks(classifier, "fit", begun.fit, begun.table, begun.rows)
+    return begun._replace(tasks=callbacks.enter_context(tasks))
+
+
+def _end(begun: _Planned | Exception | None) -> Outcome | None:
+    """Give the outcome of a fit when all is trained."""
+    if isinstance(begun, Exception):
+        raise begun
+    if begun is None:
+        return None
+    outcome = begun.fit.warned_outcome(begun.table.dataset)
+    if begun.tasks is not None:
+        begun.tasks.end(outcome)
+    return outcome
+
+
+def _attributes(
+    classifier: BNSoftmaxClassifier,
+    begun: _Planned | Exception | None,
+    ended: Outcome | Exception | None,
+) -> dict[str, Any] | None:
+    """Give the attributes of a classifier with the outcome of its fit."""
+    if isinstance(ended, Exception):
+        raise ended
+    if ended is None or not isinstance(begun, _Planned):
+        return None
+    return attributes_after(classifier, begun.table, ended)
 
 
 def _outcome(function: Any, *arguments: Any) -> Any:

@@ -30,6 +30,8 @@ from skbn.training.interruption import end_with, uninterrupted_worker
 TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it
 Call = tuple[Any, ...]
 """A function and its arguments."""
+Tasks = Mapping[Any, Any]
+"""Contexts of scikit-learn's callbacks by candidate, rung and split; none without callbacks."""
 WORTH_SENDING = 0.02
 """Seconds of work that are worth sending to another process: joblib looks for results every
 0.01 seconds, and a pickled table takes a while."""
@@ -122,9 +124,10 @@ class Evaluation:
             batches.insert(0, islice(calls, effective_n_jobs(self.n_jobs)))
         for done in chain.from_iterable(map(self._parallel, batches)):
             yield [done]
-        for several in self._run_together(together, candidates):
+        for several in self._run_together(together, candidates, tasks):
             for done in several:
-                if context := tasks.get(done[:3]):
+                context = tasks.get(done[:3])
+                if context and not is_network(candidates[done.candidate].last):
                     context.call_on_fit_task_begin(estimator=self.search)
                     context.call_on_fit_task_end(estimator=self.search)
             yield [self.states.keep(done) for done in several]
@@ -141,7 +144,7 @@ class Evaluation:
         )
 
     def _run_together(
-        self, jobs: list[Job], candidates: dict[int, Candidate]
+        self, jobs: list[Job], candidates: dict[int, Candidate], tasks: Tasks
     ) -> Iterator[list[Done]]:
         """Make fits that can be trained together, of as many splits as fit into memory."""
         by_split: defaultdict[Any, list[Job]] = defaultdict(list)
@@ -156,7 +159,7 @@ class Evaluation:
             left = left[len(splits) :]
             part = [(job, split) for key, split in splits.items() for job in by_split[key]]
             parts = parts_of(part, candidates, self.states.all, rules, n_workers)
-            yield from self._parallel(self._calls(parts, rules))
+            yield from self._parallel(self._calls(parts, rules, tasks))
 
     def _prepare(
         self, candidates: Mapping[SplitKey, Candidate]
@@ -177,12 +180,14 @@ class Evaluation:
             seconds = perf_counter() - started
         yield from self._parallel(calls)
 
-    def _calls(self, parts: Sequence[Part], rules: Rules) -> Iterator[Call]:
+    def _calls(self, parts: Sequence[Part], rules: Rules, tasks: Tasks) -> Iterator[Call]:
         for part in parts:
             assignments, splits = [], {}
             for assignment, split in part.assignments:
                 state = self.states.take(assignment.job.key)
-                assignments.append(assignment._replace(state=state))
+                context = tasks.get(assignment.job[:3])
+                callbacks = context and (self.search, context)
+                assignments.append(assignment._replace(state=state, callbacks=callbacks))
                 splits[assignment.job.split] = split
             yield train_assignments, os.getpid(), assignments, splits, rules
 
@@ -213,7 +218,7 @@ class Evaluation:
                 warnings.simplefilter("ignore")
                 outputs.close()
 
-    def _arguments(self, job: Job, tasks: dict[Any, Any]) -> dict[str, Any]:
+    def _arguments(self, job: Job, tasks: Tasks) -> dict[str, Any]:
         train_rows, test_rows = self.splits[job.split]
         arguments = {"train": train_rows, "test": test_rows, "parameters": job.params}
         if tasks:

@@ -28,6 +28,7 @@ class Assignment(NamedTuple):
     estimator: Any  # the last step of a pipeline
     is_valid: bool = False  # whether the parameters of a network were checked
     state: Any = None  # a `Fit`, or the estimator and its epochs if that is no network
+    callbacks: tuple[Any, Any] | None = None  # the search and the context of their task
 
 
 class Done(NamedTuple):

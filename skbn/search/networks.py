@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from skbn._compat import validate_parameters
+from skbn._compat import evaluation_task, has_callbacks, validate_parameters
 from skbn.estimators.classifier import attributes_after, set_attributes
+from skbn.estimators.fit_tasks import FitTasks, Rows, fit_tasks, hooks_of
 from skbn.estimators.fitting import Fit, Outcome, Starts, add_validation_set, plan_fit
 from skbn.estimators.population import unfitted_copy
 from skbn.network.inference import TrainedNetwork
@@ -30,7 +32,8 @@ def n_bytes_of_fit(fit: Fit) -> int:
     arrays: list[Any] = []
     for run in fit.runs:
         state = run.progress.state
-        arrays += [state.theta, *state.vectors, None if run.best is None else run.best.theta]
+        arrays += [state.theta, *state.vectors]
+        arrays += [run.best and run.best.theta, run.kept and run.kept[0]]
     return sum(array.nbytes for array in arrays if array is not None)
 
 
@@ -48,13 +51,19 @@ def train_networks(
     """
     starts = Starts()
     attempts = [_Attempt(each, splits[each.job.split], rules) for each in assignments]
-    for attempt in attempts:
-        attempt.begin(starts)
-    tasks = [task for attempt in attempts for task in attempt.tasks()]
-    run_together(tasks, memory_budget=rules.memory_budget, is_over=rules.limit.is_over)
-    attempts = [attempt for attempt in attempts if attempt.is_trained]
-    for attempt in attempts:
-        attempt.end()
+    with ExitStack() as callbacks:
+        for attempt in attempts:
+            attempt.begin(starts)
+            attempt.tell(callbacks)
+        run_together(
+            [task for attempt in attempts for task in attempt.tasks()],
+            memory_budget=rules.memory_budget,
+            is_over=rules.limit.is_over,
+            **hooks_of(attempt.told for attempt in attempts),
+        )
+        attempts = [attempt for attempt in attempts if attempt.is_trained]
+        for attempt in attempts:
+            attempt.end()
     known = _accuracies(attempts, rules)
     made = []
     for attempt in attempts:
@@ -76,6 +85,7 @@ class _Attempt:
     outcome: Outcome | None = None
     fitted: Any = None
     error: str = ""
+    told: FitTasks | None = None
 
     def begin(self, starts: Starts) -> None:
         """Plan the fit, or take the one to go on with."""
@@ -101,6 +111,23 @@ class _Attempt:
         except Exception as error:
             self.error = failure(self.rules, error)
 
+    def tell(self, callbacks: ExitStack) -> None:
+        """Tell callbacks that the fit begins, and when it ends: those of the search too."""
+        assignment, split = self.assignment, self.split
+        if assignment.callbacks is None and not has_callbacks(assignment.estimator):
+            return
+        estimator = unfitted_copy(assignment.estimator)  # that of no other split
+        try:
+            if assignment.callbacks is not None:
+                callbacks.enter_context(evaluation_task(*assignment.callbacks, estimator))
+            if self.fit is not None and split.table is not None:
+                rows = Rows.of_table(split.table, split.fit_params)
+                until = min(assignment.job.until or self.fit.until, self.fit.until)
+                tasks = fit_tasks(estimator, "fit", self.fit, split.table, rows, until)
+                self.told = callbacks.enter_context(tasks)
+        except Exception as error:
+            self.fit, self.error = None, failure(self.rules, error)
+
     def tasks(self) -> list[Task]:
         """Give the runs that are left to train."""
         if self.fit is None:
@@ -118,6 +145,8 @@ class _Attempt:
             return
         try:
             self.outcome = self.fit.outcome(self.split.dataset)
+            if self.told is not None:
+                self.told.end(self.outcome)
             if not _is_counted(self.split, self.rules):
                 fitted = unfitted_copy(self.assignment.estimator)
                 attributes = attributes_after(fitted, self.split.table, self.outcome)

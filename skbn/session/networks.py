@@ -13,7 +13,6 @@ from skbn._compat import validate_parameters
 from skbn.estimators.classifier import BNSoftmaxClassifier, attributes_after, set_attributes
 from skbn.estimators.fitting import (
     CHANGEABLE,
-    Outcome,
     change_training,
     check_batch_size,
     end_of_schedule,
@@ -21,7 +20,6 @@ from skbn.estimators.fitting import (
 from skbn.network.parameters import Array
 from skbn.network.state import State
 from skbn.session.preparation import Prepared
-from skbn.training.ensemble import Ensemble
 from skbn.training.holdout import BestState
 from skbn.training.lockstep import Task, run_together
 from skbn.training.run import Entry, Run
@@ -137,11 +135,8 @@ class Networks:
         """Give a fitted model that shares no array with the networks, of the kind given."""
         prepared = self.prepared
         outcome = prepared.fit.warned_outcome(prepared.table.dataset)
-        progress = [each.detached() for each in outcome.progress]
-        networks = [each.network for each in progress[: prepared.fit.n_averaged]]
-        outcome = Outcome(Ensemble(networks, outcome.ensemble.temperature), progress)
         model = clone(prepared.classifier)
-        set_attributes([(model, attributes_after(model, prepared.table, outcome))])
+        set_attributes([(model, attributes_after(model, prepared.table, outcome.detached()))])
         return prepared.model_of(model)
 
 

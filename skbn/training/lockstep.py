@@ -30,6 +30,9 @@ at a time, networks of 256 one or two at a time (``benchmarks/speed.py --only po
 OnEpoch = Callable[[Run, Entry], object]
 """Takes a run and the entry of its last epoch; a true answer stops the run."""
 
+BeforeEpoch = Callable[[Run], object]
+"""Takes a run that begins an epoch."""
+
 Measured = dict[str, list[float]]
 """Measurements of an epoch by name, a value a run."""
 
@@ -47,6 +50,7 @@ def run_together(
     on_epoch: OnEpoch | None = None,
     memory_budget: float = np.inf,
     is_over: Callable[[], bool] = lambda: False,
+    before_epoch: BeforeEpoch | None = None,
 ) -> None:
     """Train each run for as long as it is to be, or until it stops or fails.
 
@@ -59,12 +63,14 @@ def run_together(
     on_epoch : callable, optional
         ``on_epoch(run, entry)`` is called after every epoch of every run, with the
         measurements; a run that failed has its ``error``. Its progress is that of the whole
-        epoch. A true answer stops the run; another dict as ``run.hyper`` holds from the next
-        epoch on.
+        epoch, and ``is_over`` says whether its validation loss has stopped it. A true answer
+        stops the run; another dict as ``run.hyper`` holds from the next epoch on.
     memory_budget : float
         Bytes that a population may take.
     is_over : callable
         Says, after each epoch, whether all end here; they could go on.
+    before_epoch : callable, optional
+        ``before_epoch(run)`` is called before every epoch of every run.
     """
     groups = defaultdict(list)
     for task in tasks:
@@ -84,7 +90,7 @@ def run_together(
         for part in range(n_parts):
             if is_over():
                 return
-            _Population(group[part::n_parts]).train(on_epoch, is_over)
+            _Population(group[part::n_parts]).train(on_epoch, is_over, before_epoch)
 
 
 def lockstep_key(task: Task) -> tuple[Any, ...]:
@@ -181,7 +187,12 @@ class _Population:
         self.columns: list[list[Callable[[float], None]]] = []
         self.unmeasured: list[list[float]] = []
 
-    def train(self, on_epoch: OnEpoch | None, is_over: Callable[[], bool]) -> None:
+    def train(
+        self,
+        on_epoch: OnEpoch | None,
+        is_over: Callable[[], bool],
+        before_epoch: BeforeEpoch | None,
+    ) -> None:
         """Train until all have left."""
         settings = self.runs[0].settings
         with suitable_threads(self.architecture, settings.batch_size):
@@ -189,6 +200,9 @@ class _Population:
                 epochs = train(self.architecture, settings, self.hyper, self.state, self.data)
                 leaving = [False]
                 while not any(leaving) and self.known == [run.hyper for run in self.runs]:
+                    if before_epoch is not None:
+                        for run in self.runs:
+                            before_epoch(run)
                     started = perf_counter()
                     measured = self.measure(next(epochs))
                     seconds = (perf_counter() - started) / len(self.runs)
@@ -276,12 +290,12 @@ class _Population:
     def after_epoch(self, k: int, measured: Measured, on_epoch: OnEpoch | None) -> bool:
         """Report an epoch of a run, and tell whether the run is to leave."""
         run = self.runs[k]
-        if on_epoch is not None:
-            stops = on_epoch(run, {name: values[k] for name, values in measured.items()})
-            run.is_over |= bool(stops)
         if run.error is None and run.best is not None:
             loss, theta = measured["validation_loss"][k], self.state.theta[k : k + 1]
             run.is_over |= run.best.update(loss, theta, self.state.n_epochs)
+        if on_epoch is not None:
+            stops = on_epoch(run, {name: values[k] for name, values in measured.items()})
+            run.is_over |= bool(stops)
         return run.is_over or self.state.n_epochs >= self.tasks[k].until
 
     def part_with(self, leaving: Sequence[bool]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from skbn.network.architecture import Architecture
 from skbn.network.epochs import Settings
 from skbn.network.inference import TrainedNetwork
 from skbn.network.parameters import Array, Indices
-from skbn.network.state import Snapshot, State, initial_state
+from skbn.network.state import Snapshot, State, copy_streams, initial_state
 from skbn.training.holdout import BestState, Dataset, Holdout
 
 Entry = dict[str, float]
@@ -86,8 +87,11 @@ class Progress:
         return self.history.setdefault(name, [float("nan")] * self.state.n_epochs)
 
     def detached(self) -> Progress:
-        """Give a copy that shares no array."""
-        return replace(self.copy(), state=self.state.members([0]))
+        """Give a copy that shares nothing that changes in training."""
+        state = self.state.members([0])
+        streams = copy_streams(state.shuffle_streams), copy_streams(state.noise_streams)
+        state.shuffle_streams, state.noise_streams = streams
+        return replace(self.copy(), state=state)
 
     def with_theta(self, theta: Array, epoch: int) -> Progress:
         """Give the progress with the parameters of one of its epochs."""
@@ -134,6 +138,10 @@ class Run:
         Why it failed.
     effective_rows : int
         Rows by which an automatic batch size goes.
+    kept : tuple of (ndarray of shape (1, P), int) or None
+        Parameters and epoch that were chosen for the result, instead of the best.
+    notes : dict of str to object
+        What callbacks keep about the run.
     """
 
     progress: Progress
@@ -148,6 +156,8 @@ class Run:
     is_over: bool = False
     error: Exception | None = None
     effective_rows: int = 0
+    kept: tuple[Array, int] | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_epochs(self) -> int:
@@ -161,6 +171,8 @@ class Run:
     def result(self) -> Progress:
         """Give the progress to keep: the best on the validation set, or the last without one."""
         best = self.best
+        if self.kept is not None:
+            return self.progress.with_theta(*self.kept)
         if best is None or best.theta is None:
             return self.progress
         return self.progress.with_theta(best.theta, best.epoch)
@@ -199,6 +211,12 @@ class Run:
         has_learned = loss < trained_on.loss_of_guessing(dataset, *guess)
         is_worse = lowest > self.validation.loss_of_guessing(dataset, *guess)
         return bool(is_worse and (has_learned or lowest > 2 * loss))
+
+    def keep(self) -> None:
+        """Choose the network as it stands for the result; the validation loss no longer stops."""
+        self.kept = self.progress.state.theta.copy(), self.n_epochs
+        if self.best is not None:
+            self.best.patience = np.inf
 
     def fail(self, error: Exception) -> None:
         """End the run with an error."""

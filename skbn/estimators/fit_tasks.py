@@ -1,0 +1,276 @@
+"""The tasks of a fit as scikit-learn's callbacks see them: itself, members, their epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+from skbn._compat import (
+    begin_fit_task,
+    callback_management_context,
+    has_callbacks,
+    safe_indexing,
+)
+from skbn.estimators.checked_table import CheckedTable
+from skbn.estimators.fitting import Fit, Outcome, fitted_attributes
+from skbn.network.parameters import Indices
+from skbn.training.run import Entry, Run
+
+Validation = tuple[Any, Any, Any]
+"""Rows, their labels, and their weights or None."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a fit as callbacks get them, for estimators to predict.
+
+    Parameters
+    ----------
+    X, y : array-like
+        Those of the table.
+    params : mapping of str to object
+        Further arguments of `fit`.
+    chosen : int ndarray, optional
+        Rows that are trained on, if not all.
+    """
+
+    X: Any
+    y: Any
+    params: Mapping[str, Any]
+    chosen: Indices | None = None
+
+    @classmethod
+    def of_table(cls, table: CheckedTable, params: Mapping[str, Any]) -> Rows:
+        """Give the rows of a table, where those before it are out of reach."""
+        y = table.classes[table.dataset.labels]
+        return cls(with_names(table, table.dataset.x), y, params)
+
+    def X_of(self, rows: Indices | None) -> Any:  # noqa: N802
+        """Give some of the rows."""
+        return self.X if rows is None else safe_indexing(self.X, rows)
+
+    def y_of(self, rows: Indices | None) -> Any:
+        """Give the labels of some of the rows."""
+        return self.y if rows is None else safe_indexing(self.y, rows)
+
+    def weights_of(self, rows: Indices | None) -> Any:
+        """Give the sample weights of some of the rows; None where all are equal."""
+        weights = self.params.get("sample_weight")
+        if weights is None or np.ndim(weights) == 0:
+            return None
+        return weights if rows is None else safe_indexing(weights, rows)
+
+    def validation_of(self, run: Run) -> Validation | None:
+        """Give the validation set of `fit`, or the rows that a run has set aside."""
+        if self.params.get("X_val") is not None:
+            return self.params["X_val"], self.params["y_val"], self.params.get("sample_weight_val")
+        holdout = run.validation
+        if run.best is None or holdout is None or holdout.of_validation:
+            return None
+        return self.X_of(holdout.rows), self.y_of(holdout.rows), self.weights_of(holdout.rows)
+
+
+def with_names(table: CheckedTable, x: Any) -> Any:
+    """Give rows of the table's kind as a DataFrame, where their columns have names."""
+    names = getattr(table.checker, "feature_names_in_", None)
+    if names is None:
+        return x
+    if issparse(x):
+        return pd.DataFrame.sparse.from_spmatrix(x, columns=names)
+    return pd.DataFrame(x, columns=names)
+
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """What `skbn.callbacks` know of an epoch beside what scikit-learn's protocol has.
+
+    Parameters
+    ----------
+    member : int
+    measures : dict of str to float
+        Measurements, as in ``history_``.
+    run : Run
+    rows : Rows
+    """
+
+    member: int
+    measures: Entry
+    run: Run
+    rows: Rows
+
+    @property
+    def number(self) -> int:
+        """Number of the epoch, counted from one over all calls."""
+        return self.run.n_epochs
+
+    @property
+    def validation(self) -> Validation | None:
+        """The validation set, or the rows that were set aside; None without."""
+        return self.rows.validation_of(self.run)
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What callbacks keep about the run for as long as it goes on: plain data."""
+        return self.run.notes
+
+    def keep(self) -> None:
+        """Choose this epoch for the result, whatever the validation loss says."""
+        self.run.keep()
+
+
+class FitTasks:
+    """The tasks of a fit that has callbacks: a task a member, below each a task an epoch.
+
+    An error of a callback fails the run that it hears of.
+
+    Parameters
+    ----------
+    estimator : BNSoftmaxClassifier
+    context : CallbackContext
+        Of the fit.
+    fit : Fit
+    table : CheckedTable
+    rows : Rows
+    until : int
+        Epochs to have done in the end.
+    """
+
+    def __init__(
+        self, estimator: Any, context: Any, fit: Fit, table: CheckedTable, rows: Rows, until: int
+    ) -> None:
+        self.estimator, self.context, self.fit, self.until = estimator, context, fit, until
+        self.table, self.rows = table, rows
+        # A network that only calibrates is no member.
+        self._members = {run: k for k, run in enumerate(fit.runs[: fit.n_averaged])}
+        self._contexts: dict[Run, Any] = {}
+        self._epochs: dict[Run, Any] = {}
+
+    @cached_property
+    def _arguments(self) -> dict[str, Any]:
+        rows, chosen = self.rows, self.rows.chosen
+        X, y, weights = rows.X_of(chosen), rows.y_of(chosen), rows.weights_of(chosen)
+        metadata = None if weights is None else {"sample_weight": weights}
+        return {"estimator": self.estimator, "X": X, "y": y, "metadata": metadata}
+
+    def begin(self) -> None:
+        """Tell that the fit begins."""
+        self.context.call_on_fit_task_begin(**self._arguments)
+
+    def begin_epoch(self, run: Run) -> None:
+        """Tell that an epoch begins."""
+        if run not in self._members or run.error is not None:
+            return
+        try:
+            if run not in self._contexts:
+                self._contexts[run] = self._begun_member(run)
+            epoch = self._epochs[run] = self._contexts[run].subcontext("epoch")
+            epoch.call_on_fit_task_begin(**self._arguments)
+        except Exception as error:
+            run.fail(error)
+
+    def _begun_member(self, run: Run) -> Any:
+        member, left = self._members[run], self.until - run.n_epochs
+        context = self.context.subcontext("member", member, left, sequential_subtasks=True)
+        return context.call_on_fit_task_begin(**self._arguments)
+
+    def end_epoch(self, run: Run, entry: Entry) -> bool:
+        """Tell that an epoch has ended, and a member if it was its last; give whether it is."""
+        if run not in self._members:
+            # As many epochs as the first, for which it calibrates.
+            first = self.fit.runs[0]
+            return first.is_over and run.n_epochs >= first.n_epochs
+        if run.error is not None:
+            return True
+        try:
+            context = self._epochs.pop(run)
+            context.epoch = Epoch(self._members[run], entry, run, self.rows)
+            run.is_over |= bool(self._ended(context, run))
+            del context.epoch
+            if run.is_over or run.n_epochs >= self.until:
+                self._ended(self._contexts.pop(run), run)
+        except Exception as error:
+            run.fail(error)
+        return run.is_over
+
+    def _ended(self, context: Any, run: Run) -> Any:
+        return context.call_on_fit_task_end(
+            **self._arguments, reconstruction_attributes=lambda: self._attributes_alone(run)
+        )
+
+    def _attributes_alone(self, run: Run) -> dict[str, Any] | None:
+        """Fitted attributes of one network alone, as if the fit had stopped here."""
+        alone = Fit([run], 1, self.fit.calibrates, self.fit.until)
+        try:
+            outcome = alone.outcome(self.table.dataset)
+        except ValueError:  # of logits that are not finite yet
+            return None
+        return self._attributes(outcome.detached())
+
+    def _attributes(self, outcome: Outcome) -> dict[str, Any]:
+        fitted = fitted_attributes(self.table, outcome)
+        if hasattr(self.estimator, "feature_names_in_"):  # of a fit before
+            fitted.setdefault("feature_names_in_", None)
+        return fitted
+
+    def end(self, outcome: Outcome) -> None:
+        """Tell that the fit has ended."""
+        self.context.call_on_fit_task_end(
+            **self._arguments, reconstruction_attributes=lambda: self._attributes(outcome)
+        )
+
+
+def hooks_of(fits: Iterable[FitTasks | None]) -> dict[str, Any]:
+    """Give what `run_together` is to call after and before epochs, as its arguments."""
+    tasks = {run: each for each in fits if each is not None for run in each.fit.runs}
+    if not tasks:
+        return {}
+
+    def on_epoch(run: Run, entry: Entry) -> bool:
+        return run in tasks and tasks[run].end_epoch(run, entry)
+
+    def before_epoch(run: Run) -> None:
+        if run in tasks:
+            tasks[run].begin_epoch(run)
+
+    return {"on_epoch": on_epoch, "before_epoch": before_epoch}
+
+
+@contextmanager
+def fit_tasks(
+    estimator: Any, name: str, fit: Fit, table: CheckedTable, rows: Rows, until: int | None = None
+) -> Iterator[FitTasks | None]:
+    """Set up the callbacks of an estimator for a fit, tell them of it, and tear them down.
+
+    Parameters
+    ----------
+    estimator : BNSoftmaxClassifier
+    name : str
+        Of the task.
+    fit : Fit
+    table : CheckedTable
+    rows : Rows
+    until : int, optional
+        Epochs to have done in the end, if not all.
+
+    Yields
+    ------
+    tasks : FitTasks or None
+        None where there are no callbacks.
+    """
+    if not has_callbacks(estimator):
+        yield None
+        return
+    until = fit.until if until is None else until
+    with callback_management_context(estimator):
+        n_members = len(fit.runs[: fit.n_averaged])
+        context = begin_fit_task(estimator, name, n_members)
+        tasks = FitTasks(estimator, context, fit, table, rows, until)
+        tasks.begin()
+        yield tasks
