@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import joblib
 import numpy as np
@@ -40,6 +41,7 @@ def test_a_dask_cluster_gives_the_same(make, iris, tmp_path):
     serial = make().fit(*iris)
     path = tmp_path / "search.sqlite"
     with (
+        mock.patch.dict(os.environ),  # in which it sets numbers of threads
         distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster),
         joblib.parallel_config(backend="dask"),
