@@ -92,7 +92,7 @@ __all__ = [
     "callback_task",
     "check_feature_names_in",
     "check_method_params",
-    "evaluation_task",
+    "estimator_task",
     "fit_and_score",
     "has_callbacks",
     "insert_error_scores",
@@ -251,14 +251,14 @@ def begin_fit_task(estimator: Any, name: str, max_subtasks: int) -> Any:
 
 
 @contextmanager
-def evaluation_task(search: Any, context: Any, estimator: Any) -> Iterator[None]:
-    """Tell callbacks that a fit of a search begins and ends, and pass them on to its estimator.
+def estimator_task(search: Any, context: Any, estimator: Any) -> Iterator[None]:
+    """Tell the callbacks of a search that it fits an estimator, and hand them on to it.
 
     Parameters
     ----------
     search : BaseSearchCV
     context : CallbackContext
-        Of the fit.
+        Of this task.
     estimator : estimator
     """
     with context.propagate_callback_context(estimator):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from skbn._compat import evaluation_task, has_callbacks, validate_parameters
+from skbn._compat import estimator_task, has_callbacks, validate_parameters
 from skbn.estimators.classifier import attributes_after, set_attributes
 from skbn.estimators.fit_tasks import FitTasks, Rows, fit_tasks, hooks_of
 from skbn.estimators.fitting import Fit, Outcome, Starts, add_validation_set, plan_fit
@@ -119,7 +119,7 @@ class _Attempt:
         estimator = unfitted_copy(assignment.estimator)  # that of no other split
         try:
             if assignment.callbacks is not None:
-                callbacks.enter_context(evaluation_task(*assignment.callbacks, estimator))
+                callbacks.enter_context(estimator_task(*assignment.callbacks, estimator))
             if self.fit is not None and split.table is not None:
                 rows = Rows.of_table(split.table, split.fit_params)
                 until = min(assignment.job.until or self.fit.until, self.fit.until)

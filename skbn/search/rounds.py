@@ -13,7 +13,12 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from skbn._compat import callback_task, n_samples, warn_or_raise_about_fit_failures
+from skbn._compat import (
+    callback_task,
+    estimator_task,
+    n_samples,
+    warn_or_raise_about_fit_failures,
+)
 from skbn.journal.database import JournalError
 from skbn.search import fingerprints
 from skbn.search.evaluation import Evaluation
@@ -270,9 +275,9 @@ def refitted(evaluation: Evaluation, params: dict[str, Any], task: Any) -> dict[
     targets = () if evaluation.y is None else (evaluation.y,)
     started = perf_counter()
     with ExitStack() as stack:
-        context = stack.enter_context(callback_task(evaluation.search, "refit", 0, parent=task))
-        if context is not None:
-            stack.enter_context(context.propagate_callback_context(best))
+        if task is not None:
+            context = task.subcontext("refit")
+            stack.enter_context(estimator_task(evaluation.search, context, best))
         best.fit(evaluation.X, *targets, **evaluation.options["fit_params"])
     fitted = {"best_estimator_": best, "refit_time_": perf_counter() - started}
     if hasattr(best, "feature_names_in_"):
