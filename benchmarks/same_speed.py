@@ -40,8 +40,8 @@ def network(size, **options):
     """One network, not calibrated and without a penalty."""
     from skbn import BNSoftmaxClassifier
 
-    options = {"batch_size": size.batch, "max_iter": size.epochs, "alpha": 0.0} | options
-    return BNSoftmaxClassifier(size.hidden, **ONE, **({"random_state": 0} | options))
+    shape = {"hidden_layer_sizes": size.hidden, "batch_size": size.batch, "max_iter": size.epochs}
+    return BNSoftmaxClassifier(**(ONE | shape | {"alpha": 0.0, "random_state": 0} | options))
 
 
 # The arms: each prepares what it needs, and gives what is to be timed.
@@ -50,6 +50,12 @@ def network(size, **options):
 def fit(size):
     X, y = SIZES[size].data()
     return partial(network(SIZES[size]).fit, X, y)
+
+
+def smallest_fit(n_epochs):
+    """What a fit, and an epoch, cost beside their computing."""
+    X, y = (array[:16] for array in SIZES["A"].data())
+    return partial(network(SIZES["A"], hidden_layer_sizes=(2,), max_iter=n_epochs).fit, X, y)
 
 
 def default():
@@ -108,6 +114,7 @@ SMALL = partial(search, units=[16, 32, 64], batches=[16, 32, 64], n_candidates=6
 DIGITS = partial(search, "digits", units=[32, 64, 128, 256], batches=[32, 64, 128, 256])
 ARMS = {
     **{f"fit {size}": partial(fit, size) for size in SIZES},
+    **{f"smallest fit, {n} epochs": partial(smallest_fit, n) for n in (1, 101)},
     "default": default,
     "partial_fit": partial_fit,
     "predict_proba, 1 row": partial(predict_proba, 1),
