@@ -28,8 +28,8 @@ from skbn.journal.canonical import ONE_DIMENSIONAL, as_given
 BLOCK = 2**20
 """Bytes of an array that are copied at a time."""
 
-STATE_OF_LIBRARIES = {"_sklearn_version", "_skbn_version", "__doc__"}
-"""State that does not decide what an object does."""
+STATE_OF_LIBRARIES = {"_sklearn_version", "_skbn_version", "_skl_callbacks", "__doc__"}
+"""State that does not decide what an object does: callbacks of scikit-learn watch."""
 
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 80

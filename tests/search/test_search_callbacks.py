@@ -123,6 +123,15 @@ def test_rows_keep_the_names_of_their_columns(make, iris):
     np.testing.assert_array_equal(np.unique(labels), np.unique(y))
 
 
+def test_callbacks_make_no_other_search(make, iris, tmp_path):
+    monitors = [callback.ScoringMonitor(scoring="accuracy") for _ in range(2)]
+    searches = [make(*each, journal=tmp_path / "s.sqlite") for each in (monitors[:1], (), monitors)]
+    for search in searches:
+        search.set_callbacks(Handed()).fit(*iris)
+    same_results(searches[0], searches[1])
+    same_results(searches[0], searches[2])
+
+
 # Answers and errors.
 
 
