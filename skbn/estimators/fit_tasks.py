@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -154,8 +154,10 @@ class FitTasks:
 
     @cached_property
     def _arguments(self) -> dict[str, Any]:
+        """Arguments of each hook; functions are called where a callback asks for what they give."""
         rows, chosen = self.rows, self.rows.chosen
-        X, y, weights = rows.X_of(chosen), rows.y_of(chosen), rows.weights_of(chosen)
+        X, y = cache(lambda: rows.X_of(chosen)), cache(lambda: rows.y_of(chosen))
+        weights = rows.weights_of(chosen)
         metadata = None if weights is None else {"sample_weight": weights}
         return {"estimator": self.estimator, "X": X, "y": y, "metadata": metadata}
 
