@@ -29,6 +29,8 @@ from skbn import BNSoftmaxClassifier
 
 
 class Silent:
+    """Asks for nothing."""
+
     def setup(self, estimator, context):
         pass
 
@@ -43,6 +45,8 @@ class Silent:
 
 
 class Fitted(Silent):
+    """Asks for the fitted estimator."""
+
     def on_fit_task_end(self, estimator, context, *, fitted_estimator):
         pass
 
