@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache, cached_property
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -98,12 +99,16 @@ class Epoch:
         Measurements, as in ``history_``.
     run : Run
     rows : Rows
+    estimator : callable
+        Gives the classifier of this epoch's network alone, whichever epoch is the best; None if
+        its logits are not finite.
     """
 
     member: int
     measures: Entry
     run: Run
     rows: Rows
+    estimator: Callable[[], Any]
 
     @property
     def number(self) -> int:
@@ -192,7 +197,8 @@ class FitTasks:
             return True
         try:
             context = self._epochs.pop(run)
-            context.epoch = Epoch(self._members[run], entry, run, self.rows)
+            alone = partial(self._alone, run)
+            context.epoch = Epoch(self._members[run], entry, run, self.rows, alone)
             run.is_over |= bool(self._ended(context, run))
             del context.epoch
             if run.is_over or run.n_epochs >= self.until:
@@ -205,6 +211,17 @@ class FitTasks:
         return context.call_on_fit_task_end(
             **self._arguments, reconstruction_attributes=lambda: self._attributes_alone(run)
         )
+
+    def _alone(self, run: Run) -> Any:
+        """Give the classifier of one network alone, as it stands."""
+        stands = run.progress.state.theta, run.n_epochs
+        attributes = self._attributes_alone(replace(run, kept=stands))
+        if attributes is None:
+            return None
+        estimator = copy(self.estimator)
+        for name, value in attributes.items():
+            setattr(estimator, name, value)
+        return estimator
 
     def _attributes_alone(self, run: Run) -> dict[str, Any] | None:
         """Fitted attributes of one network alone, as if the fit had stopped here."""
