@@ -47,6 +47,9 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("onnx_comparison", "onnx_model"),
         *("skl2onnx_converters", "skops_types"),
     ],
+    "callbacks": [
+        *("epochs", "monitors", "early_stopping", "checkpoint", "epoch_logger"),
+    ],
     "search": [
         *("fingerprints", "progress", "time_limit", "distributions", "recommendation"),
         *("adapters", "space", "study", "surrogate", "zoom", "records", "journal", "folds"),

@@ -1,0 +1,128 @@
+"""Early stopping on any score."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from skbn.callbacks.epochs import EpochCallback, checked_count
+from skbn.callbacks.monitors import Monitor
+
+
+class EarlyStopping(EpochCallback):
+    """Stop when a score of your choice no longer rises, and keep the best epoch.
+
+    After each epoch the network as it stands is judged on the validation set of `fit`: ``X_val``
+    and ``y_val``, or the rows that ``early_stopping=True`` sets aside. Each member of a classifier
+    stops by itself, and keeps the epoch with its highest score. The validation log-loss, with
+    ``n_iter_no_change`` and ``tol`` of the classifier, has no say then.
+
+    Parameters
+    ----------
+    monitor : str or callable
+        A score, of which greater is better: a name of scikit-learn's scorers, such as
+        "average_precision" or "neg_log_loss", or a function ``(estimator, X, y) -> float``, such
+        as `sklearn.metrics.make_scorer` gives. Names take the weights of the validation set, too.
+        Without a validation set a function is called with the rows that are trained on; it may
+        know rows of its own.
+
+    patience : int, default=10
+        Epochs without a rise after which to stop.
+
+    tol : float, default=1e-4
+        A score must rise by more than this to count as a rise. NaN is none.
+
+    See Also
+    --------
+    Checkpoint : Writes the best epoch into a file.
+
+    Notes
+    -----
+    It needs scikit-learn 1.9 or newer: ``classifier.set_callbacks(stopping).fit(...)``.
+    `partial_fit` has no validation set and ignores it, as it ignores ``early_stopping``. In a
+    session the epochs of all calls count, without those that a rewind undid.
+
+    Examples
+    --------
+    >>> from skbn.callbacks import EarlyStopping
+    >>> stopping = EarlyStopping(monitor="average_precision", patience=5)
+    """
+
+    def __init__(self, *, monitor: Any, patience: int = 10, tol: float = 1e-4) -> None:
+        self.monitor, self.tol = monitor, tol
+        self.patience = checked_count("patience", patience)
+        if not 0 <= tol < np.inf:
+            raise ValueError(f"tol must be a number, 0 or more, got {tol!r}")
+        self._monitor = Monitor(monitor, "EarlyStopping")
+        self._key = uuid4().hex  # that of copies in other processes, too
+
+    def on_fit_task_end(
+        self, estimator: Any, context: Any, *, X: Any = None, y: Any = None
+    ) -> bool:
+        """Judge an epoch, and tell whether it is the last.
+
+        Parameters
+        ----------
+        estimator : BNSoftmaxClassifier
+        context : CallbackContext
+        X, y : array-like
+            The rows that are trained on.
+
+        Returns
+        -------
+        stops : bool
+
+        Raises
+        ------
+        ValueError
+            If ``monitor`` is a name and the fit has no validation set.
+        TypeError
+            If the score is not one number.
+
+        Warns
+        -----
+        UserWarning
+            If no score until the end of patience was a number.
+        """
+        epoch = getattr(context, "epoch", None)
+        if epoch is None or context.parent.parent.task_name == "partial_fit":
+            return False
+        rows = self._monitor.rows(epoch, X, y)
+        scores = epoch.notes.setdefault(self._key, {})
+        for number in [number for number in scores if number >= epoch.number]:
+            del scores[number]  # which a rewind undid
+        scores[epoch.number] = self._monitor.score(epoch.estimator(), rows)
+        best, waited = best_and_waited(scores, self.tol)
+        if best == epoch.number:
+            epoch.keep()
+        stops = waited >= self.patience
+        if stops and best is None:
+            warnings.warn(
+                f"{self._monitor.owner} stops without a best epoch: no score in {waited} epochs "
+                "was a number",
+                stacklevel=2,
+            )
+        return stops
+
+
+def best_and_waited(scores: Mapping[int, float], tol: float) -> tuple[int | None, int]:
+    """Give the epoch with the highest score, and how many there were since the last rise.
+
+    Parameters
+    ----------
+    scores : dict of int to float
+        Scores by epoch, in their order; NaN is none.
+    tol : float
+        A score must rise by more than this to count as a rise.
+    """
+    best, highest, to_beat, waited = None, -np.inf, -np.inf, 0
+    for epoch, score in scores.items():
+        if score > highest:
+            best, highest = epoch, score
+        is_rise = score > to_beat + tol
+        to_beat, waited = (score, 0) if is_rise else (to_beat, waited + 1)
+    return best, waited

@@ -1,0 +1,63 @@
+"""What the callbacks have in common: they follow the epochs of a classifier."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+from skbn.estimators.classifier import BNSoftmaxClassifier
+
+
+class EpochCallback:
+    """A callback that follows epochs.
+
+    One object serves many fits at once, for clones share it and processes have copies of it, so
+    what belongs to a fit is never on the object.
+    """
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Refuse an estimator without epochs.
+
+        Parameters
+        ----------
+        estimator : estimator
+        context : CallbackContext
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no BNSoftmaxClassifier.
+        """
+        if not isinstance(estimator, BNSoftmaxClassifier):
+            name = type(self).__name__
+            raise TypeError(
+                f"{name} follows the epochs of a BNSoftmaxClassifier, and was set on a "
+                f"{type(estimator).__name__}, which does not hand it on. Set it on the classifier: "
+                f"pipeline[-1].set_callbacks({name}(...)), or in a search "
+                f"search.estimator.set_callbacks({name}(...))"
+            )
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Do nothing.
+
+        Parameters
+        ----------
+        estimator : BNSoftmaxClassifier
+        context : CallbackContext
+        """
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Do nothing.
+
+        Parameters
+        ----------
+        estimator : BNSoftmaxClassifier
+        context : CallbackContext
+        """
+
+
+def checked_count(name: str, value: Any) -> int:
+    """Give a number of epochs, or say that it is none."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be a number of epochs, 1 or more, got {value!r}")
+    return int(value)

@@ -1,0 +1,38 @@
+"""A training that its process is killed in, for ``test_checkpoint.py``; not for Windows."""
+
+import os
+import signal
+import sys
+
+from sklearn.datasets import load_iris
+
+from skbn import BNSoftmaxClassifier
+from skbn.callbacks import Checkpoint, EpochLogger
+
+
+def training(n_epochs):
+    """Give a classifier at a constant rate, and rows for it."""
+    how = {"learning_rate": "constant", "n_members": 1, "calibrate": False, "random_state": 0}
+    return BNSoftmaxClassifier((8,), max_iter=n_epochs, **how), *load_iris(return_X_y=True)
+
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main(path, moment):
+    """Train with a checkpoint of every epoch, and end at the fifth: in its writing, or after."""
+    calls, fsync = [], os.fsync
+
+    def fsync_or_kill(file):
+        calls.append(file)
+        return kill() if moment == "fsync" and len(calls) == 5 else fsync(file)
+
+    os.fsync = fsync_or_kill
+    after = EpochLogger(lambda _, epoch: kill() if epoch == 5 else None)
+    model, X, y = training(100)
+    model.set_callbacks(Checkpoint(path), after).fit(X, y)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
