@@ -90,6 +90,7 @@ __all__ = [
     "begin_fit_task",
     "callback_management_context",
     "callback_task",
+    "callbacks_of",
     "check_feature_names_in",
     "check_method_params",
     "estimator_task",
@@ -108,6 +109,7 @@ __all__ = [
     "validate_parameters",
     "warn_or_raise_about_fit_failures",
     "with_callbacks",
+    "without_callbacks",
 ]
 
 SEARCH_CONSTRAINTS: dict[str, Any] = BaseSearchCV._parameter_constraints
@@ -208,6 +210,20 @@ def validate_parameters(estimator: Any, like: Any = None) -> None:
 def has_callbacks(estimator: Any) -> bool:
     """Whether callbacks were set on an estimator, or passed on to it."""
     return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def callbacks_of(model: Any) -> list[Any]:
+    """Callbacks that were set on a model and on its parts."""
+    parts = model, *model.get_params().values()
+    return [each for part in parts for each in getattr(part, "_skl_callbacks", ())]
+
+
+def without_callbacks(model: Any) -> Any:
+    """Take the callbacks from a model and its parts, and give it."""
+    for part in (model, *model.get_params().values()):
+        if has_callbacks(part):
+            part.set_callbacks()
+    return model
 
 
 @contextmanager

@@ -62,7 +62,8 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         "text_curves",
     ],
     "session": [
-        *("log", "preparation", "networks", "checkpoints", "journal", "machine", "stored_model"),
+        *("log", "preparation", "networks", "call_tasks", "checkpoints", "journal", "machine"),
+        "stored_model",
         *("training", "words", "live", "opening", "training_session"),
         *("looking", "asking", "watching", "command"),
     ],

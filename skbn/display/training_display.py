@@ -20,7 +20,8 @@ class TrainingDisplay:
     matplotlib must be installed.
 
     What was changed on the way stands at a line where it was changed, with who asked for it
-    if that was not the session itself: at the terminal, or patience that stopped the training.
+    if that was not the session itself: at the terminal, or patience or a callback that stopped
+    the training.
     What a rewind undid is drawn faintly. A star marks the epoch that is kept.
 
     Parameters

@@ -126,7 +126,7 @@ class Epoch:
         return self.run.notes
 
     def keep(self) -> None:
-        """Choose this epoch for the result, whatever the validation loss says."""
+        """Choose this epoch for the result of a fit, whatever the validation loss says."""
         self.run.keep()
 
 
@@ -153,7 +153,7 @@ class FitTasks:
         self.estimator, self.context, self.fit, self.until = estimator, context, fit, until
         self.table, self.rows = table, rows
         # A network that only calibrates is no member.
-        self._members = {run: k for k, run in enumerate(fit.runs[: fit.n_averaged])}
+        self.members = {run: k for k, run in enumerate(fit.runs[: fit.n_averaged])}
         self._contexts: dict[Run, Any] = {}
         self._epochs: dict[Run, Any] = {}
 
@@ -172,40 +172,60 @@ class FitTasks:
 
     def begin_epoch(self, run: Run) -> None:
         """Tell that an epoch begins."""
-        if run not in self._members or run.error is not None:
+        if run not in self.members or run.error is not None:
             return
         try:
-            if run not in self._contexts:
-                self._contexts[run] = self._begun_member(run)
-            epoch = self._epochs[run] = self._contexts[run].subcontext("epoch")
-            epoch.call_on_fit_task_begin(**self._arguments)
+            self.tell_begin(run, self.until - run.n_epochs)
         except Exception as error:
             run.fail(error)
 
-    def _begun_member(self, run: Run) -> Any:
-        member, left = self._members[run], self.until - run.n_epochs
-        context = self.context.subcontext("member", member, left, sequential_subtasks=True)
-        return context.call_on_fit_task_begin(**self._arguments)
+    def tell_begin(self, run: Run, n_epochs: int) -> None:
+        """Tell that an epoch of a member begins, and a member if it is its first.
+
+        Parameters
+        ----------
+        run : Run
+        n_epochs : int
+            Epochs of the member's task, at most.
+        """
+        if run not in self._contexts:
+            number = self.members[run]
+            member = self.context.subcontext("member", number, n_epochs, sequential_subtasks=True)
+            self._contexts[run] = member.call_on_fit_task_begin(**self._arguments)
+        member = self._contexts[run]
+        member.max_subtasks = max(member.max_subtasks, n_epochs)
+        epoch = self._epochs[run] = member.subcontext("epoch")
+        epoch.call_on_fit_task_begin(**self._arguments)
 
     def end_epoch(self, run: Run, entry: Entry) -> bool:
         """Tell that an epoch has ended, and a member if it was its last; give whether it is."""
-        if run not in self._members:
+        if run not in self.members:
             # As many epochs as the first, for which it calibrates.
             first = self.fit.runs[0]
             return first.is_over and run.n_epochs >= first.n_epochs
         if run.error is not None:
             return True
         try:
-            context = self._epochs.pop(run)
-            alone = partial(self._alone, run)
-            context.epoch = Epoch(self._members[run], entry, run, self.rows, alone)
-            run.is_over |= bool(self._ended(context, run))
-            del context.epoch
+            run.is_over |= self.tell_end(run, entry)
             if run.is_over or run.n_epochs >= self.until:
-                self._ended(self._contexts.pop(run), run)
+                self.tell_member_end(run)
         except Exception as error:
             run.fail(error)
         return run.is_over
+
+    def tell_end(self, run: Run, entry: Entry, kind: type[Epoch] = Epoch) -> bool:
+        """Tell that an epoch of a member has ended, and give whether a callback stops it."""
+        context = self._epochs.pop(run)
+        alone = partial(self._alone, run)
+        context.epoch = kind(self.members[run], entry, run, self.rows, alone)
+        stops = self._ended(context, run)
+        del context.epoch
+        return bool(stops)
+
+    def tell_member_end(self, run: Run) -> None:
+        """Tell that a member has ended, if it had begun."""
+        if run in self._contexts:
+            self._ended(self._contexts.pop(run), run)
 
     def _ended(self, context: Any, run: Run) -> Any:
         return context.call_on_fit_task_end(
@@ -225,9 +245,14 @@ class FitTasks:
 
     def _attributes_alone(self, run: Run) -> dict[str, Any] | None:
         """Fitted attributes of one network alone, as if the fit had stopped here."""
-        alone = Fit([run], 1, self.fit.calibrates, self.fit.until)
+        return self._attributes_now(Fit([run], 1, self.fit.calibrates, self.fit.until))
+
+    def _attributes_now(self, fit: Fit) -> dict[str, Any] | None:
+        """Fitted attributes as if a fit had stopped here; they share no array with it."""
+        if not fit.runs[0].n_epochs:
+            return None
         try:
-            outcome = alone.outcome(self.table.dataset)
+            outcome = fit.outcome(self.table.dataset)
         except ValueError:  # of logits that are not finite yet
             return None
         return self._attributes(outcome.detached())
@@ -238,11 +263,13 @@ class FitTasks:
             fitted.setdefault("feature_names_in_", None)
         return fitted
 
-    def end(self, outcome: Outcome) -> None:
-        """Tell that the fit has ended."""
-        self.context.call_on_fit_task_end(
-            **self._arguments, reconstruction_attributes=lambda: self._attributes(outcome)
-        )
+    def end(self, outcome: Outcome | None = None) -> None:
+        """Tell that the fit has ended, with an outcome or as it stands."""
+
+        def attributes() -> dict[str, Any] | None:
+            return self._attributes_now(self.fit) if outcome is None else self._attributes(outcome)
+
+        self.context.call_on_fit_task_end(**self._arguments, reconstruction_attributes=attributes)
 
 
 def hooks_of(fits: Iterable[FitTasks | None]) -> dict[str, Any]:

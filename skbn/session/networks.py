@@ -56,6 +56,7 @@ class Networks:
         self.prepared = prepared
         self.runs = prepared.fit.runs
         self._initial = prepared.classifier.get_params(deep=False)
+        self._stopped: set[Run] = set()
 
     @property
     def has_validation_set(self) -> bool:
@@ -63,8 +64,32 @@ class Networks:
         return self.runs[0].best is not None
 
     def going_on(self, patience: float) -> list[bool]:
-        """Tell which networks still have patience."""
-        return [run.best is None or run.best.waited < patience for run in self.runs]
+        """Tell which networks still have patience, and were not stopped by a callback."""
+        return [
+            run not in self._stopped and (run.best is None or run.best.waited < patience)
+            for run in self.runs
+        ]
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether a callback has stopped a network."""
+        return bool(self._stopped)
+
+    def stop(self, run: Run) -> None:
+        """Stop a network at the word of a callback."""
+        self._stopped.add(run)
+        if self._stopped.issuperset(self.runs[: self.prepared.fit.n_averaged]):
+            self._stopped.update(self.runs)  # one that only calibrates as well
+
+    def start(self) -> None:
+        """Let networks go on that callbacks have stopped."""
+        self._stopped.clear()
+
+    def forget_notes(self) -> None:
+        """Begin anew what callbacks make of the networks."""
+        self.start()
+        for run in self.runs:
+            run.notes = {}
 
     def epoch(self, which: Sequence[bool]) -> list[Entry | None]:
         """Train some of the networks for an epoch.

@@ -14,9 +14,10 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-from skbn._compat import validate_parameters
+from skbn._compat import callbacks_of, validate_parameters
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.classifier import BNSoftmaxClassifier
+from skbn.estimators.fit_tasks import Rows, with_names
 from skbn.estimators.fitting import Fit, plan_fit
 from skbn.estimators.population import is_network
 from skbn.training.holdout import Dataset
@@ -35,20 +36,32 @@ class Prepared:
     table : CheckedTable
         Rows that went through them.
     fit : Fit
+    weights : dict of str to ndarray
+        Sample weights of the rows and of those of the validation set, where they have some.
     """
 
     classifier: BNSoftmaxClassifier
     pipeline: Pipeline | None
     table: CheckedTable
     fit: Fit
+    weights: dict[str, Any]
 
     def model_of(self, fitted: BNSoftmaxClassifier) -> Any:
         """Give a model of the kind that was given, with copies of the transformers."""
         if self.pipeline is None:
             return fitted
-        pipeline = deepcopy(self.pipeline)
+        # Callbacks are shared, as scikit-learn's clone has it.
+        pipeline = deepcopy(self.pipeline, {id(each): each for each in callbacks_of(self.pipeline)})
         pipeline.steps[-1] = (pipeline.steps[-1][0], fitted)
         return pipeline
+
+    def rows(self) -> Rows:
+        """Give the rows as the classifier meets them, for callbacks."""
+        table, params = self.table, dict(self.weights)
+        if (validation := table.dataset.validation) is not None:
+            params["X_val"] = with_names(table, validation.x)
+            params["y_val"] = table.classes[validation.labels]
+        return Rows.of_table(table, params)
 
 
 def names_without_seed(model: Any) -> list[str]:
@@ -119,7 +132,9 @@ def prepare(model: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Prepar
     table = check_table(clone(classifier), X, y, reset=True)
     fit = plan_fit(classifier, table, fit_params)
     table.dataset = _own(table.dataset, given)
-    return Prepared(classifier, pipeline, table, fit)
+    names = "sample_weight", "sample_weight_val"
+    weights = {n: np.array(fit_params[n]) for n in names if fit_params.get(n) is not None}
+    return Prepared(classifier, pipeline, table, fit, weights)
 
 
 def _own(dataset: Dataset, given: Sequence[Any]) -> Dataset:

@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from skbn._compat import without_callbacks
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.export.encoding import decoded, encoded
 from skbn.export.skops_types import SKOPS_TYPES
@@ -67,7 +68,7 @@ def _transformers(model: Pipeline) -> bytes | None:
         import skops.io
     except ImportError:
         return None
-    model = clone(model)
+    model = without_callbacks(clone(model))
     model.steps[-1] = (model.steps[-1][0], "passthrough")
     try:
         data: bytes = skops.io.dumps(model)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import RLock
 from time import perf_counter
 from typing import Any
 
+from skbn._compat import has_callbacks
 from skbn.session.checkpoints import is_on_grid, to_drop
 from skbn.session.journal import InMemory, SessionJournal
 from skbn.session.log import CHANGE, EPOCH, REWIND, STOP, Event
@@ -112,6 +113,7 @@ class Training:
             self.keep()
             self.networks.change(params)
             self._add(CHANGE, self.log.epoch, asked_by, params=params, request=request)
+            self.networks.forget_notes()
 
     def rewind(self, epoch: int, asked_by: str, request: int | None = None) -> None:
         """Go back to where training stood after an epoch, its parameters and all."""
@@ -120,6 +122,7 @@ class Training:
             line = self.log.line_until(epoch)
             self._go_along(line)
             self._add(REWIND, epoch, asked_by, request=request)
+            self.networks.forget_notes()
             if line:  # so that they are not trained once more
                 self._keep(line[-1])
 
@@ -151,6 +154,18 @@ class Training:
                 yield
             finally:
                 self.keep()
+
+    def undisturbed(self) -> AbstractContextManager[Any]:
+        """Let other threads wait with what they ask for."""
+        return self._lock
+
+    def set_callbacks(self, callbacks: Sequence[Any]) -> None:
+        """Let others hear of the training than the model came with."""
+        with self._lock:
+            pipeline: Any = self.networks.prepared.pipeline
+            self.networks.prepared.classifier.set_callbacks(*callbacks)
+            if has_callbacks(pipeline):
+                pipeline.set_callbacks()
 
     def take_requests(self, is_under_way: bool = True) -> bool:
         """Do what was asked from another terminal, and tell whether to stop.

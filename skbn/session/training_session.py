@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import nullcontext
 from numbers import Integral
 from typing import Any, NoReturn, Self
 
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
+from skbn.session.call_tasks import CallTasks, call_tasks
 from skbn.session.checkpoints import MIN_CHECKPOINTS
 from skbn.session.live import shown
 from skbn.session.log import STOP
@@ -17,7 +19,7 @@ from skbn.session.opening import Tables, begun, kept, reopened, replayed
 from skbn.session.preparation import classifier_of
 from skbn.session.training import OWNER, Training
 
-PATIENCE, INTERRUPT = "patience", "interrupt"
+PATIENCE, CALLBACK, INTERRUPT = "patience", "callback", "interrupt"
 """What stops training early, beside who asks for it."""
 
 
@@ -34,7 +36,8 @@ class TrainingSession:
     model : BNSoftmaxClassifier or Pipeline
         What to train: a classifier, or a `sklearn.pipeline.Pipeline` that ends in one. It is
         copied, and training begins anew. Transformers are fitted once, on X; ``X_val`` goes
-        through them. Where a ``random_state`` is None, a seed is drawn and kept.
+        through them. Where a ``random_state`` is None, a seed is drawn and kept. Its callbacks
+        are called: see `set_callbacks`.
 
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Training rows.
@@ -107,8 +110,8 @@ class TrainingSession:
     - "stop": training stopped early, after the epoch.
 
     Who asked is "session" for calls of the methods, "terminal" for ``python -m skbn change``,
-    "patience" or "interrupt", which is Ctrl-C. What is asked for at a terminal while nobody trains
-    is done at the next call of a method.
+    "patience", "callback" or "interrupt", which is Ctrl-C. What is asked for at a terminal while
+    nobody trains is done at the next call of a method.
 
     A process that is killed loses the epoch under way. Checkpoints take about 2 % of the time at
     most; epochs since the last one are in the log, and trained again when the session is opened.
@@ -332,7 +335,8 @@ class TrainingSession:
         Raises
         ------
         ValueError
-            If training diverges. The session stands after the last whole epoch then.
+            If training diverges. The session stands after the last whole epoch then, as it does
+            after any error of a callback.
         OSError
             If the journal can no longer be written: the same.
 
@@ -353,45 +357,69 @@ class TrainingSession:
                 "patience waits for a lower validation loss, and there is no validation set: give "
                 "the session X_val and y_val, or the classifier early_stopping=True"
             )
-        try:
-            with self._training.under_way():
-                self._train(*(math.inf if each is None else each for each in (n, until, patience)))
-        except KeyboardInterrupt:
-            self._training.stop(INTERRUPT)
-            warnings.warn(
-                f"Training interrupted by the user in epoch {self.epoch_ + 1}; the session stands "
-                f"after epoch {self.epoch_}",
-                stacklevel=2,
-            )
+        self._training.networks.start()
+        limits = [math.inf if each is None else each for each in (n, until, patience)]
+        if self.epoch_ < limits[1] and self._goes_on(limits[2]):
+            self._train(*limits)
         return self
 
+    def _goes_on(self, patience: float) -> bool:
+        """Tell whether there is patience, and warn where there is none."""
+        if any(self._training.networks.going_on(patience)):
+            return True
+        self._end_early()
+        warnings.warn(
+            f"nothing was trained: for {patience} epochs the validation loss has not fallen. "
+            "train(n), a change of a parameter or more patience goes on",
+            stacklevel=3,
+        )
+        return False
+
     def _train(self, n: float, until: float, patience: float) -> None:
+        """Train, and tell callbacks of it."""
+        training, n_epochs = self._training, int(min(n, until - self.epoch_))
+        with call_tasks(training.networks, n_epochs) as tasks:
+            try:
+                with training.under_way():
+                    self._train_epochs(n, until, patience, tasks)
+            except KeyboardInterrupt:
+                training.stop(INTERRUPT)
+                warnings.warn(
+                    f"Training interrupted by the user in epoch {self.epoch_ + 1}; the session "
+                    f"stands after epoch {self.epoch_}",
+                    stacklevel=3,
+                )
+            if tasks is not None:
+                with training.undisturbed():
+                    tasks.end()
+
+    def _train_epochs(
+        self, n: float, until: float, patience: float, tasks: CallTasks | None
+    ) -> None:
         training, n_trained = self._training, 0
         with shown(training.log, n, until, self._verbose) as show:
             while n_trained < n and training.log.epoch < until:
                 which = training.networks.going_on(patience)
                 if not any(which):
-                    self._end_of_patience(n_trained, patience)
+                    self._end_early()
                     return
                 if words := training.networks.end_of_schedule():
-                    warnings.warn(words, stacklevel=3)
-                training.epoch(which)
+                    warnings.warn(words, stacklevel=4)
+                told = nullcontext() if tasks is None else tasks.epoch(which)
+                with training.undisturbed(), told:
+                    training.epoch(which)
                 n_trained += 1
                 is_stopped = training.take_requests()
                 show()
                 if is_stopped:
                     return
 
-    def _end_of_patience(self, n_trained: int, patience: float) -> None:
-        events = self._training.log.events
-        if events[-1][0] != STOP or events[-1].asked_by != PATIENCE:
-            self._training.stop(PATIENCE)
-        if not n_trained:
-            warnings.warn(
-                f"nothing was trained: for {patience} epochs the validation loss has not fallen. "
-                "train(n), a change of a parameter or more patience goes on",
-                stacklevel=4,
-            )
+    def _end_early(self) -> None:
+        """Take note of who has stopped the networks, unless it was noted before."""
+        last = self._training.log.events[-1]
+        asked_by = CALLBACK if self._training.networks.has_stopped else PATIENCE
+        if (last.event, last.asked_by) != (STOP, asked_by):
+            self._training.stop(asked_by)
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters of the classifier from the next epoch on.
@@ -415,6 +443,34 @@ class TrainingSession:
         self._begin()
         if params:
             self._training.change(params, OWNER)
+        return self
+
+    def set_callbacks(self, *callbacks: Any) -> Self:
+        """Set the callbacks that `train` calls, instead of those of the model.
+
+        A call of `train` is one task, with a task for each member, and below it one for each of
+        its epochs, whose end is told when the epoch is in the log. A callback that returns True
+        there stops the member, until the next call of `train`, a change of a parameter or a
+        rewind; when no member is left, training stops. One that raises ends the call, and the
+        session stands after that epoch.
+
+        Parameters
+        ----------
+        *callbacks : callback instances
+            From `sklearn.callback` or `skbn.callbacks`. Without any, `train` calls none.
+
+        Returns
+        -------
+        self : TrainingSession
+
+        Raises
+        ------
+        NotImplementedError
+            Before scikit-learn 1.9, which has no callbacks.
+        TypeError
+            If one does not follow the protocol ``sklearn.callback.FitCallback``.
+        """
+        self._training.set_callbacks(callbacks)
         return self
 
     def rewind(self, epoch: int) -> Self:
