@@ -14,12 +14,12 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-from skbn._compat import callbacks_of, validate_parameters
+from skbn._compat import callbacks_of
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.estimators.fit_tasks import Rows, with_names
 from skbn.estimators.fitting import Fit, plan_fit
-from skbn.estimators.population import is_network
+from skbn.estimators.pipelines import classifier_of, transform_in
 from skbn.training.holdout import Dataset
 
 
@@ -78,30 +78,6 @@ def drawn_seeds(model: Any) -> dict[str, int]:
     return {name: int(stream.randint(2**31)) for name in names_without_seed(model)}
 
 
-def classifier_of(model: Any) -> BNSoftmaxClassifier:
-    """Give the classifier of a model that a session can train, or say why there is none."""
-    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
-    if not isinstance(last, BNSoftmaxClassifier):
-        start = "a Pipeline that ends in " if isinstance(model, Pipeline) else ""
-        raise TypeError(
-            "model must be a BNSoftmaxClassifier or a Pipeline that ends in one; got "
-            f"{start}{last!r:.80}"
-        )
-    if not is_network(last):
-        raise TypeError(
-            f"{type(last).__name__} has a fit or a prediction of its own, which a session would "
-            "pass over; give a BNSoftmaxClassifier"
-        )
-    for name, step in getattr(model, "steps", ()):
-        if hasattr(step, "fit_resample"):
-            raise TypeError(
-                f"step {name!r} of the Pipeline draws other rows, which a session cannot follow; "
-                "resample X and y first, by its fit_resample"
-            )
-    validate_parameters(last)
-    return last
-
-
 def prepare(model: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Prepared:
     """Fit the transformers, check what goes through them, and plan the runs.
 
@@ -120,14 +96,11 @@ def prepare(model: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Prepar
     model, fit_params = clone(model), dict(fit_params)
     given = [X, fit_params.get("X_val")]
     classifier, pipeline = classifier_of(model), None
+    X = transform_in(model, X, y)
     if isinstance(model, Pipeline):
         pipeline = model
-    if pipeline is not None and len(pipeline.steps) > 1:
-        transformers = pipeline[:-1]
-        X = transformers.fit_transform(X, y)
-        pipeline.steps[:-1] = transformers.steps
-        if fit_params.get("X_val") is not None:
-            fit_params["X_val"] = transformers.transform(fit_params["X_val"])
+        if fit_params.get("X_val") is not None and len(model.steps) > 1:
+            fit_params["X_val"] = model[:-1].transform(fit_params["X_val"])
     # Of a copy, whose attributes are those of its rows.
     table = check_table(clone(classifier), X, y, reset=True)
     fit = plan_fit(classifier, table, fit_params)

@@ -11,11 +11,12 @@ from sklearn.pipeline import Pipeline
 
 from skbn._compat import without_callbacks
 from skbn.estimators.classifier import BNSoftmaxClassifier
+from skbn.estimators.pipelines import classifier_of
 from skbn.export.encoding import decoded, encoded
 from skbn.export.skops_types import SKOPS_TYPES
 from skbn.journal.values import digest_of
 from skbn.session.machine import this_machine
-from skbn.session.preparation import Prepared, classifier_of
+from skbn.session.preparation import Prepared
 
 SCORE_FUNCTIONS = {
     f"sklearn.feature_selection.{name}"

@@ -11,12 +11,12 @@ from typing import Any, NoReturn, Self
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
+from skbn.estimators.pipelines import classifier_of
 from skbn.session.call_tasks import CallTasks, call_tasks
 from skbn.session.checkpoints import MIN_CHECKPOINTS
 from skbn.session.live import shown
 from skbn.session.log import STOP
 from skbn.session.opening import Tables, begun, kept, reopened, replayed
-from skbn.session.preparation import classifier_of
 from skbn.session.training import OWNER, Training
 
 PATIENCE, CALLBACK, INTERRUPT = "patience", "callback", "interrupt"
