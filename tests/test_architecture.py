@@ -47,12 +47,12 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("fingerprints", "progress", "time_limit", "distributions", "recommendation"),
         *("adapters", "space", "study", "surrogate", "zoom", "records", "journal", "folds"),
         *("splits", "halving", "results", "jobs", "judging", "networks", "partial_fits"),
-        *("cache", "schedule", "evaluation", "rounds", "coarse_to_fine"),
+        *("cache", "schedule", "evaluation", "rounds", "coarse_to_fine", "learning_rates"),
     ],
     "display": [
         *("record", "axes", "pictures", "search_display"),
         *("flags", "training_record", "training_pictures", "training_display", "live_figure"),
-        "text_curves",
+        *("text_curves", "learning_rate_picture", "learning_rate_range"),
     ],
     "session": [
         *("log", "preparation", "networks", "call_tasks", "checkpoints", "journal", "machine"),

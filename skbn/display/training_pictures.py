@@ -187,7 +187,7 @@ def _draw_rates(ax: Any, line: pd.DataFrame, left: Sequence[pd.DataFrame]) -> No
     rates = np.concatenate(drawn)
     if rates.size:
         shown = Range(rates.min(), rates.max(), is_log=True)
-        _write_numbers(ax, log_ticks(shown.low, shown.high, _n_ticks(ax)), n_digits=3)
+        write_numbers(ax.yaxis, log_ticks(shown.low, shown.high, _n_ticks(ax)), n_digits=3)
         ax.set_ylim(shown.opened().at(-RATE_MARGIN), shown.opened().at(1 + RATE_MARGIN))
 
 
@@ -196,12 +196,21 @@ def _n_ticks(ax: Any) -> float:
     return max(2, size_in_text(ax)[1] / LINE_HEIGHT / 1.7)
 
 
-def _write_numbers(ax: Any, ticks: NDArray[np.float64], n_digits: int = 4) -> None:
-    """Write numbers at the axis on the left, and no others."""
+def write_numbers(axis: Any, ticks: NDArray[np.float64], n_digits: int = 4) -> None:
+    """Write numbers at an axis of matplotlib, and no others."""
     from matplotlib.ticker import NullLocator
 
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.set_yticks(ticks, [f"{tick:.{n_digits}g}" for tick in ticks])
+    axis.set_minor_locator(NullLocator())
+    axis.set_ticks(ticks, [f"{tick:.{n_digits}g}" for tick in ticks])
+
+
+def write_losses(ax: Any, shown: Range) -> None:
+    """Write losses at the axis on the left, which is logarithmic where the range is."""
+    if shown.is_log:
+        ax.set_yscale("log", nonpositive="mask")
+        write_numbers(ax.yaxis, log_ticks(shown.low, shown.high, _n_ticks(ax)))
+    else:
+        write_numbers(ax.yaxis, score_ticks(shown.low, shown.high))
 
 
 def _write_axes(places: Places, log: pd.DataFrame, shown: Range) -> None:
@@ -214,11 +223,7 @@ def _write_axes(places: Places, log: pd.DataFrame, shown: Range) -> None:
         panel.set(xlabel="epoch" if is_low else "", ylabel=name if has_room else wrap(name))
         panel.tick_params(labelsize=TEXT_SIZE, labelbottom=is_low)
         panel.spines[["top", "right"]].set_visible(False)
-    if shown.is_log:
-        upper.set_yscale("log", nonpositive="mask")
-        _write_numbers(upper, log_ticks(shown.low, shown.high, _n_ticks(upper)))
-    else:
-        _write_numbers(upper, score_ticks(shown.low, shown.high))
+    write_losses(upper, shown)
     upper.figure.align_ylabels([upper, lower])
 
 

@@ -1,0 +1,220 @@
+"""The learning-rate range test: short trainings at many rates, and the rate they speak for."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from skbn._compat import Interval
+from skbn.estimators.checked_table import CheckedTable, check_table
+from skbn.estimators.classifier import BNSoftmaxClassifier
+from skbn.estimators.constraints import Floats
+from skbn.estimators.fitting import Starts, plan_fit
+from skbn.estimators.pipelines import classifier_of, transform_in
+from skbn.estimators.population import MEMORY_BUDGET
+from skbn.training.holdout import Holdout
+from skbn.training.lockstep import Task, run_together
+from skbn.training.run import Run
+
+VALIDATION_FRACTION = 0.2
+"""Of the rows, left out to judge the rates on."""
+CAUTION = 2.0
+"""Times the suggestion that the rate with the lowest loss is. A longer training does better at
+lower rates: of 1.5, 2, 2.5 and 3 this lost least (``benchmarks/learning_rate_range.py``)."""
+
+NEAR = 0.2
+"""Share of the lowest loss, or of what it gains on guessing if that is less, by which the loss in
+a valley at a lower rate may be higher. Some curves have two valleys, and a longer training does
+better in the first."""
+MIN_GAIN = 0.01
+"""Share of the loss of guessing by which another is lower if something was learned."""
+
+
+class Suggestion(NamedTuple):
+    """A learning rate, why it is suggested, and whether there are doubts about it."""
+
+    rate: float  # NaN where none is suggested
+    reason: str
+    is_doubtful: bool = False
+
+
+def check_rates(low: Any, high: Any, n_rates: Any) -> NDArray[np.float64]:
+    """Give rates from the lowest to the highest, each as many times the one before it."""
+    for name, value in {"low": low, "high": high}.items():
+        if not Floats(Real, 0, None, closed="neither").is_satisfied_by(value):
+            raise ValueError(f"{name} must be a finite learning rate above 0, got {value!r}")
+    if low >= high:
+        raise ValueError(f"low must be below high, got low={low!r} and high={high!r}")
+    check_count("n_rates", n_rates, 3)
+    return np.geomspace(float(low), float(high), n_rates)
+
+
+def check_count(name: str, value: Any, least: int) -> None:
+    """Refuse what is no integer, or too small."""
+    if not Interval(Integral, least, None, closed="left").is_satisfied_by(value):
+        raise ValueError(f"{name} must be an integer, at least {least}; got {value!r}")
+
+
+def measure_rates(
+    model: Any, X: Any, y: Any, rates: NDArray[np.float64], n_epochs: int, sample_weight: Any = None
+) -> tuple[pd.DataFrame, float]:
+    """Train a network for a few epochs at each rate, all from one start and on the same rows.
+
+    Parameters
+    ----------
+    model : BNSoftmaxClassifier or Pipeline
+        Not changed.
+    X, y : array-like
+    rates : ndarray of shape (n_rates,)
+    n_epochs : int
+        Epochs of each training, over which the whole schedule of the model runs.
+    sample_weight : array-like of shape (n_samples,), optional
+
+    Returns
+    -------
+    curve : DataFrame
+        A row a rate: "learning_rate"; "loss", of training in the last epoch; "validation_loss",
+        after it on rows left out. NaN where training diverged.
+    guessing_loss : float
+        Of guessing by the class frequencies, on the rows left out.
+    """
+    classifier_of(model)
+    model = clone(model)
+    classifier = classifier_of(model)
+    X = transform_in(model, X, y)
+    table = check_table(clone(classifier), X, y, reset=True)
+    if np.bincount(table.dataset.labels).max() < 2:
+        raise ValueError(
+            "the range test judges rates on rows that it leaves out, and no class of y has a "
+            "second row; give more rows"
+        )
+    tasks = _tasks(classifier, table, rates, n_epochs, {"sample_weight": sample_weight})
+    run_together(tasks, memory_budget=MEMORY_BUDGET)
+    runs = [task.run for task in tasks]
+    measures = {name: [_last(run, name) for run in runs] for name in ("loss", "validation_loss")}
+    curve = pd.DataFrame({"learning_rate": rates, **measures})
+    return curve, _loss_of_guessing(runs[0], table)
+
+
+def _tasks(
+    classifier: BNSoftmaxClassifier,
+    table: CheckedTable,
+    rates: NDArray[np.float64],
+    n_epochs: int,
+    fit_params: dict[str, Any],
+) -> list[Task]:
+    """Plan the training of one network at each rate."""
+    seed, max_iter = classifier.random_state, min(n_epochs, classifier.max_iter)
+    if not isinstance(seed, Integral):
+        seed = int(check_random_state(seed).randint(2**31))
+    classifier.set_params(
+        max_iter=max_iter,
+        early_stopping=True,
+        n_iter_no_change=max_iter,  # none stops before its end
+        validation_fraction=VALIDATION_FRACTION,
+        n_members=1,
+        calibrate=False,
+        random_state=seed,
+    )
+    starts, tasks = Starts(), []
+    for rate in rates.tolist():
+        one = clone(classifier).set_params(learning_rate_init=rate)
+        tasks += plan_fit(one, table, fit_params, starts=starts).tasks(table.dataset)
+    return tasks
+
+
+def _last(run: Run, name: str) -> float:
+    """Give the last measure of a run; NaN if it failed."""
+    return float("nan") if run.error else run.progress.history[name][-1]
+
+
+def _loss_of_guessing(run: Run, table: CheckedTable) -> float:
+    """Give the loss of guessing by the frequencies of the classes, on the rows left out."""
+    assert run.validation is not None
+    weights = run.weights if run.loss_weights is None else run.loss_weights
+    trained_on = Holdout(run.rows, weights).labels_and_weights(table.dataset)
+    counts = np.bincount(*trained_on, minlength=len(table.classes))
+    loss = run.progress.architecture.loss_function
+    return run.validation.loss_of_guessing(table.dataset, loss, counts / counts.sum())
+
+
+def suggest_rate(rates: ArrayLike, losses: ArrayLike, guessing_loss: float) -> Suggestion:
+    """Suggest a fixed part of the rate with the lowest loss, or of a lower one hardly worse.
+
+    Parameters
+    ----------
+    rates : array-like of shape (n,)
+        From the lowest to the highest, each as many times the one before it.
+    losses : array-like of shape (n,)
+        On rows left out; not finite where training diverged.
+    guessing_loss : float
+        A loss that is hardly lower shows that nothing was learned.
+
+    Returns
+    -------
+    suggestion : Suggestion
+    """
+    rates, losses = np.asarray(rates, np.float64), np.asarray(losses, np.float64)
+    diverged = rates[~np.isfinite(losses)]
+    tried = f"{len(rates)} rates from {rates[0]:.3g} to {rates[-1]:.3g}"
+    if len(diverged) == len(rates):
+        return _none(
+            f"Training diverged at all {tried}",
+            "lower low, scale the features (StandardScaler), or set max_grad_norm",
+        )
+    losses = np.where(np.isfinite(losses), losses, np.inf)
+    lowest = int(losses.argmin())
+    gain = guessing_loss - losses[lowest]
+    wider = {0: "lower low", len(rates) - 1: "raise high"}
+    if gain < MIN_GAIN * guessing_loss:
+        advice = "look at the labels, scale the features (StandardScaler)"
+        return _none(
+            f"Nothing was learned at {tried}: the lowest loss on rows left out is "
+            f"{losses[lowest]:.4g}, at {rates[lowest]:.2g}, that of guessing by the class "
+            f"frequencies {guessing_loss:.4g}",
+            f"{wider.get(lowest, advice)}, or give more rows or n_epochs",
+        )
+    place = _first_valley(losses, NEAR * min(losses[lowest], gain))
+    bottom = _bottom(rates, losses, place)
+    rate = max(float(f"{bottom / CAUTION:.2g}"), float(rates[0]))
+    reason = f"Of {tried} the loss on rows left out was lowest at "
+    if place != lowest:
+        reason += f"{rates[lowest]:.2g}, and little higher at "
+    reason += f"{bottom:.2g}, "
+    if place in wider:
+        reason += f"an end of the range, beyond which better ones may lie: {wider[place]}"
+    else:
+        reason += f"and a longer training does better at lower rates: {rate:.2g} is suggested"
+    if len(diverged):
+        reason += f". Training diverged at {len(diverged)}, the lowest {diverged[0]:.2g}"
+    return Suggestion(rate, reason, is_doubtful=place in wider)
+
+
+def _none(found: str, advice: str) -> Suggestion:
+    """Suggest no rate."""
+    return Suggestion(float("nan"), f"{found}, so none is suggested; {advice}", is_doubtful=True)
+
+
+def _first_valley(losses: NDArray[np.float64], tolerance: float) -> int:
+    """Give the place of the first loss that is lower than those beside it, and near the lowest."""
+    inner = losses[1:-1]
+    is_valley = np.pad((inner <= losses[:-2]) & (inner <= losses[2:]), 1)
+    is_valley[losses.argmin()] = True
+    return int(np.flatnonzero(is_valley & (losses <= losses.min() + tolerance))[0])
+
+
+def _bottom(rates: NDArray[np.float64], losses: NDArray[np.float64], place: int) -> float:
+    """Give the rate at the lowest point of a parabola through a loss and those beside it."""
+    around = losses[place - 1 : place + 2] if place else losses[:0]
+    if len(around) < 3 or not np.isfinite(around).all():
+        return float(rates[place])
+    before, loss, after = around
+    bend = before - 2 * loss + after
+    steps = (before - after) / (2 * bend) if bend > 0 else 0.0
+    return float(rates[place] * (rates[1] / rates[0]) ** steps)
