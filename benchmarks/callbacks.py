@@ -20,12 +20,12 @@ import warnings
 from statistics import median
 
 from _common import ONE, SIZES, machine
-from skbn.callbacks import EpochLogger
 from sklearn.callback import ScoringMonitor
 from speed import alternate
 from threadpoolctl import threadpool_limits
 
 from skbn import BNSoftmaxClassifier
+from skbn.callbacks import EpochLogger
 
 
 class Silent:

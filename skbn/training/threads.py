@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import pairwise
 from threading import current_thread, main_thread
@@ -11,6 +12,7 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 from skbn.network.architecture import Architecture
+from skbn.training.interruption import uninterrupted
 
 MIN_THREADED_PRODUCT = 2**23
 """Multiplications in a product from which a second thread saves time: with 4 million
@@ -35,24 +37,36 @@ def is_worth_threads(architecture: Architecture, batch_size: int) -> bool:
     return largest >= MIN_THREADED_PRODUCT
 
 
-def suitable_threads(architecture: Architecture, batch_size: int) -> AbstractContextManager[Any]:
+@contextmanager
+def suitable_threads(architecture: Architecture, batch_size: int) -> Iterator[None]:
     """Hold BLAS to one thread if all products of a training step are small.
 
     The limit is one for the whole process: runs that overlap in several Python threads
     could lift each other's, or leave one behind. Only the main thread sets it, therefore,
-    where no two runs overlap.
+    where no two runs overlap. Ctrl-C waits while it is set or lifted, which would leave it behind.
 
     Parameters
     ----------
     architecture : Architecture
     batch_size : int
-
-    Returns
-    -------
-    context : context manager
-        To train in.
     """
     if is_worth_threads(architecture, batch_size) or current_thread() is not main_thread():
-        return nullcontext()
-    context: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
-    return context
+        yield
+        return
+    limit: Any = None
+    try:
+        try:
+            with uninterrupted():
+                limit = _controller().limit(limits=1, user_api="blas")
+            yield
+        finally:
+            _lift(limit)
+    except BaseException:  # such as Ctrl-C at its very end
+        _lift(limit)
+        raise
+
+
+def _lift(limit: Any) -> None:
+    if limit is not None:
+        with uninterrupted():
+            limit.restore_original_limits()

@@ -16,6 +16,7 @@ from sklearn.datasets import load_iris
 
 from skbn import BNSoftmaxClassifier
 from skbn.network.optimizers import Stepper
+from skbn.training.threads import blas_libraries
 
 OPTIONS = {
     "hidden_layer_sizes": (6,),
@@ -179,6 +180,10 @@ def interrupted_at_line(n_lines, call):
     return passed >= n_lines
 
 
+def threads_of_blas():
+    return [each["num_threads"] for each in blas_libraries()]
+
+
 @pytest.mark.filterwarnings("ignore:Training interrupted")
 @pytest.mark.parametrize(("members", "step"), [(SINGLE, 5), ({}, 97)])
 def test_an_interrupt_at_any_line_leaves_whole_epochs(iris, learned, members, step):
@@ -188,7 +193,7 @@ def test_an_interrupt_at_any_line_leaves_whole_epochs(iris, learned, members, st
     for _ in range(3):
         model.partial_fit(X, y, classes=[0, 1, 2])
         whole.append(([array.copy() for array in learned(model)], list(model.history_["loss"])))
-    n_lines, running = 1, True
+    n_lines, running, n_threads = 1, True, threads_of_blas()
     while running:
         model = BNSoftmaxClassifier(**options)
         with contextlib.suppress(KeyboardInterrupt):
@@ -199,6 +204,7 @@ def test_an_interrupt_at_any_line_leaves_whole_epochs(iris, learned, members, st
             assert all(map(np.array_equal, learned(model), arrays))
         else:
             assert vars(model) == vars(BNSoftmaxClassifier(**options))
+        assert threads_of_blas() == n_threads
         n_lines += step
 
 
