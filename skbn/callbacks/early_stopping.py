@@ -44,7 +44,8 @@ class EarlyStopping(EpochCallback):
     -----
     It needs scikit-learn 1.9 or newer: ``classifier.set_callbacks(stopping).fit(...)``.
     `partial_fit` has no validation set and ignores it, as it ignores ``early_stopping``. In a
-    session the epochs of all calls count, without those that a rewind undid.
+    session the epochs of all calls count, from the last change or rewind on; it stops networks, and
+    which epoch is kept follows from the session's log.
 
     Examples
     --------
@@ -93,8 +94,6 @@ class EarlyStopping(EpochCallback):
             return False
         rows = self._monitor.rows(epoch, X, y)
         scores = epoch.notes.setdefault(self._key, {})
-        for number in [number for number in scores if number >= epoch.number]:
-            del scores[number]  # which a rewind undid
         scores[epoch.number] = self._monitor.score(epoch.estimator(), rows)
         best, waited = best_and_waited(scores, self.tol)
         if best == epoch.number:
