@@ -12,7 +12,6 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 from skbn.network.architecture import Architecture
-from skbn.training.interruption import uninterrupted
 
 MIN_THREADED_PRODUCT = 2**23
 """Multiplications in a product from which a second thread saves time: with 4 million
@@ -43,7 +42,7 @@ def suitable_threads(architecture: Architecture, batch_size: int) -> Iterator[No
 
     The limit is one for the whole process: runs that overlap in several Python threads
     could lift each other's, or leave one behind. Only the main thread sets it, therefore,
-    where no two runs overlap. Ctrl-C waits while it is set or lifted, which would leave it behind.
+    where no two runs overlap.
 
     Parameters
     ----------
@@ -56,17 +55,15 @@ def suitable_threads(architecture: Architecture, batch_size: int) -> Iterator[No
     limit: Any = None
     try:
         try:
-            with uninterrupted():
-                limit = _controller().limit(limits=1, user_api="blas")
+            limit = _controller().limit(limits=1, user_api="blas")
             yield
         finally:
             _lift(limit)
-    except BaseException:  # such as Ctrl-C at its very end
+    except BaseException:  # such as Ctrl-C while the limit was lifted
         _lift(limit)
         raise
 
 
 def _lift(limit: Any) -> None:
     if limit is not None:
-        with uninterrupted():
-            limit.restore_original_limits()
+        limit.restore_original_limits()
