@@ -144,6 +144,15 @@ def _loss_of_guessing(run: Run, table: CheckedTable) -> float:
     return run.validation.loss_of_guessing(table.dataset, loss, counts / counts.sum())
 
 
+def judged_losses(curve: pd.DataFrame) -> pd.Series[float]:
+    """Give the higher one of both losses of each rate.
+
+    That of training cannot see what is learned by heart, and a few rows left out may all be
+    right by chance, at rates at which nothing else is.
+    """
+    return curve[["loss", "validation_loss"]].max(axis=1, skipna=False)
+
+
 def suggest_rate(rates: ArrayLike, losses: ArrayLike, guessing_loss: float) -> Suggestion:
     """Suggest a fixed part of the rate with the lowest loss, or of a lower one hardly worse.
 
@@ -152,7 +161,7 @@ def suggest_rate(rates: ArrayLike, losses: ArrayLike, guessing_loss: float) -> S
     rates : array-like of shape (n,)
         From the lowest to the highest, each as many times the one before it.
     losses : array-like of shape (n,)
-        On rows left out; not finite where training diverged.
+        From `judged_losses`; not finite where training diverged.
     guessing_loss : float
         A loss that is hardly lower shows that nothing was learned.
 
@@ -175,7 +184,7 @@ def suggest_rate(rates: ArrayLike, losses: ArrayLike, guessing_loss: float) -> S
     if gain < MIN_GAIN * guessing_loss:
         advice = "look at the labels, scale the features (StandardScaler)"
         return _none(
-            f"Nothing was learned at {tried}: the lowest loss on rows left out is "
+            f"Nothing was learned at {tried}: the lowest loss is "
             f"{losses[lowest]:.4g}, at {rates[lowest]:.2g}, that of guessing by the class "
             f"frequencies {guessing_loss:.4g}",
             f"{wider.get(lowest, advice)}, or give more rows or n_epochs",
@@ -183,7 +192,7 @@ def suggest_rate(rates: ArrayLike, losses: ArrayLike, guessing_loss: float) -> S
     place = _first_valley(losses, NEAR * min(losses[lowest], gain))
     bottom = _bottom(rates, losses, place)
     rate = max(float(f"{bottom / CAUTION:.2g}"), float(rates[0]))
-    reason = f"Of {tried} the loss on rows left out was lowest at "
+    reason = f"Of {tried} the loss was lowest at "
     if place != lowest:
         reason += f"{rates[lowest]:.2g}, and little higher at "
     reason += f"{bottom:.2g}, "

@@ -5,12 +5,13 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_iris
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skbn
 from skbn import BNSoftmaxClassifier, LearningRateRange
-from skbn.search.learning_rates import check_rates, measure_rates, suggest_rate
+from skbn.search.learning_rates import check_rates, judged_losses, measure_rates, suggest_rate
 
 
 class Sampler(StandardScaler):
@@ -45,7 +46,7 @@ def test_what_is_found_is_what_the_search_finds(iris, quick, monkeypatch):
     curve, guessing_loss = measure_rates(quick(), *iris, rates, 2)
     pd.testing.assert_frame_equal(found.curve, curve)
     assert found.guessing_loss == guessing_loss
-    suggestion = suggest_rate(rates, curve["validation_loss"], guessing_loss)
+    suggestion = suggest_rate(rates, judged_losses(curve), guessing_loss)
     assert (found.suggestion, found.reason) == suggestion[:2]
     assert type(found.suggestion) is float
     with pytest.raises(ImportError, match="pictures need matplotlib"):
@@ -75,6 +76,17 @@ def test_the_suggestion_trains_as_well_as_the_best(iris, quick):
         for rate in [found.suggestion, *np.geomspace(1e-5, 10, 7)]
     ]
     assert losses[0] < 1.5 * min(losses)
+
+
+def test_a_few_rows_that_happen_to_be_right_are_no_proof():
+    """Of classes that lie apart all rows left out may be right, where training is far off."""
+    X, y = load_iris(return_X_y=True)
+    model = make_pipeline(StandardScaler(), BNSoftmaxClassifier(random_state=0))
+    found = LearningRateRange.from_estimator(model, X, y)
+    lowest = found.curve.loc[found.curve["validation_loss"].idxmin()]
+    assert lowest["learning_rate"] > 1
+    assert lowest["loss"] > 1
+    assert found.suggestion < 0.1
 
 
 @pytest.mark.parametrize(
