@@ -102,6 +102,7 @@ __all__ = [
     "name_of_scorer",
     "names_of_scores",
     "noting_errors",
+    "refuse_handed_on",
     "safe_indexing",
     "safe_split",
     "score",
@@ -109,6 +110,7 @@ __all__ = [
     "validate_parameters",
     "warn_or_raise_about_fit_failures",
     "with_callbacks",
+    "with_parameters_only",
     "without_callbacks",
 ]
 
@@ -209,13 +211,17 @@ def validate_parameters(estimator: Any, like: Any = None) -> None:
 
 def has_callbacks(estimator: Any) -> bool:
     """Whether callbacks were set on an estimator, or passed on to it."""
-    return bool(getattr(estimator, "_skl_callbacks", None))
+    return bool(callbacks_on(estimator))
+
+
+def callbacks_on(estimator: Any) -> list[Any]:
+    """Callbacks that were set on an estimator, or passed on to it."""
+    return getattr(estimator, "_skl_callbacks", [])
 
 
 def callbacks_of(model: Any) -> list[Any]:
     """Callbacks that were set on a model and on its parts."""
-    parts = model, *model.get_params().values()
-    return [each for part in parts for each in getattr(part, "_skl_callbacks", ())]
+    return [each for part in (model, *model.get_params().values()) for each in callbacks_on(part)]
 
 
 def without_callbacks(model: Any) -> Any:
@@ -224,6 +230,47 @@ def without_callbacks(model: Any) -> Any:
         if has_callbacks(part):
             part.set_callbacks()
     return model
+
+
+def with_parameters_only(estimator: Any) -> Any:
+    """Give an estimator with the parameters and callbacks of another, the very objects.
+
+    Unlike a clone it shares what cannot be copied, such as a generator.
+    """
+    made = object.__new__(type(estimator))
+    kept = {*estimator.get_params(deep=False), "_skl_callbacks"}
+    made.__dict__ = {name: value for name, value in vars(estimator).items() if name in kept}
+    return made
+
+
+def refuse_handed_on(search: Any) -> None:
+    """Refuse callbacks of the parts of a search that are for the search to hand on.
+
+    scikit-learn does so when it fits the part, which may be late.
+
+    Parameters
+    ----------
+    search : BaseSearchCV
+    """
+    for part in _parts_of(search):
+        names = [
+            type(c).__name__ for c in callbacks_on(part) if hasattr(c, "max_propagation_depth")
+        ]
+        if names:
+            name = type(search).__name__
+            raise TypeError(
+                f"{type(part).__name__} within {name} has the callback {names[0]}, which {name} is "
+                f"to hand on: set it there, by search.set_callbacks({names[0]}(...))"
+            )
+
+
+def _parts_of(search: Any) -> Iterator[Any]:
+    """Give the estimator of a search, its parts, and values that may take their places."""
+    yield from search.get_params().values()
+    spaces = getattr(search, "param_distributions", {})
+    for space in spaces if isinstance(spaces, (list, tuple)) else [spaces]:
+        for values in space.values():
+            yield from values if isinstance(values, (list, tuple)) else ()
 
 
 @contextmanager
@@ -250,7 +297,7 @@ def callback_task(
     context : CallbackContext or None
         None where there are no callbacks, as before scikit-learn 1.9.
     """
-    begins = parent is ... and any(map(has_callbacks, (search, *search.get_params().values())))
+    begins = parent is ... and any(map(has_callbacks, (search, *_parts_of(search))))
     if not begins and parent in (None, ...):
         yield None
         return

@@ -55,18 +55,18 @@ class Rows:
 
     def X_of(self, rows: Indices | None) -> Any:  # noqa: N802
         """Give some of the rows."""
-        return self.X if rows is None else safe_indexing(self.X, rows)
+        return self.X if rows is None else safe_indexing(_with_positions(self.X), rows)
 
     def y_of(self, rows: Indices | None) -> Any:
         """Give the labels of some of the rows."""
-        return self.y if rows is None else safe_indexing(self.y, rows)
+        return self.y if rows is None else safe_indexing(_with_positions(self.y), rows)
 
     def weights_of(self, rows: Indices | None) -> Any:
         """Give the sample weights of some of the rows; None where all are equal."""
         weights = self.params.get("sample_weight")
-        if weights is None or np.ndim(weights) == 0:
+        if weights is None or np.asarray(weights).ndim == 0:
             return None
-        return weights if rows is None else safe_indexing(weights, rows)
+        return weights if rows is None else safe_indexing(_with_positions(weights), rows)
 
     def validation_of(self, run: Run) -> Validation | None:
         """Give the validation set of `fit`, or the rows that a run has set aside."""
@@ -76,6 +76,14 @@ class Rows:
         if run.best is None or holdout is None or holdout.of_validation:
             return None
         return self.X_of(holdout.rows), self.y_of(holdout.rows), self.weights_of(holdout.rows)
+
+
+def _with_positions(table: Any) -> Any:
+    """Give a table of which rows can be taken by position."""
+    if issparse(table):
+        return table.tocsr()
+    has_positions = isinstance(table, (np.ndarray, list, tuple)) or hasattr(table, "columns")
+    return table if has_positions or hasattr(table, "iloc") else np.asarray(table)
 
 
 def with_names(table: CheckedTable, x: Any) -> Any:
@@ -102,6 +110,8 @@ class Epoch:
     estimator : callable
         Gives the classifier of this epoch's network alone, whichever epoch is the best; None if
         its logits are not finite.
+    fitted : callable
+        Gives the ``fitted_estimator`` of the task that has ended, made if it is asked for.
     """
 
     member: int
@@ -109,6 +119,11 @@ class Epoch:
     run: Run
     rows: Rows
     estimator: Callable[[], Any]
+    fitted: Callable[[], Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Callbacks pickle contexts and estimators, which should not take the fit along.
+        return _nothing, ()
 
     @property
     def number(self) -> int:
@@ -128,6 +143,14 @@ class Epoch:
     def keep(self) -> None:
         """Choose this epoch for the result of a fit, whatever the validation loss says."""
         self.run.keep()
+
+    def ignore_loss(self) -> None:
+        """Let the validation loss no longer stop the training of a fit."""
+        self.run.ignore_loss()
+
+
+def _nothing() -> None:
+    return None
 
 
 class FitTasks:
@@ -156,6 +179,7 @@ class FitTasks:
         self.members = {run: k for k, run in enumerate(fit.runs[: fit.n_averaged])}
         self._contexts: dict[Run, Any] = {}
         self._epochs: dict[Run, Any] = {}
+        self._last: dict[Run, Epoch] = {}
 
     @cached_property
     def _arguments(self) -> dict[str, Any]:
@@ -172,7 +196,7 @@ class FitTasks:
 
     def begin_epoch(self, run: Run) -> None:
         """Tell that an epoch begins."""
-        if run not in self.members or run.error is not None:
+        if run not in self.members or self.fit.error is not None:
             return
         try:
             self.tell_begin(run, self.until - run.n_epochs)
@@ -199,12 +223,10 @@ class FitTasks:
 
     def end_epoch(self, run: Run, entry: Entry) -> bool:
         """Tell that an epoch has ended, and a member if it was its last; give whether it is."""
+        if self.fit.error is not None:
+            return True  # no other network of a fit that failed is of use
         if run not in self.members:
-            # As many epochs as the first, for which it calibrates.
-            first = self.fit.runs[0]
-            return first.is_over and run.n_epochs >= first.n_epochs
-        if run.error is not None:
-            return True
+            return self._calibrating_ends(run)
         try:
             run.is_over |= self.tell_end(run, entry)
             if run.is_over or run.n_epochs >= self.until:
@@ -213,33 +235,51 @@ class FitTasks:
             run.fail(error)
         return run.is_over
 
+    def _calibrating_ends(self, run: Run) -> bool:
+        """Let a network go along with the first one, for which it calibrates."""
+        first = self.fit.runs[0]
+        if first.kept is not None and first.kept[1] == run.n_epochs:
+            run.keep()
+        return first.is_over and run.n_epochs >= first.n_epochs
+
     def tell_end(self, run: Run, entry: Entry, kind: type[Epoch] = Epoch) -> bool:
         """Tell that an epoch of a member has ended, and give whether a callback stops it."""
-        context = self._epochs.pop(run)
-        alone = partial(self._alone, run)
-        context.epoch = kind(self.members[run], entry, run, self.rows, alone)
-        stops = self._ended(context, run)
-        del context.epoch
-        return bool(stops)
+        member, alone = self.members[run], partial(self._attributes_alone, run)
+        stands = partial(self._alone, run)
+        epoch = kind(member, entry, run, self.rows, stands, partial(self._made, alone))
+        self._last[run] = epoch
+        return bool(self._ended(self._epochs.pop(run), alone, epoch=epoch))
 
     def tell_member_end(self, run: Run) -> None:
         """Tell that a member has ended, if it had begun."""
         if run in self._contexts:
-            self._ended(self._contexts.pop(run), run)
+            alone = partial(self._attributes_alone, run)
+            self._ended(self._contexts.pop(run), alone, last_epoch=self._last.get(run))
 
-    def _ended(self, context: Any, run: Run) -> Any:
-        return context.call_on_fit_task_end(
-            **self._arguments, reconstruction_attributes=lambda: self._attributes_alone(run)
-        )
+    def _ended(self, context: Any, attributes: Callable[[], Any], **known: Epoch | None) -> Any:
+        """Tell that a task has ended, whose context knows of an epoch for so long."""
+        for name, epoch in known.items():
+            setattr(context, name, epoch)
+        try:
+            return context.call_on_fit_task_end(
+                **self._arguments, reconstruction_attributes=attributes
+            )
+        finally:
+            for name in known:
+                delattr(context, name)
 
     def _alone(self, run: Run) -> Any:
         """Give the classifier of one network alone, as it stands."""
         stands = run.progress.state.theta, run.n_epochs
-        attributes = self._attributes_alone(replace(run, kept=stands))
-        if attributes is None:
+        return self._made(partial(self._attributes_alone, replace(run, kept=stands)))
+
+    def _made(self, attributes: Callable[[], dict[str, Any] | None]) -> Any:
+        """Give a fitted classifier, as scikit-learn makes it of its attributes."""
+        fitted = attributes()
+        if fitted is None:
             return None
         estimator = copy(self.estimator)
-        for name, value in attributes.items():
+        for name, value in fitted.items():
             setattr(estimator, name, value)
         return estimator
 
@@ -269,7 +309,10 @@ class FitTasks:
         def attributes() -> dict[str, Any] | None:
             return self._attributes_now(self.fit) if outcome is None else self._attributes(outcome)
 
-        self.context.call_on_fit_task_end(**self._arguments, reconstruction_attributes=attributes)
+        last = self._last.get(self.fit.runs[0])
+        if last is not None:
+            last = replace(last, fitted=partial(self._made, attributes))
+        self._ended(self.context, attributes, last_epoch=last)
 
 
 def hooks_of(fits: Iterable[FitTasks | None]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -232,6 +232,7 @@ class _Planned(NamedTuple):
     table: CheckedTable
     rows: Rows
     tasks: FitTasks | None = None
+    callbacks: AbstractContextManager[Any] = nullcontext()  # ends with the fit
 
 
 @dataclass
@@ -313,8 +314,9 @@ def _with_tasks(
         raise begun
     if begun is None:
         return None
+    own = callbacks.enter_context(ExitStack())
     tasks = fit_tasks(classifier, "fit", begun.fit, begun.table, begun.rows)
-    return begun._replace(tasks=callbacks.enter_context(tasks))
+    return begun._replace(tasks=own.enter_context(tasks), callbacks=own)
 
 
 def _end(begun: _Planned | Exception | None) -> Outcome | None:
@@ -323,9 +325,10 @@ def _end(begun: _Planned | Exception | None) -> Outcome | None:
         raise begun
     if begun is None:
         return None
-    outcome = begun.fit.warned_outcome(begun.table.dataset)
-    if begun.tasks is not None:
-        begun.tasks.end(outcome)
+    with begun.callbacks:
+        outcome = begun.fit.warned_outcome(begun.table.dataset)
+        if begun.tasks is not None:
+            begun.tasks.end(outcome)
     return outcome
 
 

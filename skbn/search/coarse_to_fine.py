@@ -19,6 +19,7 @@ from skbn._compat import (
     StrOptions,
     callback_task,
     insert_error_scores,
+    refuse_handed_on,
     scorers_by_name,
     validate_parameters,
     warn_or_raise_about_fit_failures,
@@ -386,6 +387,7 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         An error leaves the search as it was.
         """
         space, rungs = self._checked()
+        refuse_handed_on(self)
         X, y = indexable(X, y)
         scorers, _ = self._get_scorers()
         routed = self._get_routed_params_for_fit(params)

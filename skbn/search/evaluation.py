@@ -16,7 +16,7 @@ from joblib.parallel import LokyBackend, get_active_backend
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
-from skbn._compat import fit_and_score, noting_errors
+from skbn._compat import fit_and_score, noting_errors, with_parameters_only
 from skbn.estimators.population import is_network
 from skbn.search.cache import SplitCache, SplitKey, StateCache
 from skbn.search.jobs import Assignment, Done, Job
@@ -80,6 +80,12 @@ class Evaluation:
     def __post_init__(self) -> None:
         self.states = StateCache(self.memory_budget / 2, self.leader)
         self.rows = SplitCache(self.memory_budget / 4)
+        # What callbacks hear of in other processes: the search without what it has learned.
+        self.caller = self.search
+        if effective_n_jobs(self.n_jobs) > 1:
+            self.caller = with_parameters_only(self.search)
+            if isinstance(self.search.cv, Iterator):  # which cannot be sent
+                self.caller.cv = self.splits
 
     @property
     def rules(self) -> Rules:
@@ -186,7 +192,7 @@ class Evaluation:
             for assignment, split in part.assignments:
                 state = self.states.take(assignment.job.key)
                 context = tasks.get(assignment.job[:3])
-                callbacks = context and (self.search, context)
+                callbacks = context and (self.caller, context)
                 assignments.append(assignment._replace(state=state, callbacks=callbacks))
                 splits[assignment.job.split] = split
             yield train_assignments, os.getpid(), assignments, splits, rules
@@ -222,7 +228,7 @@ class Evaluation:
         train_rows, test_rows = self.splits[job.split]
         arguments = {"train": train_rows, "test": test_rows, "parameters": job.params}
         if tasks:
-            arguments |= {"caller": self.search, "callback_ctx": tasks[job[:3]]}
+            arguments |= {"caller": self.caller, "callback_ctx": tasks[job[:3]]}
         return {"estimator": clone(self.estimator), **arguments, **self.options}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
@@ -86,6 +86,7 @@ class _Attempt:
     fitted: Any = None
     error: str = ""
     told: FitTasks | None = None
+    callbacks: ExitStack = field(default_factory=ExitStack)  # ends with the fit
 
     def begin(self, starts: Starts) -> None:
         """Plan the fit, or take the one to go on with."""
@@ -117,14 +118,15 @@ class _Attempt:
         if assignment.callbacks is None and not has_callbacks(assignment.estimator):
             return
         estimator = unfitted_copy(assignment.estimator)  # that of no other split
+        callbacks.enter_context(self.callbacks)
         try:
             if assignment.callbacks is not None:
-                callbacks.enter_context(estimator_task(*assignment.callbacks, estimator))
+                self.callbacks.enter_context(estimator_task(*assignment.callbacks, estimator))
             if self.fit is not None and split.table is not None:
                 rows = Rows.of_table(split.table, split.fit_params)
                 until = min(assignment.job.until or self.fit.until, self.fit.until)
                 tasks = fit_tasks(estimator, "fit", self.fit, split.table, rows, until)
-                self.told = callbacks.enter_context(tasks)
+                self.told = self.callbacks.enter_context(tasks)
         except Exception as error:
             self.fit, self.error = None, failure(self.rules, error)
 
@@ -144,9 +146,10 @@ class _Attempt:
         if self.fit is None or self.split.table is None:
             return
         try:
-            self.outcome = self.fit.outcome(self.split.dataset)
-            if self.told is not None:
-                self.told.end(self.outcome)
+            with self.callbacks:
+                self.outcome = self.fit.outcome(self.split.dataset)
+                if self.told is not None:
+                    self.told.end(self.outcome)
             if not _is_counted(self.split, self.rules):
                 fitted = unfitted_copy(self.assignment.estimator)
                 attributes = attributes_after(fitted, self.split.table, self.outcome)

@@ -17,6 +17,7 @@ from skbn._compat import (
     looks_at_predictions_only,
     safe_split,
     validate_parameters,
+    without_callbacks,
 )
 from skbn.checks import check_labels, check_rows, positions_among
 from skbn.estimators.checked_table import CheckedTable, check_table
@@ -282,7 +283,9 @@ def prepare(
             is_enough = looks_at_predictions_only(rules.scorer)
             if is_pipeline(estimator):
                 recorder = _Recorder(last)
-                pipeline = with_last_step(whole(estimator, candidate.before), recorder)
+                # Its own callbacks hear of fits of the whole of it, such as the refit.
+                pipeline = without_callbacks(whole(estimator, candidate.before))
+                pipeline = with_last_step(pipeline, recorder)
                 is_enough &= is_plain(pipeline)
                 targets = () if y_train is None else (y_train,)
                 pipeline.fit(X_train, *targets, **params)

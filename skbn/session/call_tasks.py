@@ -27,6 +27,9 @@ class SessionEpoch(Epoch):
     def keep(self) -> None:
         """Do nothing: what a session keeps follows from its log."""
 
+    def ignore_loss(self) -> None:
+        """Do nothing: the validation loss stops a session by its patience alone."""
+
 
 class CallTasks:
     """The tasks of a call of ``train``: a task a member, below each a task an epoch.

@@ -215,6 +215,10 @@ class Run:
     def keep(self) -> None:
         """Choose the network as it stands for the result; the validation loss no longer stops."""
         self.kept = self.progress.state.theta.copy(), self.n_epochs
+        self.ignore_loss()
+
+    def ignore_loss(self) -> None:
+        """Let the validation loss no longer stop the run."""
         if self.best is not None:
             self.best.patience = np.inf
 

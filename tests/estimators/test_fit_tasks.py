@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import sklearn
 from recording import Handed, Recording
+from scipy.sparse import coo_array
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -457,3 +458,99 @@ def test_the_progress_bar_shows_fit_and_members(quick, iris, capsys):
     for text in ("BNSoftmaxClassifier - fit", "member #0", "member #1"):
         assert text in lines
     assert lines.count("100%") == 3
+
+
+# What a callback may do with what it gets.
+
+
+class Pickling(Recording):
+    """Pickles what it gets."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        self._hear("end", context, None)
+        self.estimators.clear()
+        parts = pickle.loads(pickle.dumps((estimator, context, fitted_estimator)))
+        self.looks.append(parts[-1])
+
+
+@needs_callbacks
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_what_hooks_get_is_pickled(quick, iris, way):
+    pickling = Pickling()
+    model = way(quick(learning_rate="constant").set_callbacks(pickling), *iris)
+    assert len(pickling.looks) == pickling.calls["end"] >= 5
+    np.testing.assert_array_equal(
+        pickling.looks[-1].predict_proba(iris[0]), model.predict_proba(iris[0])
+    )
+
+
+@needs_callbacks
+def test_contexts_keep_nothing_of_the_fit(quick, iris):
+    contexts = []
+
+    def keep(context, _):
+        contexts.append(context)
+        assert context.task_name != "epoch" or context.epoch.number == context.task_id + 1
+
+    quick().set_callbacks(Recording(stop=keep)).fit(*iris)
+    assert contexts
+    assert not any(hasattr(each, "epoch") or hasattr(each, "last_epoch") for each in contexts)
+
+
+@needs_callbacks
+def test_the_temperature_is_of_the_epoch_that_is_kept(quick, iris):
+    def keep(context, _):
+        if context.task_name == "epoch" and context.epoch.number == 2:
+            context.epoch.keep()
+        return context.task_name == "epoch" and context.epoch.number == 6
+
+    options = {"n_members": 1, "learning_rate": "constant"}
+    model = quick(max_iter=9, **options).set_callbacks(Recording(stop=keep))
+    short = quick(max_iter=2, **options).fit(*iris)
+    for way in (WAYS["fit"], in_a_population):
+        assert way(model, *iris).temperature_ == short.temperature_ != 1
+        np.testing.assert_array_equal(model.predict_proba(iris[0]), short.predict_proba(iris[0]))
+
+
+@needs_callbacks
+@pytest.mark.parametrize("way", [WAYS["fit"], in_a_population], ids=["fit", "fit_population"])
+def test_an_error_ends_all_networks_of_its_fit(quick, iris, way):
+    recording = Recording(fail=("end", 2))
+    with pytest.raises(ValueError, match="asked to fail"):
+        way(quick(max_iter=20, n_members=4).set_callbacks(recording), *iris)
+    assert len(recording.of("end", "epoch")) == 2
+
+
+@needs_callbacks
+def test_an_error_in_teardown_is_of_its_classifier_alone(quick, iris):
+    models = [quick(), quick().set_callbacks(Recording(fail=("teardown", 1))), quick()]
+    first, error, third = fit_population(models, *iris, return_exceptions=True)
+    assert "teardown was asked to fail" in str(error)
+    assert not hasattr(models[1], "classes_")
+    np.testing.assert_array_equal(first.predict_proba(iris[0]), third.predict_proba(iris[0]))
+
+
+class Table:
+    """Rows without a position."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.array, dtype)
+
+
+@needs_callbacks
+@pytest.mark.parametrize("kind", [coo_array, Table, np.asarray, np.ndarray.tolist])
+def test_rows_of_any_kind_are_set_aside_for_callbacks(quick, iris, kind):
+    def look(context, _):
+        if context.task_name == "epoch":
+            seen.append(context.epoch.validation)
+
+    X, y = iris
+    seen, labels = [], Table(y) if kind is Table else y
+    weights = np.linspace(1, 2, len(X))
+    model = quick(early_stopping=True).set_callbacks(Recording(stop=look))
+    model.fit(kind(X), labels, kind(weights) if kind is Table else weights)
+    X_val, y_val, weights_val = seen[0]
+    assert model.predict(X_val).shape == np.shape(y_val) == np.shape(weights_val) == (15,)

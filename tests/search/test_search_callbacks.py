@@ -191,6 +191,60 @@ def test_a_failing_callback_fails_that_candidate(make, iris, n_jobs):
         make(Fail(), error_score="raise", **options).fit(*iris)
 
 
+class FailAtTheEnd(Recording):
+    """Fails at the end of trainings with high rates."""
+
+    def teardown(self, estimator, context):
+        if estimator.learning_rate_init > 0.03:
+            raise ValueError("this rate is too high")
+
+
+def test_an_error_in_teardown_fails_that_candidate(make, iris):
+    space = {"learning_rate_init": [0.01, 0.02, 0.04, 0.08]}
+    with pytest.warns(FitFailedWarning, match=r"(?s).*this rate is too high"), quiet():
+        search = make(FailAtTheEnd(), space=space, refit=False, n_rounds=1).fit(*iris)
+    rates = np.array(search.cv_results_["param_learning_rate_init"], float)
+    np.testing.assert_array_equal(np.isnan(search.cv_results_["mean_test_score"]), rates > 0.03)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_generator_of_splits_is_no_hindrance(make, iris, n_jobs):
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    splits = list(StratifiedKFold(2).split(*iris))
+    search = make(monitor, n_jobs=n_jobs)
+    search.set_params(cv=iter(splits)).fit(*iris)
+    same_results(search, make().fit(*iris))
+    assert len(monitor.get_logs("all")) == 1
+
+
+def test_callbacks_to_hand_on_are_set_on_the_search(make, iris):
+    recording = Recording()
+    network = make(recording).estimator
+    pipeline = make_pipeline(StandardScaler(), network).set_callbacks(Handed())
+    space = {f"bnsoftmaxclassifier__{name}": values for name, values in RATES.items()}
+    with pytest.raises(TypeError, match=r"Pipeline within .* callback Handed.*set_callbacks"):
+        make(network=pipeline, space=space).fit(*iris)
+    assert not recording.heard
+
+
+def test_callbacks_of_a_pipeline_hear_of_the_refit_alone(make, iris):
+    own, network = Recording(), Recording()
+    pipeline = make_pipeline(StandardScaler(), make(network).estimator).set_callbacks(own)
+    space = {f"bnsoftmaxclassifier__{name}": values for name, values in RATES.items()}
+    make(network=pipeline, space=space).fit(*iris)
+    assert own.calls["setup"] == own.calls["teardown"] == 1
+    assert len(network.of("end", "fit")) == 9
+
+
+def test_callbacks_of_candidates_know_the_search(make, quick, iris):
+    recording = Recording()
+    networks = [quick(n_members=1), quick(n_members=1, alpha=0.1).set_callbacks(recording)]
+    pipeline = make_pipeline(StandardScaler(), quick(n_members=1))
+    space = {"bnsoftmaxclassifier": networks}
+    make(network=pipeline, space=space, n_candidates=2, n_rounds=1, refit=False).fit(*iris)
+    assert {len(path) for path in recording.of("end", "member")} == {4}
+
+
 def test_other_estimators_are_tasks_without_parts(make, iris):
     recording = Recording()
     network = MLPClassifier((4,), max_iter=3, random_state=0)
