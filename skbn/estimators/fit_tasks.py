@@ -96,15 +96,17 @@ def with_names(table: CheckedTable, x: Any) -> Any:
     return pd.DataFrame(x, columns=names)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Epoch:
     """What `skbn.callbacks` know of an epoch beside what scikit-learn's protocol has.
 
     Parameters
     ----------
+    number : int
+        Counted from one over all calls.
     member : int
     measures : dict of str to float
-        Measurements, as in ``history_``.
+        Measurements, as in ``history_``; none when the epoch begins.
     run : Run
     rows : Rows
     estimator : callable
@@ -114,6 +116,7 @@ class Epoch:
         Gives the ``fitted_estimator`` of the task that has ended, made if it is asked for.
     """
 
+    number: int
     member: int
     measures: Entry
     run: Run
@@ -125,10 +128,9 @@ class Epoch:
         # Callbacks pickle contexts and estimators, which should not take the fit along.
         return _nothing, ()
 
-    @property
-    def number(self) -> int:
-        """Number of the epoch, counted from one over all calls."""
-        return self.run.n_epochs
+    def __repr__(self) -> str:
+        loss = f", loss={self.measures['loss']:.3g}" if self.measures else ""
+        return f"Epoch(number={self.number}, member={self.member}{loss})"
 
     @property
     def validation(self) -> Validation | None:
@@ -151,6 +153,18 @@ class Epoch:
 
 def _nothing() -> None:
     return None
+
+
+@contextmanager
+def _knowing(context: Any, **known: Epoch | None) -> Iterator[None]:
+    """Let a context know of an epoch while callbacks are called with it, and no longer."""
+    for name, epoch in known.items():
+        setattr(context, name, epoch)
+    try:
+        yield
+    finally:
+        for name in known:
+            delattr(context, name)
 
 
 class FitTasks:
@@ -178,7 +192,7 @@ class FitTasks:
         # A network that only calibrates is no member.
         self.members = {run: k for k, run in enumerate(fit.runs[: fit.n_averaged])}
         self._contexts: dict[Run, Any] = {}
-        self._epochs: dict[Run, Any] = {}
+        self._epochs: dict[Run, tuple[Any, Epoch]] = {}
         self._last: dict[Run, Epoch] = {}
 
     @cached_property
@@ -203,7 +217,7 @@ class FitTasks:
         except Exception as error:
             run.fail(error)
 
-    def tell_begin(self, run: Run, n_epochs: int) -> None:
+    def tell_begin(self, run: Run, n_epochs: int, kind: type[Epoch] = Epoch) -> None:
         """Tell that an epoch of a member begins, and a member if it is its first.
 
         Parameters
@@ -211,6 +225,8 @@ class FitTasks:
         run : Run
         n_epochs : int
             Epochs of the member's task, at most.
+        kind : type of Epoch
+            What callbacks know of it.
         """
         if run not in self._contexts:
             number = self.members[run]
@@ -218,8 +234,12 @@ class FitTasks:
             self._contexts[run] = member.call_on_fit_task_begin(**self._arguments)
         member = self._contexts[run]
         member.max_subtasks = max(member.max_subtasks, n_epochs)
-        epoch = self._epochs[run] = member.subcontext("epoch")
-        epoch.call_on_fit_task_begin(**self._arguments)
+        context, alone = member.subcontext("epoch"), partial(self._attributes_alone, run)
+        makers = partial(self._alone, run), partial(self._made, alone)
+        epoch = kind(run.n_epochs + 1, self.members[run], {}, run, self.rows, *makers)
+        self._epochs[run] = context, epoch
+        with _knowing(context, epoch=epoch):
+            context.call_on_fit_task_begin(**self._arguments)
 
     def end_epoch(self, run: Run, entry: Entry) -> bool:
         """Tell that an epoch has ended, and a member if it was its last; give whether it is."""
@@ -242,13 +262,12 @@ class FitTasks:
             run.keep()
         return first.is_over and run.n_epochs >= first.n_epochs
 
-    def tell_end(self, run: Run, entry: Entry, kind: type[Epoch] = Epoch) -> bool:
+    def tell_end(self, run: Run, entry: Entry) -> bool:
         """Tell that an epoch of a member has ended, and give whether a callback stops it."""
-        member, alone = self.members[run], partial(self._attributes_alone, run)
-        stands = partial(self._alone, run)
-        epoch = kind(member, entry, run, self.rows, stands, partial(self._made, alone))
-        self._last[run] = epoch
-        return bool(self._ended(self._epochs.pop(run), alone, epoch=epoch))
+        context, epoch = self._epochs.pop(run)
+        self._last[run] = epoch = replace(epoch, measures=entry)
+        alone = partial(self._attributes_alone, run)
+        return bool(self._ended(context, alone, epoch=epoch))
 
     def tell_member_end(self, run: Run) -> None:
         """Tell that a member has ended, if it had begun."""
@@ -257,16 +276,11 @@ class FitTasks:
             self._ended(self._contexts.pop(run), alone, last_epoch=self._last.get(run))
 
     def _ended(self, context: Any, attributes: Callable[[], Any], **known: Epoch | None) -> Any:
-        """Tell that a task has ended, whose context knows of an epoch for so long."""
-        for name, epoch in known.items():
-            setattr(context, name, epoch)
-        try:
+        """Tell that a task has ended, and what of an epoch there is to know."""
+        with _knowing(context, **known):
             return context.call_on_fit_task_end(
                 **self._arguments, reconstruction_attributes=attributes
             )
-        finally:
-            for name in known:
-                delattr(context, name)
 
     def _alone(self, run: Run) -> Any:
         """Give the classifier of one network alone, as it stands."""

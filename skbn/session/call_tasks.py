@@ -57,11 +57,11 @@ class CallTasks:
         self._n_begun += 1
         runs = [run for run in tasks.members if which[tasks.members[run]]]
         for run in runs:
-            tasks.tell_begin(run, max(self._n_epochs, self._n_begun))
+            tasks.tell_begin(run, max(self._n_epochs, self._n_begun), SessionEpoch)
         yield
         for run in runs:
             entry = {name: values[-1] for name, values in run.progress.history.items()}
-            if tasks.tell_end(run, entry, SessionEpoch):
+            if tasks.tell_end(run, entry):
                 networks.stop(run)
 
     def end(self) -> None:

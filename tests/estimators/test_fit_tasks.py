@@ -342,6 +342,10 @@ def test_epochs_have_their_measures_and_a_validation_set(quick, iris_frame):
     def look(context, fitted):
         if context.task_name == "epoch":
             epoch = context.epoch
+            loss = epoch.measures["loss"]
+            assert (
+                repr(epoch) == f"Epoch(number={epoch.number}, member={epoch.member}, {loss=:.3g})"
+            )
             seen.append((epoch.member, epoch.number, epoch.measures, epoch.validation))
             assert fitted.history_["loss"][-1] == epoch.measures["loss"]
 
@@ -554,3 +558,22 @@ def test_rows_of_any_kind_are_set_aside_for_callbacks(quick, iris, kind):
     model.fit(kind(X), labels, kind(weights) if kind is Table else weights)
     X_val, y_val, weights_val = seen[0]
     assert model.predict(X_val).shape == np.shape(y_val) == np.shape(weights_val) == (15,)
+
+
+@needs_callbacks
+def test_an_epoch_that_begins_has_its_number_and_the_validation_set(quick, iris):
+    X, y = iris
+    seen = []
+
+    class Looking(Recording):
+        def on_fit_task_begin(self, estimator, context):
+            if context.task_name == "epoch":
+                seen.append((repr(context.epoch), context.epoch.measures, context.epoch.validation))
+
+    model = quick(max_iter=2, learning_rate="constant").set_callbacks(Looking())
+    model.fit(X, y, X_val=X[:9], y_val=y[:9])
+    model.partial_fit(X, y)
+    numbers = [(1, 0), (2, 0), (1, 1), (2, 1), (3, 0), (3, 1)]
+    assert [each[0] for each in seen] == [f"Epoch(number={n}, member={k})" for n, k in numbers]
+    assert [each[1] for each in seen] == [{}] * 6
+    assert [each[2] is None for each in seen] == [False] * 4 + [True] * 2
