@@ -31,14 +31,14 @@ class Checkpoint(EpochCallback):
     Parameters
     ----------
     path : str or path-like
-        Where to write, to the letter. It may hold ``{epoch}``, the number of the epoch from one,
-        and ``{member}``, that of the network from zero, in the notation of `str.format`:
-        ``"letter-{epoch:03}.npz"``. With ``{member}`` every member has files, and the whole
-        classifier has none.
+        Where to write; no ending is added. It may hold ``{epoch}``, the number of the epoch from
+        one, and ``{member}``, that of the network from zero, in the notation of `str.format`:
+        ``"letter-{epoch:03}.npz"``. With ``{epoch}`` every file stays. With ``{member}`` every
+        member has files, and the whole classifier has none.
 
     monitor : str or callable, default=None
         A score, as for `EarlyStopping`. An epoch is written, as it is, if its score is higher than
-        those before, and the whole classifier if its score is at least as high.
+        those before, and the whole classifier if its score is no lower than the highest of them.
 
     every : int, default=1
         Epochs from one file to the next. The last epoch has one in any case. With ``monitor``
@@ -115,6 +115,22 @@ class Checkpoint(EpochCallback):
             what = "the folder of a Checkpoint does not exist; make it with os.makedirs"
             raise FileNotFoundError(errno.ENOENT, what, folder)
 
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Refuse a fit without rows to judge on.
+
+        Parameters
+        ----------
+        estimator : BNSoftmaxClassifier
+        context : CallbackContext
+
+        Raises
+        ------
+        ValueError
+            If ``monitor`` needs a validation set and there is none.
+        """
+        if self._monitor is not None and not is_candidate(context):
+            self._monitor.check_rows(context)
+
     def on_fit_task_end(
         self,
         estimator: Any,
@@ -140,8 +156,7 @@ class Checkpoint(EpochCallback):
         OSError
             If the file cannot be written.
         ValueError
-            If a parameter or a label has no place in a file; if ``monitor`` is a name and the fit
-            has no validation set.
+            If a parameter or a label has no place in a file.
         """
         if fitted_estimator is None or is_candidate(context):
             return

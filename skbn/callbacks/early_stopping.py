@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import pandas as pd
 
 from skbn.callbacks.epochs import EpochCallback, checked_count
 from skbn.callbacks.monitors import Monitor
@@ -25,16 +26,24 @@ class EarlyStopping(EpochCallback):
     ----------
     monitor : str or callable
         A score, of which greater is better: a name of scikit-learn's scorers, such as
-        "average_precision" or "neg_log_loss", or a function ``(estimator, X, y) -> float``, such
-        as `sklearn.metrics.make_scorer` gives. Names take the weights of the validation set, too.
-        Without a validation set a function is called with the rows that are trained on; it may
-        know rows of its own.
+        "average_precision" or "neg_log_loss"; what `sklearn.metrics.make_scorer` gives; or a
+        function ``(estimator, X, y) -> float``. Names take the weights of the validation set, too.
+        Without a validation set there is an error, but not for a function of your own: it gets the
+        rows that are trained on, and should judge on others.
 
     patience : int, default=10
         Epochs without a rise after which to stop.
 
     tol : float, default=1e-4
         A score must rise by more than this to count as a rise. NaN is none.
+
+    Attributes
+    ----------
+    scores_ : DataFrame
+        Of the last `fit`, or call of `TrainingSession.train`, that ended in this process: a row an
+        epoch, with "member", "epoch", "score" and "is_best", which is true of the epoch that a fit
+        keeps. A search with ``n_jobs`` fits copies in other processes, of which it knows nothing;
+        the last fit is the refit.
 
     See Also
     --------
@@ -51,20 +60,40 @@ class EarlyStopping(EpochCallback):
     --------
     >>> from skbn.callbacks import EarlyStopping
     >>> stopping = EarlyStopping(monitor="average_precision", patience=5)
+    >>> stopping
+    EarlyStopping(monitor='average_precision', patience=5, tol=0.0001)
     """
 
+    scores_: pd.DataFrame
+
     def __init__(self, *, monitor: Any, patience: int = 10, tol: float = 1e-4) -> None:
-        self.monitor, self.tol = monitor, tol
-        self.patience = checked_count("patience", patience)
+        self.monitor, self.patience = monitor, checked_count("patience", patience)
+        self.tol = tol
         if not 0 <= tol < np.inf:
             raise ValueError(f"tol must be a number, 0 or more, got {tol!r}")
         self._monitor = Monitor(monitor, "EarlyStopping")
         self._key = uuid4().hex  # that of copies in other processes, too
 
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Refuse a fit without rows to judge on.
+
+        Parameters
+        ----------
+        estimator : BNSoftmaxClassifier
+        context : CallbackContext
+
+        Raises
+        ------
+        ValueError
+            If ``monitor`` needs a validation set and there is none.
+        """
+        if not _is_ignored(context):
+            self._monitor.check_rows(context)
+
     def on_fit_task_end(
         self, estimator: Any, context: Any, *, X: Any = None, y: Any = None
     ) -> bool:
-        """Judge an epoch, and tell whether it is the last.
+        """Judge an epoch, and tell whether it is the last; of a fit set ``scores_``.
 
         Parameters
         ----------
@@ -79,8 +108,6 @@ class EarlyStopping(EpochCallback):
 
         Raises
         ------
-        ValueError
-            If ``monitor`` is a name and the fit has no validation set.
         TypeError
             If the score is not one number.
 
@@ -90,11 +117,18 @@ class EarlyStopping(EpochCallback):
             If no score until the end of patience was a number.
         """
         epoch = getattr(context, "epoch", None)
-        if epoch is None or context.parent.parent.task_name == "partial_fit":
+        if epoch is None:
+            if judged := getattr(context, "judged", {}).get(self._key):  # of the fit, at its end
+                self.scores_ = _table_of_scores(judged, self.tol)
+            return False
+        if _is_ignored(context):
             return False
         rows = self._monitor.rows(epoch, X, y)
         scores = epoch.notes.setdefault(self._key, {})
         scores[epoch.number] = self._monitor.score(epoch.estimator(), rows)
+        fit = context.parent.parent
+        fit.judged = getattr(fit, "judged", {})
+        fit.judged.setdefault(self._key, {})[epoch.member] = scores
         best, waited = best_and_waited(scores, self.tol)
         if best == epoch.number:
             epoch.keep()
@@ -106,6 +140,21 @@ class EarlyStopping(EpochCallback):
                 stacklevel=2,
             )
         return stops
+
+
+def _is_ignored(context: Any) -> bool:
+    """Whether a task is an epoch of `partial_fit`."""
+    return hasattr(context, "epoch") and context.parent.parent.task_name == "partial_fit"
+
+
+def _table_of_scores(scores: Mapping[int, Mapping[int, float]], tol: float) -> pd.DataFrame:
+    """Give a row an epoch from scores by epoch, by member."""
+    rows = [
+        (member, epoch, score, epoch == best_and_waited(of_member, tol)[0])
+        for member, of_member in sorted(scores.items())
+        for epoch, score in of_member.items()
+    ]
+    return pd.DataFrame(rows, columns=["member", "epoch", "score", "is_best"])
 
 
 def best_and_waited(scores: Mapping[int, float], tol: float) -> tuple[int | None, int]:

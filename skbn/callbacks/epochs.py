@@ -15,6 +15,10 @@ class EpochCallback:
     what belongs to a fit is never on the object.
     """
 
+    def __repr__(self) -> str:
+        parameters = {k: v for k, v in vars(self).items() if k.strip("_") == k}
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in parameters.items())})"
+
     def setup(self, estimator: Any, context: Any) -> None:
         """Refuse an estimator without epochs.
 

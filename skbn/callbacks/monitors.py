@@ -7,7 +7,10 @@ from contextlib import suppress
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from sklearn.metrics import check_scoring, get_scorer
+
+from skbn._compat import looks_at_predictions_only
 
 Rows = tuple[Any, Any, Any]
 """Rows, their labels, and their weights or None."""
@@ -35,21 +38,28 @@ class Monitor:
                 f"-> float, got {scoring!r}"
             )
         self.scoring = scoring
+        self._scorer = get_scorer(scoring)
         self.owner = f"{callback}(monitor={scoring!r})"
+
+    def check_rows(self, context: Any) -> None:
+        """Say at the first epoch of a member if there are no rows to judge on."""
+        epoch = getattr(context, "epoch", None)
+        if epoch is not None and context.task_id == 0:
+            self.rows(epoch, None, None)
 
     def rows(self, epoch: Any, X: Any, y: Any) -> Rows:
         """Give the rows to judge on: the validation set, or those that are trained on.
 
-        The latter only for a function, which may know rows of its own.
+        The latter only for a plain function, which may judge on others.
         """
         if epoch.validation is not None:
             rows: Rows = epoch.validation
             return rows
-        if isinstance(self.scoring, str):
+        if looks_at_predictions_only(self._scorer):
             raise ValueError(
-                f"{self.owner} needs a validation set, and this fit has none: pass X_val and "
-                "y_val to fit, set early_stopping=True to set rows aside, or pass as monitor a "
-                "function (estimator, X, y) that knows rows of its own"
+                f"{self.owner} needs a validation set, and there is none: pass X_val= and y_val= "
+                "to fit, or to the TrainingSession; or set early_stopping=True to set rows aside; "
+                "or pass as monitor a function (estimator, X, y) that judges on rows of yours"
             )
         return X, y, None
 
@@ -59,13 +69,15 @@ class Monitor:
             return float("nan")
         X, y, weights = rows
         try:
-            if isinstance(self.scoring, str):
-                weighted = {} if weights is None else {"sample_weight": weights}
-                score = get_scorer(self.scoring)(estimator, X, y, **weighted)
-            else:
-                score = self.scoring(estimator, X, y)
+            is_weighted = isinstance(self.scoring, str) and weights is not None
+            weighted = {"sample_weight": weights} if is_weighted else {}
+            score = self._scorer(estimator, X, y, **weighted)
         except Exception as error:
             error.add_note(f"This error is of the score of {self.owner}, after an epoch")
+            classes = getattr(estimator, "classes_", np.empty(0)).tolist()
+            is_named = len(classes) == 2 and set(classes) != {0, 1}
+            if is_named and looks_at_predictions_only(self._scorer):
+                error.add_note(_advice_on_labels(*map(repr, classes)))
             raise
         return self._number(score)
 
@@ -77,3 +89,12 @@ class Monitor:
             return float(score)
         advice = "; for several scores choose one" if isinstance(score, dict) else ""
         raise TypeError(f"{self.owner} must give one number, and gave {score!r}{advice}")
+
+
+def _advice_on_labels(first: str, second: str) -> str:
+    return (
+        f"The labels are {first} and {second}. Metrics of one class take it from pos_label unless "
+        f"labels are 0 and 1: monitor=make_scorer(f1_score, pos_label={second}). Metrics of "
+        f"probabilities ask for them: monitor=make_scorer(average_precision_score, "
+        f"pos_label={second}, response_method='predict_proba')"
+    )

@@ -10,10 +10,11 @@ from skbn import BNSoftmaxClassifier
 from skbn.callbacks import Checkpoint, EpochLogger
 
 
-def training(n_epochs):
-    """Give a classifier at a constant rate, and rows for it."""
-    how = {"learning_rate": "constant", "n_members": 1, "calibrate": False, "random_state": 0}
-    return BNSoftmaxClassifier((8,), max_iter=n_epochs, **how), *load_iris(return_X_y=True)
+def training(n_epochs, **how):
+    """Give a classifier, at a constant rate by default, and rows for it."""
+    how = how or {"learning_rate": "constant", "n_members": 1, "calibrate": False}
+    model = BNSoftmaxClassifier((8,), max_iter=n_epochs, random_state=0, **how)
+    return model, *load_iris(return_X_y=True)
 
 
 def kill():
@@ -21,7 +22,10 @@ def kill():
 
 
 def main(path, moment):
-    """Train with a checkpoint of every epoch, and end at the fifth: in its writing, or after."""
+    """Train with a checkpoint of every epoch, and end at the fifth: in its writing, or after.
+
+    Where the moment is a number, three members train, and it is the fifth epoch of that one.
+    """
     calls, fsync = [], os.fsync
 
     def fsync_or_kill(file):
@@ -29,8 +33,9 @@ def main(path, moment):
         return kill() if moment == "fsync" and len(calls) == 5 else fsync(file)
 
     os.fsync = fsync_or_kill
-    after = EpochLogger(lambda _, epoch: kill() if epoch == 5 else None)
-    model, X, y = training(100)
+    loss = "member_1/loss" if moment == "1" else "loss"
+    after = EpochLogger(lambda measures, epoch: kill() if epoch == 5 and loss in measures else None)
+    model, X, y = training(8, n_members=3) if moment.isdigit() else training(100)
     model.set_callbacks(Checkpoint(path), after).fit(X, y)
 
 

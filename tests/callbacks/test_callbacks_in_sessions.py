@@ -70,3 +70,22 @@ def test_epochs_are_logged_as_the_session_counts_them(session):
     of_first = [(epoch, measures["loss"]) for epoch, measures in epochs if "loss" in measures]
     log = run.log_[run.log_["event"] == "epoch"]
     assert of_first == list(zip(log["epoch"], log["loss"], strict=True))
+
+
+def test_a_session_without_rows_to_judge_on_is_told_so_and_loses_nothing(session):
+    run = session(EpochLogger(lambda *_: None)).train(2)
+    run.set_callbacks(EarlyStopping(monitor="accuracy"))
+    with pytest.raises(ValueError, match="or to the TrainingSession"):
+        run.train(2)
+    assert run.log_["epoch"].max() == 2
+    assert run.set_callbacks().train(2).log_["epoch"].max() == 4
+
+
+def test_the_scores_of_a_session_are_those_since_the_last_rewind(session):
+    stopping = EarlyStopping(monitor=Scores(0.5, 0.6, 0.4))
+    run = session(stopping).train(2).train(1)
+    table = stopping.scores_[stopping.scores_["member"] == 0]
+    assert table["epoch"].tolist() == [1, 2, 3]
+    assert table["is_best"].tolist() == [False, True, False]
+    run.rewind(2).train(2)
+    assert set(stopping.scores_["epoch"]) == {3, 4}

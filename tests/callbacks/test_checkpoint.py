@@ -27,22 +27,44 @@ def names_in(folder):
     return sorted(path.name for path in Path(folder).iterdir())
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no process can be killed so")
-@pytest.mark.parametrize(("moment", "epoch"), [("fsync", 4), ("between", 5)])
-def test_a_process_that_is_killed_leaves_a_whole_file(tmp_path, assert_same_model, moment, epoch):
-    path = tmp_path / "model.npz"
+can_be_killed = pytest.mark.skipif(
+    not hasattr(signal, "SIGKILL"), reason="no process can be killed so"
+)
+
+
+def file_of_killed(path, moment):
+    """Give what is loaded from the file of a training that its process was killed in."""
     killed = subprocess.run(
         [sys.executable, killed_training.__file__, path, moment],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    loaded = load_model(path)
+    return load_model(path)
+
+
+@can_be_killed
+@pytest.mark.parametrize(("moment", "epoch"), [("fsync", 4), ("between", 5)])
+def test_a_process_that_is_killed_leaves_a_whole_file(tmp_path, assert_same_model, moment, epoch):
+    loaded = file_of_killed(tmp_path / "model.npz", moment)
     model, X, y = killed_training.training(epoch)
     expected = model.fit(X, y)
     assert loaded.n_iter_ == epoch
     np.testing.assert_array_equal(loaded.predict_proba(X), expected.predict_proba(X))
     assert_same_model(loaded.partial_fit(X, y), expected.partial_fit(X, y))
+
+
+@can_be_killed
+@pytest.mark.parametrize(("member", "epoch"), [("0", 5), ("1", 8)])
+def test_a_warm_start_from_the_file_trains_what_is_missing(
+    tmp_path, assert_same_model, member, epoch
+):
+    loaded = file_of_killed(tmp_path / "model.npz", member)
+    assert loaded.n_iter_ == epoch
+    model, X, y = killed_training.training(8, n_members=3)
+    model.fit(X, y)
+    loaded.set_params(warm_start=True).fit(X, y)
+    assert_same_model(loaded.set_params(warm_start=False), model)
 
 
 def test_a_file_is_the_first_member_until_the_whole_classifier_takes_its_place(

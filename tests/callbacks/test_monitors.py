@@ -1,12 +1,21 @@
 """Scores by which callbacks judge: names, functions, and what is neither."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, log_loss, make_scorer
+import sklearn.metrics
+from sklearn.metrics import (
+    average_precision_score,
+    check_scoring,
+    get_scorer,
+    log_loss,
+    make_scorer,
+)
 
-from skbn.callbacks import EarlyStopping
+from skbn import BNSoftmaxClassifier
+from skbn.callbacks import Checkpoint, EarlyStopping, EpochLogger
 from skbn.callbacks.early_stopping import best_and_waited
 from skbn.callbacks.monitors import Monitor
 
@@ -29,11 +38,45 @@ def test_a_name_takes_the_weights_of_the_validation_set_and_a_function_does_not(
         assert type(score) is float
 
 
-def test_without_a_validation_set_a_function_gets_the_training_rows_and_a_name_is_an_error():
+@pytest.mark.parametrize(
+    "scorer",
+    [
+        "accuracy",
+        get_scorer("average_precision"),
+        make_scorer(average_precision_score, pos_label="rare", response_method="predict_proba"),
+        check_scoring(BNSoftmaxClassifier()),
+    ],
+    ids=repr,
+)
+def test_without_a_validation_set_a_function_gets_the_training_rows_and_a_scorer_is_an_error(
+    scorer,
+):
     epoch = SimpleNamespace(validation=None)
     assert Monitor(len, "EarlyStopping").rows(epoch, "X", "y") == ("X", "y", None)
-    with pytest.raises(ValueError, match=r"pass X_val and y_val to fit, set early_stopping=True"):
-        Monitor("accuracy", "EarlyStopping").rows(epoch, "X", "y")
+    with pytest.raises(ValueError, match=r"X_val= and y_val= to fit, or to the TrainingSession"):
+        Monitor(scorer, "EarlyStopping").rows(epoch, "X", "y")
+
+
+@pytest.mark.parametrize(
+    "scorer",
+    [
+        *("average_precision", "f1", "neg_brier_score"),
+        make_scorer(average_precision_score, pos_label="rare"),
+    ],
+    ids=repr,
+)
+def test_the_error_of_a_metric_of_one_class_tells_how_to_name_it(iris, quick, scorer):
+    X, y = iris
+    y = np.where(y == 2, "rare", "common")
+    model = quick().fit(X, y)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        Monitor(scorer, "EarlyStopping").score(model, (X, y, None))
+    advice = caught.value.__notes__[-1]
+    calls = re.findall(r"monitor=(make_scorer\(.*?\))", advice)
+    assert len(calls) == 2
+    for call in calls:
+        scorer = eval(call, vars(sklearn.metrics))
+        assert 0 < Monitor(scorer, "EarlyStopping").score(model, (X, y, None)) <= 1
 
 
 @pytest.mark.parametrize(
@@ -54,6 +97,24 @@ def test_an_error_of_a_score_says_whose_it_is():
     with pytest.raises(ZeroDivisionError) as caught:
         Monitor(lambda *_: 1 / 0, "Checkpoint").score(object(), ((), (), None))
     assert "Checkpoint(monitor=" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("callback", "expected"),
+    [
+        (
+            EarlyStopping(monitor="f1", patience=5),
+            "EarlyStopping(monitor='f1', patience=5, tol=0.0001)",
+        ),
+        (
+            Checkpoint("a.npz", every=2),
+            "Checkpoint(path='a.npz', monitor=None, every=2, training_state=True)",
+        ),
+        (EpochLogger(print), "EpochLogger(function=<built-in function print>)"),
+    ],
+)
+def test_a_callback_shows_its_parameters(callback, expected):
+    assert repr(callback) == expected
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -59,6 +60,41 @@ def test_every_member_stops_by_itself(imbalanced, constant):
     assert max(epochs.values()) < 30
 
 
+def test_the_scores_of_the_last_fit_can_be_looked_at(
+    imbalanced, constant, scores, average_precision
+):
+    X, y, X_val, y_val = imbalanced
+    stopping = EarlyStopping(monitor="average_precision", patience=3)
+    assert not hasattr(stopping, "scores_")
+    model = constant(30, n_members=2, calibrate=False).set_callbacks(stopping)
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+    table = stopping.scores_
+    assert table.columns.tolist() == ["member", "epoch", "score", "is_best"]
+    first, second = (table[table["member"] == k] for k in range(2))
+    assert first["epoch"].tolist() == list(range(1, model.n_iter_ + 1))
+    assert first["score"].tolist() == scores[: model.n_iter_]
+    for each in (first, second):
+        assert each["is_best"].tolist() == (each["score"] == each["score"].max()).tolist()
+    kept = first.loc[first["is_best"], "epoch"].item()
+    assert model.loss_ == model.history_["loss"][kept - 1]
+    assert len(second) != len(first)
+
+    model.partial_fit(X, y)
+    with pytest.raises(ValueError, match="validation set"):
+        model.fit(X, y)
+    assert stopping.scores_ is table
+    model.set_params(n_members=1, max_iter=2).fit(X, y, X_val=X_val, y_val=y_val)
+    assert stopping.scores_["score"].tolist() == scores[:2]
+
+
+def test_after_a_search_the_scores_are_of_the_refit(iris, quick):
+    stopping = EarlyStopping(monitor="accuracy")
+    model = quick(n_members=1, early_stopping=True).set_callbacks(stopping)
+    GridSearchCV(model, {"max_iter": [1, 2, 4]}, cv=2).fit(*iris).set_params(refit=False)
+    best = GridSearchCV(model, {"max_iter": [4]}, cv=2).fit(*iris).best_estimator_
+    assert stopping.scores_["score"].tolist() == best.history_["validation_accuracy"]
+
+
 def test_rows_set_aside_are_judged_on(imbalanced, constant):
     X, y, *_ = imbalanced
     seen = []
@@ -100,9 +136,12 @@ def test_a_function_judges_on_rows_of_its_own_without_a_validation_set(
 def test_a_name_without_a_validation_set_is_an_error_and_changes_nothing(iris, quick):
     model = quick().fit(*iris)
     before = model.predict_proba(iris[0])
-    model.set_callbacks(EarlyStopping(monitor="accuracy"))
-    with pytest.raises(ValueError, match="needs a validation set, and this fit has none"):
+    epochs = []
+    logger = EpochLogger(lambda *call: epochs.append(call))
+    model.set_callbacks(logger, EarlyStopping(monitor="accuracy"))
+    with pytest.raises(ValueError, match="needs a validation set, and there is none"):
         model.fit(*iris)
+    assert not epochs
     np.testing.assert_array_equal(model.predict_proba(iris[0]), before)
 
 
