@@ -96,6 +96,7 @@ __all__ = [
     "estimator_task",
     "fit_and_score",
     "has_callbacks",
+    "has_progress_bar",
     "insert_error_scores",
     "looks_at_predictions_only",
     "n_samples",
@@ -217,6 +218,15 @@ def has_callbacks(estimator: Any) -> bool:
 def callbacks_on(estimator: Any) -> list[Any]:
     """Callbacks that were set on an estimator, or passed on to it."""
     return getattr(estimator, "_skl_callbacks", [])
+
+
+def has_progress_bar(estimator: Any) -> bool:
+    """Whether scikit-learn's bars are among the callbacks of an estimator."""
+    if not has_callbacks(estimator):
+        return False
+    from sklearn.callback import ProgressBar  # there are none before scikit-learn 1.9
+
+    return any(isinstance(each, ProgressBar) for each in estimator._skl_callbacks)
 
 
 def callbacks_of(model: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from skbn._compat import (
     callback_task,
     estimator_task,
     has_callbacks,
+    has_progress_bar,
 )
 from skbn.estimators.fit_tasks import Epoch, FitTasks, fit_tasks
 from skbn.session.networks import Networks
@@ -75,6 +76,12 @@ class CallTasks:
         """Let callbacks see the present parameters."""
         params = self._networks.prepared.classifier.get_params(deep=False)
         self._tasks.estimator.set_params(**params)
+
+
+def draws_bars(networks: Networks) -> bool:
+    """Tell whether a callback of a model draws bars, so that nothing else is to be drawn."""
+    prepared = networks.prepared
+    return has_progress_bar(prepared.classifier) or has_progress_bar(prepared.pipeline)
 
 
 @contextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from threading import RLock
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from threading import Lock, RLock
 from time import perf_counter
 from typing import Any
 
@@ -14,7 +15,7 @@ from skbn._compat import has_callbacks
 from skbn.session.checkpoints import is_on_grid, to_drop
 from skbn.session.journal import InMemory, SessionJournal
 from skbn.session.log import CHANGE, EPOCH, REWIND, STOP, Event
-from skbn.session.networks import Networks
+from skbn.session.networks import Networks, with_changes
 from skbn.session.preparation import Prepared
 from skbn.training.interruption import uninterrupted
 from skbn.training.run import Entry
@@ -50,7 +51,8 @@ class Training:
         self.log = store.log
         self._start = self.networks.positions()
         self._has_warned, self._can_keep = False, True
-        self._lock = RLock()
+        self._lock, self._under_way = RLock(), Lock()
+        self._put_off: list[Callable[[], None]] | None = None
         self._seconds, self._seconds_to_keep = 0.0, FIRST_SECONDS_TO_KEEP
         if sum(each.n_bytes for each in self._start) <= FEW_BYTES:
             self._seconds_to_keep = 0.0
@@ -109,6 +111,9 @@ class Training:
 
     def change(self, params: dict[str, Any], asked_by: str, request: int | None = None) -> None:
         """Change parameters from the next epoch on."""
+        check = partial(with_changes, self.networks.prepared.classifier, params)
+        if self._is_put_off(partial(self.change, params, asked_by), check):
+            return
         with self._whole():
             self.keep()
             self.networks.change(params)
@@ -117,6 +122,9 @@ class Training:
 
     def rewind(self, epoch: int, asked_by: str, request: int | None = None) -> None:
         """Go back to where training stood after an epoch, its parameters and all."""
+        check = partial(self.log.check_epoch, epoch)
+        if self._is_put_off(partial(self.rewind, epoch, asked_by), check):
+            return
         with self._whole():
             self.log.check_epoch(epoch)
             line = self.log.line_until(epoch)
@@ -155,9 +163,55 @@ class Training:
             finally:
                 self.keep()
 
-    def undisturbed(self) -> AbstractContextManager[Any]:
-        """Let other threads wait with what they ask for."""
-        return self._lock
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Refuse to train while training is under way."""
+        if not self._under_way.acquire(blocking=False):
+            raise RuntimeError(
+                "train was called while training is under way, by a callback or in another "
+                "thread. A callback can call set_params and rewind, and stops training by True"
+            )
+        try:
+            yield
+        finally:
+            self._under_way.release()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a call of ``train`` is."""
+        return self._under_way.locked()
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Let other threads wait with what they ask for, and do last what callbacks ask for."""
+        with self._lock:
+            put_off: list[Callable[[], None]] = []
+            self._put_off = put_off
+            try:
+                yield
+            finally:
+                self._put_off = None
+                for act in put_off:
+                    act()
+
+    def _is_put_off(self, act: Callable[[], None], check: Callable[[], object]) -> bool:
+        """Put off what a callback asks for, once checked, for others have yet to hear the same."""
+        with self._lock:
+            if self._put_off is None:
+                return False
+            check()
+            self._put_off.append(act)
+            return True
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        with self._lock:
+            if self._put_off is not None:
+                raise RuntimeError(
+                    "close was called by a callback, while training is under way. A callback "
+                    "stops training by True; close the session after train"
+                )
+            self.store.close()
 
     def set_callbacks(self, callbacks: Sequence[Any]) -> None:
         """Let others hear of the training than the model came with."""

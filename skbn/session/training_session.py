@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.exceptions import NotFittedError
 
 from skbn.estimators.pipelines import classifier_of
-from skbn.session.call_tasks import CallTasks, call_tasks
+from skbn.session.call_tasks import CallTasks, call_tasks, draws_bars
 from skbn.session.checkpoints import MIN_CHECKPOINTS
 from skbn.session.live import shown
 from skbn.session.log import STOP
@@ -339,12 +339,14 @@ class TrainingSession:
             after any error of a callback.
         OSError
             If the journal can no longer be written: the same.
+        RuntimeError
+            If training is under way: a callback or another thread has called this.
 
         Warns
         -----
         UserWarning
             At Ctrl-C; where training goes on past ``max_iter``, if the schedule has sunk to its
-            end; if patience was exhausted before.
+            end; if patience was exhausted before, that of callbacks after one epoch more.
         """
         self._begin()
         if (n is None) == (until is None):
@@ -357,11 +359,24 @@ class TrainingSession:
                 "patience waits for a lower validation loss, and there is no validation set: give "
                 "the session X_val and y_val, or the classifier early_stopping=True"
             )
-        self._training.networks.start()
         limits = [math.inf if each is None else each for each in (n, until, patience)]
-        if self.epoch_ < limits[1] and self._goes_on(limits[2]):
-            self._train(*limits)
+        with self._training.alone():
+            had_stopped, before = self._training.networks.has_stopped, self.epoch_
+            self._training.networks.start()
+            if self.epoch_ < limits[1] and self._goes_on(limits[2]):
+                self._train(*limits)
+        if had_stopped and self.epoch_ == before + 1 and self._is_stopped_by(CALLBACK):
+            warnings.warn(
+                "one epoch was trained: a callback stopped it again, for what callbacks count, "
+                "such as patience, goes on over calls. A change of a parameter, a rewind or other "
+                "callbacks begin anew",
+                stacklevel=2,
+            )
         return self
+
+    def _is_stopped_by(self, asked_by: str) -> bool:
+        last = self._training.log.events[-1]
+        return (last.event, last.asked_by) == (STOP, asked_by)
 
     def _goes_on(self, patience: float) -> bool:
         """Tell whether there is patience, and warn where there is none."""
@@ -397,7 +412,8 @@ class TrainingSession:
         self, n: float, until: float, patience: float, tasks: CallTasks | None
     ) -> None:
         training, n_trained = self._training, 0
-        with shown(training.log, n, until, self._verbose) as show:
+        verbose = 0 if draws_bars(training.networks) else self._verbose
+        with shown(training.log, n, until, verbose) as show:
             while n_trained < n and training.log.epoch < until:
                 which = training.networks.going_on(patience)
                 if not any(which):
@@ -416,9 +432,8 @@ class TrainingSession:
 
     def _end_early(self) -> None:
         """Take note of who has stopped the networks, unless it was noted before."""
-        last = self._training.log.events[-1]
         asked_by = CALLBACK if self._training.networks.has_stopped else PATIENCE
-        if (last.event, last.asked_by) != (STOP, asked_by):
+        if not self._is_stopped_by(asked_by):
             self._training.stop(asked_by)
 
     def set_params(self, **params: Any) -> Self:
@@ -452,7 +467,8 @@ class TrainingSession:
         its epochs, whose end is told when the epoch is in the log. A callback that returns True
         there stops the member, until the next call of `train`, a change of a parameter or a
         rewind; when no member is left, training stops. One that raises ends the call, and the
-        session stands after that epoch.
+        session stands after that epoch. One that calls `set_params` or `rewind` in an epoch gets
+        its errors at once; what is asked for is done when all callbacks have heard of the epoch.
 
         Parameters
         ----------
@@ -501,9 +517,15 @@ class TrainingSession:
         return self
 
     def close(self) -> None:
-        """Let go of the journal. What was trained can still be looked at."""
+        """Let go of the journal. What was trained can still be looked at.
+
+        Raises
+        ------
+        RuntimeError
+            If a callback calls this in an epoch.
+        """
+        self._training.close()
         self._is_open = False
-        self._training.store.close()
 
     def _begin(self) -> None:
         """Make sure that the session is open, and do first what was asked for meanwhile."""
@@ -512,7 +534,8 @@ class TrainingSession:
             if self._training.store.path:
                 advice = "TrainingSession.open(journal, X, y, ...) goes on with it"
             raise ValueError(f"this session was closed; {advice}")
-        self._training.take_requests(is_under_way=False)
+        if not self._training.is_under_way:
+            self._training.take_requests(is_under_way=False)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A session cannot be pickled or copied; its estimator_ can")

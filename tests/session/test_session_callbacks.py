@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbn import BNSoftmaxClassifier, TrainingSession
+from skbn.callbacks import Checkpoint, EarlyStopping
+from skbn.export import load_model
 from skbn.session.journal import request_text
 from skbn.session.words import event_words
 
@@ -232,10 +234,19 @@ def test_callbacks_that_cannot_be_copied_stay_as_they_are(digits, tmp_path):
 def test_a_progress_bar_shows_members_and_epochs(digits, capsys):
     X, y, *_ = digits
     model = make_pipeline(StandardScaler(), BNSoftmaxClassifier(**SMALL))
-    TrainingSession(model.set_callbacks(ProgressBar()), X, y, verbose=0).train(2)
-    shown = capsys.readouterr().out
+    session = TrainingSession(model.set_callbacks(ProgressBar()), X, y).train(2)
+    shown, own = capsys.readouterr()
     assert "train-final-estimator" in shown
     assert "member #1" in shown
+    assert not own
+    session.set_callbacks(Recording()).train(2)
+    shown, own = capsys.readouterr()
+    assert not shown
+    assert "epoch 4 of 4" in own
+    session.set_callbacks(ProgressBar()).set_params(alpha=0.1).train(2)
+    shown, own = capsys.readouterr()
+    assert "member #1" in shown
+    assert not own
 
 
 @needs_callbacks
@@ -278,8 +289,25 @@ def test_a_stop_at_the_last_epoch_is_no_early_one(digits):
     heard_by(session, stop=lambda *_: True)
     session.train(1)
     assert last_event(session) == ("epoch", "session", 1)
-    session.train(3)
-    assert last_event(session) == ("stop", "callback", 2)
+    session.train(1)
+    assert last_event(session) == ("epoch", "session", 2)
+
+
+@needs_callbacks
+def test_patience_that_was_spent_before_ends_a_call_after_an_epoch_and_says_so(digits):
+    stopping = EarlyStopping(monitor="accuracy", patience=2, tol=1.0)
+    session = session_on(digits).set_callbacks(stopping)
+    assert session.train(20).epoch_ == 3
+    for epoch in (4, 5):
+        with pytest.warns(UserWarning, match="one epoch was trained: a callback stopped it again"):
+            session.train(20)
+        assert last_event(session) == ("stop", "callback", epoch)
+    # Epochs of which one is all that was asked for, a change, and another patience.
+    assert session.train(1).epoch_ == 6
+    assert session.set_params(alpha=0.1).train(20).epoch_ == 9
+    assert session.rewind(8).train(20).epoch_ == 11
+    stopping = EarlyStopping(monitor="accuracy", patience=1, tol=1.0)
+    assert session.set_callbacks(stopping).train(20).epoch_ == 13
 
 
 @needs_callbacks
@@ -348,6 +376,155 @@ def test_what_is_asked_for_at_a_terminal_is_done_beside(digits, tmp_path):
         ["stop", 3],
     ]
     assert recording.heard[-2:] == [("end", "train", (0,)), ("teardown", "train", (0,))]
+
+
+class Asking(Recording):
+    """Asks a session for something in a hook, once."""
+
+    def __init__(self, ask, hook, task="epoch", path=(0, 0, 2)):
+        super().__init__()
+        self.ask, self.at, self.epochs = ask, (hook, task, path), []
+
+    def _hear(self, what, context, estimator):
+        super()._hear(what, context, estimator)
+        if what == "end" and hasattr(context, "epoch"):
+            self.epochs.append((context.epoch.member, context.epoch.number))
+        if self.heard[-1] == self.at:
+            self.at = None
+            self.ask()
+
+
+PANDA = {
+    "change": lambda session: session.set_params(alpha=0.1),
+    "rewind": lambda session: session.rewind(1),
+    "both": lambda session: session.rewind(1).set_params(alpha=0.1),
+    "twice": lambda session: session.set_params(alpha=0.1).rewind(2).set_params(dropout=0.1),
+}
+
+
+@needs_callbacks
+@pytest.mark.parametrize("hook", ["begin", "end"])
+@pytest.mark.parametrize("member", [0, 1])
+@pytest.mark.parametrize("act", PANDA.values(), ids=PANDA)
+def test_what_a_callback_asks_for_is_done_when_all_have_heard(digits, hook, member, act):
+    by_hand, session = (session_on(digits, dropout=0.2) for _ in range(2))
+    act(by_hand.train(3)).train(3)
+    asking = Asking(lambda: act(session), hook, path=(0, member, 2))
+    session.set_callbacks(asking).train(6)
+    assert_same_model(session.estimator_, by_hand.estimator_, digits[2])
+    assert_same_log(session.log_, by_hand.log_)
+    epochs = by_hand.log_.epoch[by_hand.log_.event == "epoch"]
+    assert asking.epochs == [(member, number) for number in epochs for member in (0, 1)]
+
+
+@needs_callbacks
+@pytest.mark.parametrize(
+    ("hook", "task", "path", "epoch"),
+    [
+        *(("setup", "train", (0,), 3), ("begin", "train", (0,), 3), ("begin", "member", (0, 1), 4)),
+        *(("end", "member", (0, 0), 5), ("end", "train", (0,), 5), ("teardown", "train", (0,), 5)),
+    ],
+)
+def test_what_is_asked_for_in_other_hooks_is_done_between_epochs(digits, hook, task, path, epoch):
+    by_hand, session = (session_on(digits, dropout=0.2).train(3) for _ in range(2))
+    by_hand.train(until=epoch).set_params(alpha=0.1).train(until=6)
+    asking = Asking(lambda: session.set_params(alpha=0.1), hook, task, path)
+    session.set_callbacks(asking).train(2)
+    session.train(1)
+    assert_same_model(session.estimator_, by_hand.estimator_, digits[2])
+    assert_same_log(session.log_, by_hand.log_)
+
+
+@needs_callbacks
+@pytest.mark.parametrize("hook", ["begin", "end"])
+@pytest.mark.parametrize("has_journal", [False, True])
+@pytest.mark.parametrize(
+    ("ask", "error", "words"),
+    [
+        (lambda s: s.train(1), RuntimeError, "train was called while training is under way"),
+        (lambda s: s.close(), RuntimeError, "close was called by a callback"),
+        (lambda s: s.rewind(9), ValueError, "there is no epoch 9"),
+        (lambda s: s.set_params(n_members=1), ValueError, "n_members cannot change"),
+        (lambda s: s.set_params(alpha=-1), ValueError, "alpha"),
+    ],
+)
+def test_what_a_callback_may_not_ask_for_is_an_error_at_once(
+    digits, tmp_path, hook, has_journal, ask, error, words
+):
+    path = str(tmp_path / "run.sqlite") if has_journal else None
+    errors = []
+
+    def attempt():
+        with pytest.raises(error, match=words) as info:
+            ask(session)
+        errors.append(info.value)
+
+    with session_on(digits, journal=path) as session:
+        session.set_callbacks(Asking(attempt, hook)).train(4)
+        assert len(errors) == 1
+        session.set_callbacks(Asking(lambda: ask(session), hook))
+        with pytest.raises(error, match=words):
+            session.train(4)
+        assert set(session.log_.event) == {"epoch"}
+        assert session.set_callbacks().train(until=8).epoch_ == 8
+
+
+@needs_callbacks
+def test_a_stop_of_a_terminal_is_not_lost_on_a_callback_that_asks_too(digits, tmp_path):
+    path = str(tmp_path / "run.sqlite")
+
+    def ask():
+        with closing(sqlite3.connect(path)) as db, db:
+            text = request_text("stop")
+            db.execute("INSERT INTO requests (time, content) VALUES (0, ?)", (text,))
+        session.set_params(alpha=0.1)
+
+    with session_on(digits, journal=path) as session:
+        session.set_callbacks(Asking(ask, "end")).train(9)
+        events = session.log_[["event", "asked_by", "epoch"]].to_numpy().tolist()
+    assert events[3:] == [["change", "session", 3], ["stop", "terminal", 3]]
+
+
+@needs_callbacks
+def test_what_was_asked_for_is_done_although_another_callback_fails(digits):
+    session = session_on(digits)
+    asking = Asking(lambda: session.set_params(alpha=0.1), "end")
+    session.set_callbacks(asking, Recording(fail=("end", 5)))
+    with pytest.raises(ValueError, match="was asked to fail"):
+        session.train(9)
+    assert session.log_.event.tolist() == ["epoch"] * 3 + ["change"]
+
+
+@needs_callbacks
+def test_two_threads_do_not_train_at_once(digits):
+    session, found = session_on(digits), []
+
+    def train():
+        with pytest.raises(RuntimeError, match="in another thread") as info:
+            session.train(5)
+        found.append(info.value)
+
+    def ask():
+        thread = Thread(target=train, daemon=True)
+        thread.start()
+        thread.join(10)
+
+    session.set_callbacks(Asking(ask, "end")).train(4)
+    assert len(found) == 1
+    assert session.epoch_ == 4
+
+
+@needs_callbacks
+def test_the_epoch_of_the_best_file_is_where_a_rewind_goes(digits, tmp_path):
+    X_val, y_val = digits[2:]
+    path = str(tmp_path / "best-{member}.npz")
+    session = session_on(digits, learning_rate_init=0.03)
+    session.set_callbacks(Checkpoint(path, monitor="accuracy")).train(12)
+    log = session.log_
+    best = load_model(path.format(member=0))
+    assert best.n_iter_ == log.epoch[log.validation_accuracy.idxmax()] < 12
+    assert session.rewind(best.n_iter_).epoch_ == best.n_iter_
+    assert best.score(X_val, y_val) == log.validation_accuracy.max()
 
 
 @needs_callbacks
