@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from contextlib import nullcontext
 from numbers import Integral
 from typing import Any, NoReturn, Self
 
@@ -421,9 +420,11 @@ class TrainingSession:
                     return
                 if words := training.networks.end_of_schedule():
                     warnings.warn(words, stacklevel=4)
-                told = nullcontext() if tasks is None else tasks.epoch(which)
-                with training.undisturbed(), told:
+                if tasks is None:
                     training.epoch(which)
+                else:
+                    with training.undisturbed(), tasks.epoch(which):
+                        training.epoch(which)
                 n_trained += 1
                 is_stopped = training.take_requests()
                 show()
