@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from skbn.callbacks.epochs import EpochCallback, checked_count
+from skbn.callbacks.epochs import EpochCallback, checked_count, of_partial_fit
 from skbn.callbacks.monitors import Monitor, Rows
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.export.files import load_model, save_model
@@ -60,8 +60,9 @@ class Checkpoint(EpochCallback):
     Of a Pipeline the classifier alone is in the file, as `skbn.export.save_model` has it.
 
     `partial_fit` writes the whole classifier, if the number of the epoch is a multiple of
-    ``every``. A `fit` that begins anew replaces the file of an earlier one. Where training goes
-    on, in a session, by `partial_fit` or with ``warm_start``, a file whose score is higher stays.
+    ``every``. It has no validation set, and with a name as ``monitor`` writes nothing. A `fit`
+    that begins anew replaces the file of an earlier one. Where training goes on, in a session, by
+    `partial_fit` or with ``warm_start``, a file whose score is higher stays.
 
     In a search the refit writes the file, and candidates do not. In other loops, such as
     ``cross_val_score``, every fit replaces the file of the one before; classifiers that train side
@@ -84,7 +85,7 @@ class Checkpoint(EpochCallback):
                 f"got monitor={monitor!r} and every={every}: with monitor every epoch is judged, "
                 "so leave out one of the two"
             )
-        self.training_state = training_state
+        self.training_state = bool(training_state)
         self._monitor = None if monitor is None else Monitor(monitor, "Checkpoint")
         self._is_of_members = self._file(1, 0) != self._file(1, 1)
         self._key = uuid4().hex  # that of copies in other processes, too
@@ -101,8 +102,8 @@ class Checkpoint(EpochCallback):
         ------
         TypeError
             If the estimator is no BNSoftmaxClassifier, or of a subclass.
-        FileNotFoundError
-            If the folder does not exist.
+        FileNotFoundError, IsADirectoryError
+            If the folder does not exist, or the path is that of one.
         """
         super().setup(estimator, context)
         if type(estimator) is not BNSoftmaxClassifier:
@@ -110,7 +111,11 @@ class Checkpoint(EpochCallback):
                 "Checkpoint writes files of which BNSoftmaxClassifier comes, and this is its "
                 f"subclass {type(estimator).__name__}. Save it after the fit with skops.io.dump"
             )
-        folder = os.path.dirname(os.path.abspath(self._file(1, 0)))
+        file = self._file(1, 0)
+        if os.path.isdir(file):
+            what = "the path of a Checkpoint is that of a folder; give a file"
+            raise IsADirectoryError(errno.EISDIR, what, file)
+        folder = os.path.dirname(os.path.abspath(file))
         if not os.path.isdir(folder):
             what = "the folder of a Checkpoint does not exist; make it with os.makedirs"
             raise FileNotFoundError(errno.ENOENT, what, folder)
@@ -128,17 +133,11 @@ class Checkpoint(EpochCallback):
         ValueError
             If ``monitor`` needs a validation set and there is none.
         """
-        if self._monitor is not None and not is_candidate(context):
+        if self._monitor is not None and not self._is_ignored(context):
             self._monitor.check_rows(context)
 
     def on_fit_task_end(
-        self,
-        estimator: Any,
-        context: Any,
-        *,
-        X: Any = None,
-        y: Any = None,
-        fitted_estimator: Any = None,
+        self, estimator: Any, context: Any, *, X: Any = None, y: Any = None
     ) -> None:
         """Write the model, if it is time to or if it is better.
 
@@ -148,8 +147,6 @@ class Checkpoint(EpochCallback):
         context : CallbackContext
         X, y : array-like
             The rows that are trained on.
-        fitted_estimator : BNSoftmaxClassifier
-            As if the fit had stopped here.
 
         Raises
         ------
@@ -158,35 +155,25 @@ class Checkpoint(EpochCallback):
         ValueError
             If a parameter or a label has no place in a file.
         """
-        if fitted_estimator is None or is_candidate(context):
+        epoch, last = getattr(context, "epoch", None), getattr(context, "last_epoch", None)
+        if self._is_ignored(context):
             return
-        epoch, is_member = getattr(context, "epoch", None), context.task_name == "member"
-        if epoch is not None:
-            root = context.parent.parent
-            if epoch.member == 0:
-                root.first_member = epoch  # the end of the fit compares with it
-            if epoch.member == 0 or self._is_of_members:
-                self._epoch_ends(epoch, fitted_estimator, root, (X, y))
-        elif is_member == self._is_of_members:
-            root, member = (context.parent, context.task_id) if is_member else (context, 0)
-            self._training_ends(fitted_estimator, member, root, (X, y))
+        if epoch is not None and (epoch.member == 0 or self._is_of_members):
+            if self._monitor is not None:
+                self._write_if_better(epoch, epoch.estimator(), (X, y))
+            elif epoch.number % self.every == 0 and not of_partial_fit(context):
+                self._write(epoch.fitted(), epoch.member)
+        elif last is not None and (context.task_name == "member") == self._is_of_members:
+            if self._monitor is None:
+                if last.number % self.every == 0 or not of_partial_fit(context):
+                    self._write(last.fitted(), last.member)
+            elif not self._is_of_members:
+                self._write_if_better(last, last.fitted(), (X, y), is_whole=True)
 
-    def _epoch_ends(
-        self, epoch: Any, fitted_estimator: Any, root: Any, trained_on: tuple[Any, Any]
-    ) -> None:
-        if self._monitor is not None:
-            self._write_if_better(epoch, epoch.estimator(), trained_on)
-        elif root.task_name != "partial_fit" and epoch.number % self.every == 0:
-            self._write(fitted_estimator, epoch.member)
-
-    def _training_ends(
-        self, fitted_estimator: Any, member: int, root: Any, trained_on: tuple[Any, Any]
-    ) -> None:
-        if self._monitor is None:
-            if root.task_name != "partial_fit" or fitted_estimator.n_iter_ % self.every == 0:
-                self._write(fitted_estimator, member)
-        elif not self._is_of_members and hasattr(root, "first_member"):
-            self._write_if_better(root.first_member, fitted_estimator, trained_on, is_whole=True)
+    def _is_ignored(self, context: Any) -> bool:
+        """Whether a task is of a candidate, or of `partial_fit` without rows to judge on."""
+        has_no_rows = self._monitor is not None and self._monitor.needs_validation_set
+        return is_candidate(context) or (has_no_rows and of_partial_fit(context))
 
     def _write_if_better(
         self, epoch: Any, model: Any, trained_on: tuple[Any, Any], is_whole: bool = False
@@ -213,7 +200,9 @@ class Checkpoint(EpochCallback):
         except (OSError, ValueError):  # it is no model, or one of other rows
             return float("nan")
 
-    def _write(self, model: BNSoftmaxClassifier, member: int) -> None:
+    def _write(self, model: BNSoftmaxClassifier | None, member: int) -> None:
+        if model is None:  # for logits are not finite yet
+            return
         file = self._file(model.n_iter_, member)
         try:
             save_model(model, file, self.training_state)
@@ -239,6 +228,8 @@ def _checked_path(path: Any) -> str:
         path = os.fsdecode(path)
     except TypeError:
         raise TypeError(f"path must be a str or a path-like, got {path!r}") from None
+    if not path or "\0" in path:
+        raise ValueError(f"path must be the name of a file, got {path!r}")
     try:
         path.format(epoch=1, member=0)
     except (LookupError, ValueError, AttributeError, TypeError) as error:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 
-from skbn.callbacks.epochs import EpochCallback, checked_count
+from skbn.callbacks.epochs import EpochCallback, checked_count, of_partial_fit
 from skbn.callbacks.monitors import Monitor
+from skbn.estimators.constraints import Floats
 
 
 class EarlyStopping(EpochCallback):
@@ -69,13 +71,13 @@ class EarlyStopping(EpochCallback):
     def __init__(self, *, monitor: Any, patience: int = 10, tol: float = 1e-4) -> None:
         self.monitor, self.patience = monitor, checked_count("patience", patience)
         self.tol = tol
-        if not 0 <= tol < np.inf:
+        if not Floats(Real, 0, None, closed="left").is_satisfied_by(tol):
             raise ValueError(f"tol must be a number, 0 or more, got {tol!r}")
         self._monitor = Monitor(monitor, "EarlyStopping")
         self._key = uuid4().hex  # that of copies in other processes, too
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Refuse a fit without rows to judge on.
+        """Refuse a fit without rows to judge on, and let the log-loss no longer stop it.
 
         Parameters
         ----------
@@ -87,8 +89,9 @@ class EarlyStopping(EpochCallback):
         ValueError
             If ``monitor`` needs a validation set and there is none.
         """
-        if not _is_ignored(context):
+        if hasattr(context, "epoch") and not of_partial_fit(context):
             self._monitor.check_rows(context)
+            context.epoch.ignore_loss()
 
     def on_fit_task_end(
         self, estimator: Any, context: Any, *, X: Any = None, y: Any = None
@@ -121,7 +124,7 @@ class EarlyStopping(EpochCallback):
             if judged := getattr(context, "judged", {}).get(self._key):  # of the fit, at its end
                 self.scores_ = _table_of_scores(judged, self.tol)
             return False
-        if _is_ignored(context):
+        if of_partial_fit(context):
             return False
         rows = self._monitor.rows(epoch, X, y)
         scores = epoch.notes.setdefault(self._key, {})
@@ -140,11 +143,6 @@ class EarlyStopping(EpochCallback):
                 stacklevel=2,
             )
         return stops
-
-
-def _is_ignored(context: Any) -> bool:
-    """Whether a task is an epoch of `partial_fit`."""
-    return hasattr(context, "epoch") and context.parent.parent.task_name == "partial_fit"
 
 
 def _table_of_scores(scores: Mapping[int, Mapping[int, float]], tol: float) -> pd.DataFrame:

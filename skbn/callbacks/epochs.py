@@ -65,3 +65,12 @@ def checked_count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{name} must be a number of epochs, 1 or more, got {value!r}")
     return int(value)
+
+
+def of_partial_fit(context: Any) -> bool:
+    """Whether a task is one of a call of `partial_fit`, which has no validation set."""
+    while context is not None:
+        if context.task_name == "partial_fit":
+            return True
+        context = context.parent
+    return False

@@ -41,6 +41,11 @@ class Monitor:
         self._scorer = get_scorer(scoring)
         self.owner = f"{callback}(monitor={scoring!r})"
 
+    @property
+    def needs_validation_set(self) -> bool:
+        """Whether it has no rows of its own, as a function of the user may have."""
+        return bool(looks_at_predictions_only(self._scorer))
+
     def check_rows(self, context: Any) -> None:
         """Say at the first epoch of a member if there are no rows to judge on."""
         epoch = getattr(context, "epoch", None)
@@ -52,10 +57,10 @@ class Monitor:
 
         The latter only for a plain function, which may judge on others.
         """
-        if epoch.validation is not None:
-            rows: Rows = epoch.validation
-            return rows
-        if looks_at_predictions_only(self._scorer):
+        validation: Rows | None = epoch.validation
+        if validation is not None:
+            return validation
+        if self.needs_validation_set:
             raise ValueError(
                 f"{self.owner} needs a validation set, and there is none: pass X_val= and y_val= "
                 "to fit, or to the TrainingSession; or set early_stopping=True to set rows aside; "

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skbn import BNSoftmaxClassifier
 from skbn.callbacks import Checkpoint, EarlyStopping
+from skbn.estimators.fitting import Fit
 from skbn.export import load_model
 from skbn.search import CoarseToFineSearchCV
 
@@ -231,7 +232,7 @@ class Subclass(BNSoftmaxClassifier):
     [
         ("no/model.npz", BNSoftmaxClassifier(), FileNotFoundError, r"make it with os\.makedirs"),
         ("{epoch}/model.npz", BNSoftmaxClassifier(), FileNotFoundError, "make it with"),
-        ("", BNSoftmaxClassifier(), IsADirectoryError, "of epoch 1 was not written"),
+        ("", BNSoftmaxClassifier(), IsADirectoryError, "give a file"),
         ("model.npz", Subclass(), TypeError, r"subclass Subclass.*skops\.io\.dump"),
         ("model.npz", make_pipeline(Subclass()), TypeError, r"pipeline\[-1\]\.set_callbacks\(Che"),
     ],
@@ -267,3 +268,29 @@ def test_a_parameter_that_is_not_valid_is_an_error_at_once(path, options, error,
 def test_braces_of_a_name_are_doubled(iris, quick, tmp_path):
     quick().set_callbacks(Checkpoint(os.path.join(tmp_path, "{{a}}"))).fit(*iris)
     assert names_in(tmp_path) == ["{a}"]
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+def test_a_path_that_is_none_is_refused(path):
+    with pytest.raises(ValueError, match="path must be the name of a file"):
+        Checkpoint(path)
+
+
+def test_a_model_is_not_made_for_epochs_without_a_file(iris, tmp_path, monkeypatch):
+    made = []
+    outcome = Fit.outcome
+    monkeypatch.setattr(Fit, "outcome", lambda fit, *a: made.append(fit) or outcome(fit, *a))
+    checkpoint = Checkpoint(tmp_path / "model.npz", every=4)
+    model = BNSoftmaxClassifier((4,), max_iter=6, n_members=1, calibrate=False)
+    model.set_callbacks(checkpoint).fit(*iris)
+    assert len(made) == 2  # after the fourth epoch, and that of the fit
+
+
+def test_partial_fit_without_rows_to_judge_on_is_passed_over(iris, tmp_path):
+    file = tmp_path / "model.npz"
+    checkpoint = Checkpoint(file, monitor="accuracy")
+    model = BNSoftmaxClassifier((4,), learning_rate="constant").set_callbacks(checkpoint)
+    model.fit(*iris, X_val=iris[0], y_val=iris[1])
+    before = file.read_bytes()
+    model.partial_fit(*iris)
+    assert file.read_bytes() == before

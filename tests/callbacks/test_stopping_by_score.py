@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbn import fit_population
+from skbn import BNSoftmaxClassifier, fit_population
 from skbn.callbacks import EarlyStopping, EpochLogger
 
 pytest.importorskip("sklearn.callback")
@@ -190,3 +190,23 @@ def test_a_pipeline_is_told_to_set_it_on_its_last_step(iris, quick):
     pipeline.set_callbacks(EarlyStopping(monitor="accuracy"))
     with pytest.raises(TypeError, match=r"pipeline\[-1\]\.set_callbacks\(EarlyStopping"):
         pipeline.fit(*iris)
+
+
+def test_the_log_loss_has_no_say_while_there_is_no_score(iris):
+    calls = []
+
+    def late(*_):
+        calls.append(None)
+        return float("nan") if len(calls) < 8 else 1.0
+
+    model = BNSoftmaxClassifier(
+        (4,), max_iter=9, n_members=1, early_stopping=True, n_iter_no_change=1, tol=10.0
+    )
+    model.set_callbacks(EarlyStopping(monitor=late, patience=20)).fit(*iris)
+    assert model.n_iter_ == len(calls) == 9
+
+
+@pytest.mark.parametrize("tol", ["a", None, [1], -1, float("inf"), float("nan")])
+def test_a_tolerance_that_is_none_is_refused(tol):
+    with pytest.raises(ValueError, match="tol must be a number"):
+        EarlyStopping(monitor="accuracy", tol=tol)
