@@ -24,8 +24,10 @@ class LearningRateRange:
     `from_estimator` trains a network at each of several rates, all from the same start and on
     the same rows, for a few epochs. The loss, against the rate, falls where training comes
     further in the same time, and rises where its steps are too long. The suggestion is half of
-    the rate at which the higher one of training loss and loss on rows left out is lowest. The test
-    takes about as long as three fits; a search over ``learning_rate_init`` takes a hundred or more.
+    the rate at which the higher one of training loss and loss on rows left out is lowest. Where
+    the curve is flat, chance decides where that is: `reason` names the rates between which the
+    loss is little higher, and without a ``random_state`` two calls differ. The test takes about
+    as long as three fits; a search over ``learning_rate_init`` takes a hundred or more.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ class LearningRateRange:
         Learning rate for ``learning_rate_init``; NaN where none is suggested.
 
     reason : str
-        Why it is suggested, or why none is.
+        Why it is suggested, and at which rates the loss is little higher; or why none is.
 
     guessing_loss : float
         Loss of guessing by the class frequencies, on the rows left out.
@@ -68,6 +70,7 @@ class LearningRateRange:
 
     Examples
     --------
+    >>> from math import isfinite
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
@@ -77,7 +80,8 @@ class LearningRateRange:
     >>> rates = LearningRateRange.from_estimator(model, X, y)
     >>> 0.01 < rates.suggestion < 1
     True
-    >>> model = model.set_params(bnsoftmaxclassifier__learning_rate_init=rates.suggestion)
+    >>> if isfinite(rates.suggestion):  # or else rates.reason says what to do
+    ...     model = model.set_params(bnsoftmaxclassifier__learning_rate_init=rates.suggestion)
     """
 
     def __init__(
@@ -87,6 +91,9 @@ class LearningRateRange:
         self.suggestion = suggestion
         self.reason = reason
         self.guessing_loss = guessing_loss
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(suggestion={self.suggestion!r}, reason={self.reason!r})"
 
     @classmethod
     def from_estimator(
@@ -107,7 +114,8 @@ class LearningRateRange:
         ----------
         model : BNSoftmaxClassifier or Pipeline
             Not changed; a Pipeline must end in a classifier. Its schedule runs from beginning
-            to end in each training, and ``random_state`` decides which rows are left out.
+            to end in each training, ``random_state`` decides which rows are left out, and
+            callbacks are not called.
         X, y : array-like
             As of the model's `fit`. The steps of a Pipeline are fitted to all rows, once. A
             fifth of them is left out of training.
@@ -174,8 +182,8 @@ class LearningRateRange:
 
         Notes
         -----
-        The axis of losses ends at one and a half times the loss of guessing, at most. Rates with
-        higher losses have a triangle there, those at which training diverged a cross.
+        The axis of losses ends a little above those that are little higher than the lowest.
+        Rates with higher losses have a triangle there, those at which training diverged a cross.
         """
         require_matplotlib()
         places = draw_learning_rates(self.curve, self.suggestion, self.guessing_loss, ax)

@@ -25,15 +25,23 @@ from skbn.training.run import Run
 VALIDATION_FRACTION = 0.2
 """Of the rows, left out to judge the rates on."""
 CAUTION = 2.0
-"""Times the suggestion that the rate with the lowest loss is. A longer training does better at
-lower rates: of 1.5, 2, 2.5 and 3 this lost least (``benchmarks/learning_rate_range.py``)."""
-
+"""Times the suggestion that the rate with the lowest loss is: longer trainings want lower rates
+(``benchmarks/learning_rate_range.py``)."""
 NEAR = 0.2
-"""Share of the lowest loss, or of what it gains on guessing if that is less, by which the loss in
-a valley at a lower rate may be higher. Some curves have two valleys, and a longer training does
-better in the first."""
+"""Share of the lowest loss, or of what it gains on guessing if that is less, by which another is
+little higher. Some curves have two valleys, and longer trainings want the first."""
 MIN_GAIN = 0.01
 """Share of the loss of guessing by which another is lower if something was learned."""
+
+
+class Valley(NamedTuple):
+    """Where losses at rates from the lowest to the highest are low, as places among them."""
+
+    lowest: int  # of the lowest loss
+    bottom: int  # the same, or the bottom of an earlier valley where the loss is little higher
+    first: int  # of those around the bottom whose losses are little higher than the lowest one
+    last: int
+    tolerance: float  # how much higher that is
 
 
 class Suggestion(NamedTuple):
@@ -153,13 +161,11 @@ def judged_losses(curve: pd.DataFrame) -> pd.Series[float]:
     return curve[["loss", "validation_loss"]].max(axis=1, skipna=False)
 
 
-def suggest_rate(rates: ArrayLike, losses: ArrayLike, guessing_loss: float) -> Suggestion:
-    """Suggest a fixed part of the rate with the lowest loss, or of a lower one hardly worse.
+def find_valley(losses: ArrayLike, guessing_loss: float) -> Valley | None:
+    """Find where losses are low; None where nothing was learned, or all trainings diverged.
 
     Parameters
     ----------
-    rates : array-like of shape (n,)
-        From the lowest to the highest, each as many times the one before it.
     losses : array-like of shape (n,)
         From `judged_losses`; not finite where training diverged.
     guessing_loss : float
@@ -167,21 +173,57 @@ def suggest_rate(rates: ArrayLike, losses: ArrayLike, guessing_loss: float) -> S
 
     Returns
     -------
+    valley : Valley or None
+    """
+    losses = _or_infinite(losses)
+    lowest = int(losses.argmin())
+    gain = guessing_loss - losses[lowest]
+    if gain < MIN_GAIN * guessing_loss:
+        return None
+    tolerance = NEAR * min(losses[lowest], gain)
+    is_low = losses <= losses[lowest] + tolerance
+    inner = losses[1:-1]
+    is_bottom = np.pad((inner <= losses[:-2]) & (inner <= losses[2:]), 1)
+    is_bottom[lowest] = True
+    bottom = int(np.flatnonzero(is_bottom & is_low)[0])
+    high = np.flatnonzero(~is_low)
+    first = int(high[high < bottom].max(initial=-1)) + 1
+    last = int(high[high > bottom].min(initial=len(losses))) - 1
+    return Valley(lowest, bottom, first, last, tolerance)
+
+
+def _or_infinite(losses: ArrayLike) -> NDArray[np.float64]:
+    """Give losses, infinite where training diverged."""
+    losses = np.asarray(losses, np.float64)
+    return np.where(np.isfinite(losses), losses, np.inf)
+
+
+def suggest_rate(rates: ArrayLike, losses: ArrayLike, guessing_loss: float) -> Suggestion:
+    """Suggest a fixed part of the rate with the lowest loss, or of a lower one little worse.
+
+    Parameters
+    ----------
+    rates : array-like of shape (n,)
+        From the lowest to the highest, each as many times the one before it.
+    losses, guessing_loss : array-like of shape (n,), float
+        As of `find_valley`.
+
+    Returns
+    -------
     suggestion : Suggestion
     """
-    rates, losses = np.asarray(rates, np.float64), np.asarray(losses, np.float64)
-    diverged = rates[~np.isfinite(losses)]
+    rates, losses = np.asarray(rates, np.float64), _or_infinite(losses)
     tried = f"{len(rates)} rates from {rates[0]:.3g} to {rates[-1]:.3g}"
+    diverged = rates[np.isinf(losses)]
     if len(diverged) == len(rates):
         return _none(
             f"Training diverged at all {tried}",
             "lower low, scale the features (StandardScaler), or set max_grad_norm",
         )
-    losses = np.where(np.isfinite(losses), losses, np.inf)
-    lowest = int(losses.argmin())
-    gain = guessing_loss - losses[lowest]
+    valley = find_valley(losses, guessing_loss)
     wider = {0: "lower low", len(rates) - 1: "raise high"}
-    if gain < MIN_GAIN * guessing_loss:
+    if valley is None:
+        lowest = int(losses.argmin())
         advice = "look at the labels, scale the features (StandardScaler)"
         return _none(
             f"Nothing was learned at {tried}: the lowest loss is "
@@ -189,33 +231,48 @@ def suggest_rate(rates: ArrayLike, losses: ArrayLike, guessing_loss: float) -> S
             f"frequencies {guessing_loss:.4g}",
             f"{wider.get(lowest, advice)}, or give more rows or n_epochs",
         )
-    place = _first_valley(losses, NEAR * min(losses[lowest], gain))
-    bottom = _bottom(rates, losses, place)
+    bottom = _bottom(rates, losses, valley.bottom)
     rate = max(float(f"{bottom / CAUTION:.2g}"), float(rates[0]))
-    reason = f"Of {tried} the loss was lowest at "
-    if place != lowest:
-        reason += f"{rates[lowest]:.2g}, and little higher at "
-    reason += f"{bottom:.2g}, "
-    if place in wider:
-        reason += f"an end of the range, beyond which better ones may lie: {wider[place]}"
+    is_at_end, is_below = valley.bottom in wider, bottom / CAUTION < rates[0]
+    reason = f"Of {tried} {_measured(rates, valley, bottom)}"
+    if is_at_end:
+        reason += f", an end of the range, beyond which better ones may lie: {wider[valley.bottom]}"
+    if is_below:
+        reason += f". Half of that is below the range: lower low. {rate:.2g} is suggested"
     else:
-        reason += f"and a longer training does better at lower rates: {rate:.2g} is suggested"
+        reason += (
+            f". Half of that, {rate:.2g}, is suggested, since longer trainings want lower rates"
+        )
+    reason += f". {_width(rates, losses, valley)}"
     if len(diverged):
         reason += f". Training diverged at {len(diverged)}, the lowest {diverged[0]:.2g}"
-    return Suggestion(rate, reason, is_doubtful=place in wider)
+    return Suggestion(rate, reason, is_doubtful=bool(is_at_end or is_below))
+
+
+def _measured(rates: NDArray[np.float64], valley: Valley, bottom: float) -> str:
+    """Say at which rate the loss was lowest, and where the curve has its bottom."""
+    text = f"the loss was lowest at {rates[valley.lowest]:.2g}"
+    if valley.bottom != valley.lowest:
+        text += f", and little higher at {rates[valley.bottom]:.2g}"
+    if f"{bottom:.2g}" != f"{rates[valley.bottom]:.2g}":
+        text += f", the bottom of the curve at {bottom:.2g}"
+    return text
+
+
+def _width(rates: NDArray[np.float64], losses: NDArray[np.float64], valley: Valley) -> str:
+    """Say at which rates around the bottom the loss is little higher than the lowest."""
+    loss = losses[valley.lowest]
+    threshold = f"{loss + valley.tolerance:.3g}"
+    if loss > 0:
+        threshold += f" ({100 * valley.tolerance / loss:.2g} % above the lowest)"
+    first, last = (f"{rates[place]:.2g}" for place in (valley.first, valley.last))
+    where = f"From {first} to {last}" if first != last else f"At {first}, but not beside it,"
+    return f"{where} the loss was at most {threshold}"
 
 
 def _none(found: str, advice: str) -> Suggestion:
     """Suggest no rate."""
     return Suggestion(float("nan"), f"{found}, so none is suggested; {advice}", is_doubtful=True)
-
-
-def _first_valley(losses: NDArray[np.float64], tolerance: float) -> int:
-    """Give the place of the first loss that is lower than those beside it, and near the lowest."""
-    inner = losses[1:-1]
-    is_valley = np.pad((inner <= losses[:-2]) & (inner <= losses[2:]), 1)
-    is_valley[losses.argmin()] = True
-    return int(np.flatnonzero(is_valley & (losses <= losses.min() + tolerance))[0])
 
 
 def _bottom(rates: NDArray[np.float64], losses: NDArray[np.float64], place: int) -> float:

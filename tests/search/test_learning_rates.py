@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from recording import Recording
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
@@ -117,6 +118,17 @@ def test_the_model_stays_as_it_is(quick, random_state, is_fitted):
     assert curve.equals(again) == (random_state is not None)
 
 
+def test_callbacks_of_the_model_are_not_called(iris, quick):
+    pytest.importorskip("sklearn.callback")
+    recording = Recording(stop=lambda *_: True)
+    model = quick().set_callbacks(recording)
+    curve = measure_rates(make_pipeline(model), *iris, RATES, 3)[0]
+    assert not recording.heard
+    pd.testing.assert_frame_equal(curve, measure_rates(quick(), *iris, RATES, 3)[0])
+    model.fit(*iris)
+    assert recording.heard
+
+
 def test_without_a_seed_all_rates_have_the_same_start(iris, quick):
     curve, _ = measure_rates(quick(random_state=None), *iris, np.array([1e-12, 1e-11, 1e-10]), 1)
     assert np.ptp(curve["validation_loss"]) < 1e-6
@@ -159,8 +171,10 @@ def test_half_of_the_lowest_point_of_a_parabola_is_suggested(n_rates, lowest):
     losses = 0.1 + 0.01 * np.log(rates / lowest) ** 2
     suggestion = suggest_rate(rates, losses, 5.0)
     assert suggestion.rate == pytest.approx(lowest / CAUTION, rel=0.02)
-    assert f"lowest at {lowest:.2g}" in suggestion.reason
-    assert f"{suggestion.rate:.2g} is suggested" in suggestion.reason
+    tried = f"{rates[losses.argmin()]:.2g}"
+    bottom = "" if tried == f"{lowest:.2g}" else f", the bottom of the curve at {lowest:.2g}"
+    assert f" the loss was lowest at {tried}{bottom}. " in suggestion.reason
+    assert f"Half of that, {suggestion.rate:.2g}, is suggested" in suggestion.reason
     assert not suggestion.is_doubtful
     losses[rates > 100 * lowest] = np.nan
     assert suggest_rate(rates, losses, 5.0).rate == suggestion.rate
@@ -174,7 +188,9 @@ NONE, INFINITE = float("nan"), float("inf")
     [
         ([1, 2, 3, 4], 0.001, "an end of the range, beyond which better ones may lie: lower low"),
         ([4, 3, 2, 1], 0.5, "an end of the range, beyond which better ones may lie: raise high"),
-        ([4, 3, 1, NONE], 0.05, "diverged at 1, the lowest 1$"),
+        ([1.2, 1, 4, 5], 0.0018, "lowest at 0.01, the bottom of the curve at 0.0037. Half of that"),
+        ([1.1, 1, 1.1, 5], 0.005, "lowest at 0.01. Half of that, 0.005, is suggested"),
+        ([4, 3, 1, NONE], 0.05, "lowest at 0.1. Half of that, .* diverged at 1, the lowest 1$"),
         ([NONE, 3, 1, INFINITE], 0.05, "diverged at 2, the lowest 0.001$"),
         ([4, 1, INFINITE, NONE], 0.005, "diverged at 2, the lowest 0.1$"),
         (
@@ -190,7 +206,7 @@ NONE, INFINITE = float("nan"), float("inf")
         ),
         ([6, 5.5, 5.2, 5.1], NONE, "Nothing was learned at 4 rates .* raise high, or"),
         ([5, 6, 7, NONE], NONE, "Nothing was learned at 4 rates .* lower low, or"),
-        ([4, 1, 1, 1], 0.016, "lowest at 0.032,"),
+        ([4, 1, 1, 1], 0.016, "lowest at 0.01, the bottom of the curve at 0.032"),
     ],
 )
 def test_a_suggestion_says_why(losses, rate, words):
@@ -216,8 +232,39 @@ def test_the_first_of_two_valleys_is_preferred(second, guessing_loss, rate):
     losses = [3, 2, 1, 2, second, 2, np.nan]
     suggestion = suggest_rate(rates, losses, guessing_loss)
     assert suggestion.rate == pytest.approx(rate, rel=0.3)
-    assert "lowest at 10, and little higher at 0.1, " in suggestion.reason or rate > 1
+    both = "lowest at 10, and little higher at 0.1. Half of that, 0.05, is suggested"
+    assert (both in suggestion.reason) == (rate < 1)
     assert not suggestion.is_doubtful
+
+
+@pytest.mark.parametrize(
+    ("losses", "guessing_loss", "words"),
+    [
+        ([3, 1.2, 1, 1.1, 1.21, 2], 5.0, "From 0.01 to 1 the loss was at most 1.2 (20 % above"),
+        ([1.1, 1.2, 1, 1.1, 1.21, 1.2], 5.0, "From 0.001 to 1 the loss was at most 1.2 (20 %"),
+        ([3, 1.2, 1, 1.1, 1.2, 2], 1.5, "From 0.1 to 1 the loss was at most 1.1 (10 % above"),
+        (
+            [3, 2, 1, 2, NONE, NONE],
+            5.0,
+            "At 0.1, but not beside it, the loss was at most 1.2 (20 %",
+        ),
+        ([3, 2, 1.2, 2, 1, NONE], 5.0, "At 0.1, but not beside it, the loss was at most 1.2 (20 %"),
+        ([3, 0, 0, 1, 2, 4], 5.0, "From 0.01 to 0.1 the loss was at most 0"),
+    ],
+)
+def test_a_suggestion_says_where_the_loss_is_little_higher(losses, guessing_loss, words):
+    """By a fifth of the lowest loss, or of what it gains on guessing if that is less."""
+    reason = suggest_rate(np.geomspace(0.001, 100, 6), losses, guessing_loss).reason
+    assert f". {words}" in reason
+    assert ("%" in reason) == ("%" in words)
+
+
+def test_half_of_a_rate_may_lie_below_the_range():
+    rates = np.geomspace(1, 10, 16)
+    suggestion = suggest_rate(rates, 1 + np.abs(np.arange(16) - 1), 5.0)
+    assert suggestion.rate == 1
+    assert suggestion.is_doubtful
+    assert "lowest at 1.2. Half of that is below the range: lower low" in suggestion.reason
 
 
 @pytest.mark.parametrize(
