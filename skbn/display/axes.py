@@ -239,7 +239,9 @@ def legend_entry(label: str, colour: Any, **style: Any) -> Any:
     return Line2D([], [], color=colour, label=label, **style)
 
 
-def draw_legend(places: Places, entries: list[Any], titles: bool = False) -> None:
+def draw_legend(
+    places: Places, entries: list[Any], titles: bool = False, size: float = TEXT_SIZE
+) -> None:
     """Draw a legend above a picture, in as many rows as it needs."""
     needed = sum(LEGEND_LETTER * len(entry.get_label()) + 3 for entry in entries)
     places.legend_ax.legend(
@@ -248,7 +250,7 @@ def draw_legend(places: Places, entries: list[Any], titles: bool = False) -> Non
         bbox_to_anchor=(0.5, 1),
         ncols=ceil(len(entries) / ceil(needed / size_in_text(places.legend_ax)[0])),
         frameon=False,
-        fontsize=TEXT_SIZE,
+        fontsize=size,
         borderaxespad=2.2 if titles and places.legend_is_near else 0.5,
         handlelength=1.2,
         handletextpad=0.5,

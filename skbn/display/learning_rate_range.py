@@ -182,8 +182,10 @@ class LearningRateRange:
 
         Notes
         -----
-        The axis of losses ends a little above those that are little higher than the lowest.
-        Rates with higher losses have a triangle there, those at which training diverged a cross.
+        A star marks the lowest loss that counts, the higher one of both at a rate. The axis ends
+        half the way from there to the loss of guessing. Rates with higher losses have a triangle
+        there, those at which training diverged a cross. A suggestion is dotted, and "doubtful" in
+        the legend, where a warning said to widen the range.
         """
         require_matplotlib()
         places = draw_learning_rates(self.curve, self.suggestion, self.guessing_loss, ax)

@@ -197,11 +197,18 @@ def _n_ticks(ax: Any) -> float:
 
 
 def write_numbers(axis: Any, ticks: NDArray[np.float64], n_digits: int = 4) -> None:
-    """Write numbers at an axis of matplotlib, and no others."""
+    """Write numbers at an axis of matplotlib, and no others.
+
+    With a linear axis all have the same number of decimal places.
+    """
     from matplotlib.ticker import NullLocator
 
     axis.set_minor_locator(NullLocator())
-    axis.set_ticks(ticks, [f"{tick:.{n_digits}g}" for tick in ticks])
+    texts = [f"{tick:.{n_digits}g}" for tick in ticks]
+    if axis.get_scale() == "linear" and not any("e" in text for text in texts):
+        n_places = max((len(text.partition(".")[2]) for text in texts), default=0)
+        texts = [f"{tick:.{n_places}f}" for tick in ticks]
+    axis.set_ticks(ticks, texts)
 
 
 def write_losses(ax: Any, shown: Range) -> None:

@@ -156,6 +156,13 @@ def test_other_models_are_refused(iris, model):
         LearningRateRange.from_estimator(model, *iris)
 
 
+def test_what_is_found_can_be_read():
+    found = made()
+    assert repr(found) == "LearningRateRange(suggestion=0.5, reason='because')"
+    found.suggestion = float("nan")
+    assert repr(found) == "LearningRateRange(suggestion=nan, reason='because')"
+
+
 # Pictures.
 
 
@@ -180,24 +187,98 @@ def test_the_picture_shows_the_curve_and_the_suggestion():
         np.testing.assert_array_equal(curve_of(ax, colour), expected)
     (suggested,) = [line for line in ax.lines if line.get_linestyle() == "--"]
     assert set(suggested.get_xdata()) == {0.5}
-    (guessing,) = [line for line in ax.lines if line.get_linestyle() == ":"]
-    assert set(guessing.get_ydata()) == {2.3}
+    (star,) = [line for line in ax.lines if line.get_marker() == "*"]
+    assert star.get_xydata().tolist() == [[1.0, 0.1]]
+    assert not [line for line in ax.lines if line.get_linestyle() == ":"]
     assert legend(ax) == [
         "training loss",
         "loss on rows left out",
         "beyond the axis",
         "diverged",
-        "guessing",
+        "guessing: 2.3",
+        "lowest: 1",
         "suggested: 0.5",
     ]
     low, high = ax.get_ylim()
-    assert low < 0.09 < 2.3 < high < 1.5 * 2.3
+    assert low < 0.09
+    assert 1.2 < high < 2  # half the way to 2.3
     (cross,) = [line for line in ax.lines if line.get_marker() == "x"]
     assert cross.get_xdata().tolist() == [1e3]
-    triangles = np.concatenate([each.get_offsets() for each in ax.collections])
-    np.testing.assert_allclose(triangles[:, 0], 100)
-    for height in [*triangles[:, 1], *cross.get_ydata()]:
+    triangles = [each.get_offsets() for each in ax.collections]
+    for each in triangles:  # of both losses, at the first two rates and the last
+        np.testing.assert_allclose(each[:, 0], [1e-3, 100])
+    for height in [*np.concatenate(triangles)[:, 1], *cross.get_ydata()]:
         assert low < height < high
+
+
+def test_triangles_of_both_losses_are_seen():
+    ax = made().plot().ax_
+    areas = [each.get_sizes() for each in ax.collections]
+    assert areas[0] > 2 * areas[1]
+    assert ax.collections[0].get_zorder() <= ax.collections[1].get_zorder()
+
+
+def test_a_flat_valley_is_seen():
+    """Losses like those of adult, whose guessing and lowest rates give much higher ones."""
+    losses = [0.7, 0.55, 0.33, 0.312, 0.32, 0.318, 0.33, 0.5]
+    display = made(losses, suggestion=0.01, guessing_loss=0.55).plot()
+    low, high = display.ax_.get_ylim()
+    assert (0.32 - 0.312) / (high - low) > 0.04
+    (star,) = [line for line in display.ax_.lines if line.get_marker() == "*"]
+    assert star.get_ydata() == [0.312]
+
+
+@pytest.mark.parametrize(
+    ("losses", "suggestion", "name"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], 1e-3, "doubtful: 0.001"),
+        ([0.2, 0.1, 0.2, 0.4], 1e-3, "doubtful: 0.001"),
+        ([0.4, 0.3, 0.2, 0.1], 500.0, "doubtful: 5e+02"),
+        ([0.4, 0.2, 0.1, 0.2], 5.0, "suggested: 5"),
+        ([2.3, 2.3, 2.3, 2.3], np.nan, "no suggestion"),
+        ([np.nan, np.nan, np.nan, np.nan], np.nan, "no suggestion"),
+    ],
+)
+def test_the_picture_tells_of_doubts(losses, suggestion, name):
+    display = made(losses, suggestion=suggestion).plot()
+    ax = display.ax_
+    assert legend(ax)[-1] == name
+    lines = [line for line in ax.lines if list(line.get_xdata()) == [suggestion] * 2]
+    styles = {"doubtful": ":", "suggested": "--"}
+    assert [line.get_linestyle() for line in lines] == [
+        style for word, style in styles.items() if word in name
+    ]
+    left, right = ax.transAxes.inverted().transform(ax.transData.transform([[1e-3, 1], [1e3, 1]]))
+    assert left[0] > 0.03
+    assert right[0] < 0.97
+    assert ("lowest" in " ".join(legend(ax))) == np.isfinite(suggestion)
+
+
+def test_guessing_is_drawn_where_nothing_was_learned():
+    ax = made([2.4, 2.5, 2.35], suggestion=np.nan).plot().ax_
+    (line,) = [line for line in ax.lines if line.get_linestyle() == ":"]
+    assert set(line.get_ydata()) == {2.3}
+    assert ax.get_ylim()[0] < 2.3 < ax.get_ylim()[1]
+
+
+@pytest.mark.parametrize("losses", [[0.9, 0.6, 0.54, 0.7], [2.0, 0.5, 1.2, 1.0], [9.0, 8, 7, 6.5]])
+def test_numbers_at_the_axis_have_the_same_digits(losses):
+    ax = made(losses, guessing_loss=1.5 * max(losses)).plot().ax_
+    texts = [text.get_text() for text in ax.get_yticklabels()]
+    assert len({len(text.partition(".")[2]) for text in texts}) == 1
+    assert [float(text) for text in texts] == pytest.approx(ax.get_yticks())
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+@pytest.mark.parametrize("size", [(3, 2), (4, 3), (8, 5)])
+def test_nothing_is_cut_off_in_small_figures(pyplot, size, layout):
+    figure, ax = pyplot.subplots(figsize=size, layout=layout)
+    made().plot(ax)
+    figure.canvas.draw()
+    needed, box = ax.get_tightbbox(), figure.bbox
+    assert (needed.min >= box.min - 1).all()
+    assert (needed.max <= box.max + 1).all()
+    assert (ax.get_window_extent().size > 0.35 * box.size).all()
 
 
 @pytest.mark.parametrize(
@@ -207,7 +288,7 @@ def test_the_picture_shows_the_curve_and_the_suggestion():
 def test_any_curve_can_be_drawn(losses):
     display = made(losses, suggestion=np.nan).plot()
     display.figure_.canvas.draw()
-    assert not any("suggested" in text for text in legend(display.ax_))
+    assert "no suggestion" in legend(display.ax_)
     n_diverged = int((~np.isfinite(losses)).sum())
     assert ("diverged" in legend(display.ax_)) == (n_diverged > 0)
 
