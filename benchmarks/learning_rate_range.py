@@ -124,6 +124,12 @@ def within(factor, last):
     return rule
 
 
+def middle(factor):
+    """Half of the middle of the rates whose loss is no more than the lowest one by a factor."""
+    first, last = within(factor, last=False), within(factor, last=True)
+    return lambda rates, losses: np.sqrt(first(rates, losses) * last(rates, losses)) / 2
+
+
 def part(factor):
     """The rate with the lowest loss, divided."""
     return lambda rates, losses: lowest(rates, losses)[0] / factor
@@ -139,6 +145,7 @@ RULES = {
     "steepest": steepest,
     "first within 10 %": within(1.1, last=False),
     "last within 10 %": within(1.1, last=True),
+    "middle within 20 % / 2": middle(1.2),
 }
 SWEEP_RULE = "lowest / 5"
 
