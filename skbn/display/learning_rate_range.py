@@ -27,7 +27,7 @@ class LearningRateRange:
     the rate at which the higher one of training loss and loss on rows left out is lowest. Where
     the curve is flat, chance decides where that is: `reason` names the rates between which the
     loss is little higher, and without a ``random_state`` two calls differ. The test takes about
-    as long as four fits; a search over ``learning_rate_init`` takes a hundred or more.
+    as long as three or four fits; a search over ``learning_rate_init`` a hundred or more.
 
     Parameters
     ----------
