@@ -18,7 +18,6 @@ from skbn.estimators.constraints import Floats
 from skbn.estimators.fitting import Starts, plan_fit
 from skbn.estimators.pipelines import classifier_of, transform_in
 from skbn.estimators.population import MEMORY_BUDGET
-from skbn.training.holdout import Holdout
 from skbn.training.lockstep import Task, run_together
 from skbn.training.run import Run
 
@@ -107,7 +106,10 @@ def measure_rates(
     runs = [task.run for task in tasks]
     measures = {name: [_last(run, name) for run in runs] for name in ("loss", "validation_loss")}
     curve = pd.DataFrame({"learning_rate": rates, **measures})
-    return curve, _loss_of_guessing(runs[0], table)
+    first = runs[0]
+    assert first.validation is not None
+    [guessing_loss] = first.losses_of_guessing(table.dataset, first.validation)
+    return curve, guessing_loss
 
 
 def _tasks(
@@ -140,16 +142,6 @@ def _tasks(
 def _last(run: Run, name: str) -> float:
     """Give the last measure of a run; NaN if it failed."""
     return float("nan") if run.error else run.progress.history[name][-1]
-
-
-def _loss_of_guessing(run: Run, table: CheckedTable) -> float:
-    """Give the loss of guessing by the frequencies of the classes, on the rows left out."""
-    assert run.validation is not None
-    weights = run.weights if run.loss_weights is None else run.loss_weights
-    trained_on = Holdout(run.rows, weights).labels_and_weights(table.dataset)
-    counts = np.bincount(*trained_on, minlength=len(table.classes))
-    loss = run.progress.architecture.loss_function
-    return run.validation.loss_of_guessing(table.dataset, loss, counts / counts.sum())
 
 
 def judged_losses(curve: pd.DataFrame) -> pd.Series[float]:

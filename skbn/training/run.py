@@ -199,18 +199,25 @@ class Run:
         Not so if those trained on are hardly better: then nothing was learned yet.
         """
         assert self.validation is not None
-        architecture, history = self.progress.architecture, self.progress.history
-        trained_on = Holdout(
-            self.rows, self.weights if self.loss_weights is None else self.loss_weights
-        )
-        counts = np.bincount(
-            *trained_on.labels_and_weights(dataset), minlength=architecture.n_outputs
-        )
-        guess = architecture.loss_function, counts / counts.sum()
+        history = self.progress.history
         loss, lowest = history["loss"][-1], np.nanmin(history["validation_loss"])
-        has_learned = loss < trained_on.loss_of_guessing(dataset, *guess)
-        is_worse = lowest > self.validation.loss_of_guessing(dataset, *guess)
+        guesses = self.losses_of_guessing(dataset, self.trained_on, self.validation)
+        has_learned, is_worse = loss < guesses[0], lowest > guesses[1]
         return bool(is_worse and (has_learned or lowest > 2 * loss))
+
+    @property
+    def trained_on(self) -> Holdout:
+        """Rows that are trained on, with their weights in the loss."""
+        weights = self.weights if self.loss_weights is None else self.loss_weights
+        return Holdout(self.rows, weights)
+
+    def losses_of_guessing(self, dataset: Dataset, *judged: Holdout) -> list[float]:
+        """Give the losses on some rows of guessing by the frequencies of those trained on."""
+        architecture = self.progress.architecture
+        labels, weights = self.trained_on.labels_and_weights(dataset)
+        counts = np.bincount(labels, weights, minlength=architecture.n_outputs)
+        guess = architecture.loss_function, counts / counts.sum()
+        return [each.loss_of_guessing(dataset, *guess) for each in judged]
 
     def keep(self) -> None:
         """Choose the network as it stands for the result; the validation loss no longer stops."""
