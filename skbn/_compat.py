@@ -82,6 +82,7 @@ except ImportError:
 
 
 __all__ = [
+    "EVALUATION_TASK",
     "SEARCH_CONSTRAINTS",
     "BaseSearchCV",
     "CallbackSupportMixin",
@@ -117,6 +118,9 @@ __all__ = [
 
 SEARCH_CONSTRAINTS: dict[str, Any] = BaseSearchCV._parameter_constraints
 """Constraints of the parameters that all searches of scikit-learn have."""
+
+EVALUATION_TASK = "candidate-split-evaluation"
+"""Name of the task of a fit of a search, among those that callbacks hear of."""
 
 check_feature_names_in = _check_feature_names_in
 check_method_params = _check_method_params
@@ -226,7 +230,7 @@ def has_progress_bar(estimator: Any) -> bool:
         return False
     from sklearn.callback import ProgressBar  # there are none before scikit-learn 1.9
 
-    return any(isinstance(each, ProgressBar) for each in estimator._skl_callbacks)
+    return any(isinstance(each, ProgressBar) for each in callbacks_on(estimator))
 
 
 def callbacks_of(model: Any) -> list[Any]:

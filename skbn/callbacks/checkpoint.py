@@ -9,13 +9,11 @@ from uuid import uuid4
 
 import numpy as np
 
-from skbn.callbacks.epochs import EpochCallback, checked_count, of_partial_fit
+from skbn._compat import EVALUATION_TASK
+from skbn.callbacks.epochs import EpochCallback, checked_count, is_within, of_partial_fit
 from skbn.callbacks.monitors import Monitor, Rows
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.export.files import load_model, save_model
-
-CANDIDATE = "candidate-split-evaluation"
-"""The task of a fit of a candidate, in searches of scikit-learn and of this package."""
 
 
 class Checkpoint(EpochCallback):
@@ -173,7 +171,8 @@ class Checkpoint(EpochCallback):
     def _is_ignored(self, context: Any) -> bool:
         """Whether a task is of a candidate, or of `partial_fit` without rows to judge on."""
         has_no_rows = self._monitor is not None and self._monitor.needs_validation_set
-        return is_candidate(context) or (has_no_rows and of_partial_fit(context))
+        is_of_candidate = is_within(context, EVALUATION_TASK)
+        return is_of_candidate or (has_no_rows and of_partial_fit(context))
 
     def _write_if_better(
         self, epoch: Any, model: Any, trained_on: tuple[Any, Any], is_whole: bool = False
@@ -212,15 +211,6 @@ class Checkpoint(EpochCallback):
 
     def _file(self, epoch: int, member: int) -> str:
         return self.path.format(epoch=epoch, member=member)
-
-
-def is_candidate(context: Any) -> bool:
-    """Whether a task is a part of the fit of a candidate of a search."""
-    while context is not None:
-        if CANDIDATE in (context.task_name, context.source_task_name):
-            return True
-        context = context.parent
-    return False
 
 
 def _checked_path(path: Any) -> str:

@@ -67,10 +67,15 @@ def checked_count(name: str, value: Any) -> int:
     return int(value)
 
 
-def of_partial_fit(context: Any) -> bool:
-    """Whether a task is one of a call of `partial_fit`, which has no validation set."""
+def is_within(context: Any, name: str) -> bool:
+    """Whether a task, or one that it is a part of, has a name."""
     while context is not None:
-        if context.task_name == "partial_fit":
+        if name in (context.task_name, context.source_task_name):
             return True
         context = context.parent
     return False
+
+
+def of_partial_fit(context: Any) -> bool:
+    """Whether a task is one of a call of `partial_fit`, which has no validation set."""
+    return is_within(context, "partial_fit")

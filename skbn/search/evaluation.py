@@ -16,7 +16,7 @@ from joblib.parallel import LokyBackend, get_active_backend
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
-from skbn._compat import fit_and_score, noting_errors, with_parameters_only
+from skbn._compat import EVALUATION_TASK, fit_and_score, noting_errors, with_parameters_only
 from skbn.estimators.population import is_network
 from skbn.search.cache import SplitCache, SplitKey, StateCache
 from skbn.search.jobs import Assignment, Done, Job
@@ -27,7 +27,6 @@ from skbn.search.splits import Candidate, Rules, Split, checked, ends_in_network
 from skbn.search.time_limit import TimeLimit
 from skbn.training.interruption import end_with, uninterrupted_worker
 
-TASK = "candidate-split-evaluation"  # as scikit-learn's searches call it
 Call = tuple[Any, ...]
 """A function and its arguments."""
 Tasks = Mapping[Any, Any]
@@ -116,7 +115,8 @@ class Evaluation:
             Those that ended together, in any order.
         """
         # Made before anything runs: joblib pickles from other threads.
-        tasks = {job[:3]: task.subcontext(TASK, i) for i, job in enumerate(jobs)} if task else {}
+        numbered = enumerate(jobs) if task else ()
+        tasks = {job[:3]: task.subcontext(EVALUATION_TASK, i) for i, job in numbered}
         self.states.forget_others({job.key for job in jobs})
         candidates = self._candidates(jobs)
         together = [job for job in jobs if job.candidate in candidates]
