@@ -204,7 +204,10 @@ def _fit_all(
         _raise_first(begun)
     with ExitStack() as callbacks:
         begun = [
-            _outcome(_with_tasks, *pair, callbacks) for pair in zip(classifiers, begun, strict=True)
+            _outcome(_with_tasks, classifier, each, callbacks)
+            if isinstance(each, _Planned)
+            else each
+            for classifier, each in zip(classifiers, begun, strict=True)
         ]
         if not return_exceptions:
             _raise_first(begun)
@@ -214,10 +217,15 @@ def _fit_all(
             memory_budget=memory_budget,
             **hooks_of(each.tasks for each in planned),
         )
-        ended = [_outcome(_end, each) for each in begun]
+        ended = [_outcome(_end, each) if isinstance(each, _Planned) else each for each in begun]
         if not return_exceptions:
             _raise_first(ended)
-    made = [_outcome(_attributes, *each) for each in zip(classifiers, begun, ended, strict=True)]
+    made = [
+        _outcome(attributes_after, classifier, planned.table, outcome)
+        if isinstance(outcome, Outcome)
+        else outcome
+        for classifier, planned, outcome in zip(classifiers, begun, ended, strict=True)
+    ]
     if not return_exceptions:
         _raise_first(made)
     both = zip(classifiers, made, strict=True)
@@ -306,43 +314,20 @@ class _Plans:
             table.dataset = replace(table.dataset, x=shared.x, labels=shared.labels)
 
 
-def _with_tasks(
-    classifier: BNSoftmaxClassifier, begun: _Planned | Exception | None, callbacks: ExitStack
-) -> _Planned | None:
+def _with_tasks(classifier: BNSoftmaxClassifier, begun: _Planned, callbacks: ExitStack) -> _Planned:
     """Tell the callbacks of a classifier that its fit begins."""
-    if isinstance(begun, Exception):
-        raise begun
-    if begun is None:
-        return None
     own = callbacks.enter_context(ExitStack())
     tasks = fit_tasks(classifier, "fit", begun.fit, begun.table, begun.rows)
     return begun._replace(tasks=own.enter_context(tasks), callbacks=own)
 
 
-def _end(begun: _Planned | Exception | None) -> Outcome | None:
+def _end(begun: _Planned) -> Outcome:
     """Give the outcome of a fit when all is trained."""
-    if isinstance(begun, Exception):
-        raise begun
-    if begun is None:
-        return None
     with begun.callbacks:
         outcome = begun.fit.warned_outcome(begun.table.dataset)
         if begun.tasks is not None:
             begun.tasks.end(outcome)
     return outcome
-
-
-def _attributes(
-    classifier: BNSoftmaxClassifier,
-    begun: _Planned | Exception | None,
-    ended: Outcome | Exception | None,
-) -> dict[str, Any] | None:
-    """Give the attributes of a classifier with the outcome of its fit."""
-    if isinstance(ended, Exception):
-        raise ended
-    if ended is None or not isinstance(begun, _Planned):
-        return None
-    return attributes_after(classifier, begun.table, ended)
 
 
 def _outcome(function: Any, *arguments: Any) -> Any:

@@ -124,7 +124,7 @@ class _Attempt:
                 self.callbacks.enter_context(estimator_task(*assignment.callbacks, estimator))
             if self.fit is not None and split.table is not None:
                 rows = Rows.of_table(split.table, split.fit_params)
-                until = min(assignment.job.until or self.fit.until, self.fit.until)
+                until = self.tasks()[0].until
                 tasks = fit_tasks(estimator, "fit", self.fit, split.table, rows, until)
                 self.told = self.callbacks.enter_context(tasks)
         except Exception as error:
