@@ -2,6 +2,16 @@
 
 from collections import Counter
 
+import pytest
+
+try:
+    from sklearn.callback import ProgressBar, ScoringMonitor
+except ImportError:
+    ProgressBar = ScoringMonitor = None
+
+HAS_CALLBACKS = ProgressBar is not None
+needs_callbacks = pytest.mark.skipif(not HAS_CALLBACKS, reason="scikit-learn 1.9 has callbacks")
+
 
 class Recording:
     """What scikit-learn's callbacks hear of fits, as text and numbers.

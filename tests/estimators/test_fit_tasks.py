@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from recording import Handed, Recording
+from recording import (
+    HAS_CALLBACKS,
+    Handed,
+    ProgressBar,
+    Recording,
+    ScoringMonitor,
+    needs_callbacks,
+)
 from scipy.sparse import coo_array
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -16,14 +23,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbn import BNSoftmaxClassifier, fit_population
-
-try:
-    from sklearn.callback import ProgressBar, ScoringMonitor
-except ImportError:
-    HAS_CALLBACKS = False
-else:
-    HAS_CALLBACKS = True
-needs_callbacks = pytest.mark.skipif(not HAS_CALLBACKS, reason="scikit-learn 1.9 has callbacks")
 
 
 @pytest.fixture

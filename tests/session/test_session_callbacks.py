@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from recording import Handed, Recording
+from recording import (
+    HAS_CALLBACKS,
+    Handed,
+    ProgressBar,
+    Recording,
+    ScoringMonitor,
+    needs_callbacks,
+)
 from session_checks import (
     SMALL,
     assert_same_log,
@@ -30,13 +37,6 @@ from skbn.export import load_model
 from skbn.session.journal import request_text
 from skbn.session.words import event_words
 
-try:
-    from sklearn.callback import ProgressBar, ScoringMonitor
-except ImportError:
-    HAS_CALLBACKS = False
-else:
-    HAS_CALLBACKS = True
-needs_callbacks = pytest.mark.skipif(not HAS_CALLBACKS, reason="scikit-learn 1.9 has callbacks")
 HELD_OUT = [
     {"validation": False},
     {"validation": True},
