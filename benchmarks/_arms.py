@@ -20,7 +20,7 @@ from sklearn.neural_network import MLPClassifier
 
 import skbn
 from skbn import BNSoftmaxClassifier, tabular_pipeline
-from skbn.estimators.fitting import automatic_batch_size
+from skbn.estimators.parameters import automatic_batch_size
 
 torch, pytabkit = optional("torch"), optional("pytabkit")
 

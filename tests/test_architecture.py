@@ -29,8 +29,8 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         "database",
     ],
     "estimators": [
-        *("constraints", "arrays", "checked_table", "fitting", "fit_tasks", "classifier"),
-        *("population", "pipelines"),
+        *("constraints", "arrays", "predictions", "checked_table", "parameters", "fitting"),
+        *("fit_tasks", "classifier", "population", "pipelines"),
     ],
     "tables": ["columns", "pipeline"],
     "arguments": [],

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skbn._compat import CallbackSupportMixin, validate_parameters
-from skbn.checks import check_classes, check_rows
-from skbn.estimators.arrays import NetworkArrays, fitted_ensemble, saved_networks
+from skbn.checks import check_classes
+from skbn.estimators.arrays import saved_networks
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.constraints import CONSTRAINTS
 from skbn.estimators.fit_tasks import Rows, fit_tasks, hooks_of
@@ -23,7 +23,7 @@ from skbn.estimators.fitting import (
     print_epoch,
     train_alone,
 )
-from skbn.network.parameters import Array
+from skbn.estimators.predictions import Predictions
 from skbn.saved_state import Versioned
 from skbn.training.ensemble import Ensemble
 from skbn.training.lockstep import run_together
@@ -31,7 +31,7 @@ from skbn.training.run import Progress
 
 
 class BNSoftmaxClassifier(
-    NetworkArrays, Versioned, CallbackSupportMixin, ClassifierMixin, BaseEstimator
+    Predictions, Versioned, CallbackSupportMixin, ClassifierMixin, BaseEstimator
 ):
     """Multi-layer network with batch normalisation and a softmax output.
 
@@ -485,70 +485,6 @@ class BNSoftmaxClassifier(
     def _set_attributes(self, attributes: dict[str, Any]) -> None:
         # At once, so that Ctrl-C leaves all of a fit or nothing of it.
         self.__dict__ = attributes
-
-    def _logits(self, X: Any) -> Array:
-        """Logits in float64, shape (n_samples, n_classes)."""
-        ensemble = fitted_ensemble(self)
-        X = check_rows(self, X, dtype=[np.float64, np.float32], reset=False)
-        return ensemble.logits(X)
-
-    def decision_function(self, X: Any) -> Array:
-        """Logits, the inputs of the softmax.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        logits : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            With two classes the second's logit minus the first's. Of several members
-            the logarithms of the mean probabilities.
-        """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def predict_log_proba(self, X: Any) -> Array:
-        """Logarithms of the probabilities, finite even where a probability underflows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
-        """
-        logits = self._logits(X)
-        return self._ensemble.loss.log_probabilities(logits)
-
-    def predict_proba(self, X: Any) -> Array:
-        """Probabilities of the classes, in the order of ``classes_``.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-        """
-        logits = self._logits(X)
-        return self._ensemble.loss.probabilities(logits)
-
-    def predict(self, X: Any) -> Any:
-        """The most probable class of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-        """
-        logits = self._logits(X)
-        return self.classes_[logits.argmax(axis=1)]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +14,15 @@ from sklearn.utils import check_random_state
 
 from skbn.checks import check_weights, class_weights, times_class_weights
 from skbn.estimators.checked_table import HOW_TO_TRANSFORM, CheckedTable
+from skbn.estimators.parameters import (
+    architecture_of,
+    effective_rows,
+    hyperparameters_of,
+    layer_sizes,
+    settings_of,
+)
 from skbn.network.architecture import Architecture
-from skbn.network.epochs import PER_MEMBER, Settings, stack_hyperparameters
+from skbn.network.epochs import PER_MEMBER
 from skbn.network.parameters import Array, Indices
 from skbn.network.schedules import FLOOR, multipliers
 from skbn.training.ensemble import Ensemble, fit_temperature
@@ -255,7 +262,7 @@ def add_validation_set(table: CheckedTable, fit_params: Mapping[str, Any]) -> bo
 def ensemble_of(estimator: Any) -> tuple[int, bool]:
     """How many networks predict, and whether to calibrate them."""
     # Softmax regression has one optimum, and no excess of confidence to take back.
-    is_deep = len(_layer_sizes(estimator)) > 0
+    is_deep = len(layer_sizes(estimator)) > 0
     return (estimator.n_members, estimator.calibrate) if is_deep else (1, False)
 
 
@@ -316,75 +323,6 @@ def _continued(estimator: Any, architecture: Architecture, progress: Progress) -
                 "trained network cannot go on; set it back, or fit anew with warm_start=False"
             )
     return progress.copy()
-
-
-def architecture_of(estimator: Any, table: CheckedTable) -> Architecture:
-    """Give the architecture that the parameters and the table ask for."""
-    return Architecture(
-        n_features=table.checker.n_features_in_,
-        hidden_layer_sizes=_layer_sizes(estimator),
-        n_outputs=len(table.classes),
-        activation=estimator.activation,
-        batch_norm=bool(estimator.batch_norm),
-    )
-
-
-def _layer_sizes(estimator: Any) -> tuple[int, ...]:
-    sizes = estimator.hidden_layer_sizes
-    sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
-    sizes = (sizes,) if isinstance(sizes, Real) else tuple(sizes)
-    if not all(isinstance(n, Integral) and int(n) > 0 for n in sizes):
-        raise ValueError(f"hidden_layer_sizes must hold positive integers, got {sizes}")
-    return tuple(int(n) for n in sizes)
-
-
-def settings_of(estimator: Any, n_rows: int) -> Settings:
-    """Give the settings of training on some rows, or on as many effective ones."""
-    check_batch_size(estimator)
-    batch_size = estimator.batch_size
-    if batch_size == "auto":
-        batch_size = automatic_batch_size(n_rows)
-    return Settings(
-        solver=estimator.solver,
-        nesterovs_momentum=bool(estimator.nesterovs_momentum),
-        learning_rate=estimator.learning_rate,
-        batch_size=int(batch_size),
-        shuffle=bool(estimator.shuffle),
-    )
-
-
-def check_batch_size(estimator: Any) -> None:
-    """Refuse mini-batches of one row that batch norm would meet."""
-    if estimator.batch_size == 1 and estimator.batch_norm and _layer_sizes(estimator):
-        raise ValueError(
-            "batch_size=1 leaves batch norm nothing to normalise over; use at least 2 rows, "
-            "or batch_norm=False"
-        )
-
-
-def automatic_batch_size(n_rows: int) -> int:
-    """Rows of a mini-batch by default."""
-    return min(128, max(32, n_rows // 20))
-
-
-def effective_rows(by_class: Array, sample_weights: Array) -> int:
-    """How many rows of equal class weights would give a mean as precise (Kish 1965).
-
-    Parameters
-    ----------
-    by_class, sample_weights : ndarray of shape (n,)
-        Of each row.
-
-    Returns
-    -------
-    n_rows : int
-        At most n, and n where the class weights are equal.
-    """
-    relative = by_class / by_class.max()
-    first = np.average(relative, weights=sample_weights)
-    second = np.average(relative**2, weights=sample_weights)
-    n_rows: int = round(len(by_class) * first**2 / second)
-    return n_rows
 
 
 def plan_partial_fit(
@@ -503,7 +441,7 @@ def _run(estimator: Any, rows: _WeightedRows, progress: Progress, chosen: Indice
     return Run(
         progress,
         settings_of(estimator, n_rows),
-        _hyperparameters_of(estimator),
+        hyperparameters_of(estimator),
         None if is_everything else rows.in_dataset(chosen),
         None if _are_equal(weights) else _of_mean_one(weights, estimator.dtype),
         None if is_balanced else _of_mean_one(rows.weights[chosen], estimator.dtype),
@@ -511,15 +449,11 @@ def _run(estimator: Any, rows: _WeightedRows, progress: Progress, chosen: Indice
     )
 
 
-def _hyperparameters_of(estimator: Any) -> dict[str, Array]:
-    return stack_hyperparameters([{name: getattr(estimator, name) for name in PER_MEMBER}])
-
-
 def change_training(fit: Fit, estimator: Any) -> None:
     """Let the runs of a fit go on with the parameters of ``CHANGEABLE`` that an estimator has."""
     for run in fit.runs:
         run.settings = settings_of(estimator, run.effective_rows)
-        run.hyper = _hyperparameters_of(estimator)
+        run.hyper = hyperparameters_of(estimator)
         if run.best is not None:
             run.best.tol = estimator.tol
 

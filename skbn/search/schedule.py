@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skbn.estimators.fitting import architecture_of, n_networks, settings_of
+from skbn.estimators.fitting import n_networks
+from skbn.estimators.parameters import architecture_of, settings_of
 from skbn.search.jobs import Assignment, Job
 from skbn.search.splits import Candidate, Rules, Split
 from skbn.training.lockstep import population_size, step_sequence

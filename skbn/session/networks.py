@@ -11,12 +11,8 @@ from sklearn.base import clone
 
 from skbn._compat import validate_parameters
 from skbn.estimators.classifier import BNSoftmaxClassifier, attributes_after, set_attributes
-from skbn.estimators.fitting import (
-    CHANGEABLE,
-    change_training,
-    check_batch_size,
-    end_of_schedule,
-)
+from skbn.estimators.fitting import CHANGEABLE, change_training, end_of_schedule
+from skbn.estimators.parameters import check_batch_size
 from skbn.network.parameters import Array
 from skbn.network.state import State
 from skbn.session.preparation import Prepared

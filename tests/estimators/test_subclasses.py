@@ -7,6 +7,7 @@ import pytest
 
 from skbn import BNSoftmaxClassifier, fit_population
 from skbn.estimators.population import METHODS, is_network
+from skbn.estimators.predictions import Predictions
 from skbn.search import CoarseToFineSearchCV
 
 
@@ -38,7 +39,8 @@ def test_a_subclass_with_a_method_of_its_own_is_none(name):
 
 
 def test_the_methods_are_all_that_trains_or_judges():
-    public = {name for name in vars(BNSoftmaxClassifier) if name.startswith(("fit", "p", "dec"))}
+    own = {name for kind in (BNSoftmaxClassifier, Predictions) for name in vars(kind)}
+    public = {name for name in own if name.startswith(("fit", "p", "dec"))}
     assert public == set(METHODS) - {"score"}  # which is scikit-learn's
 
 

@@ -1,0 +1,88 @@
+"""What the parameters of an estimator ask of the core: shapes, sequence of steps, numbers."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from skbn.estimators.checked_table import CheckedTable
+from skbn.network.architecture import Architecture
+from skbn.network.epochs import PER_MEMBER, Settings, stack_hyperparameters
+from skbn.network.parameters import Array
+
+
+def architecture_of(estimator: Any, table: CheckedTable) -> Architecture:
+    """Give the architecture that the parameters and the table ask for."""
+    return Architecture(
+        n_features=table.checker.n_features_in_,
+        hidden_layer_sizes=layer_sizes(estimator),
+        n_outputs=len(table.classes),
+        activation=estimator.activation,
+        batch_norm=bool(estimator.batch_norm),
+    )
+
+
+def layer_sizes(estimator: Any) -> tuple[int, ...]:
+    """Units of each hidden layer, checked."""
+    sizes = estimator.hidden_layer_sizes
+    sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
+    sizes = (sizes,) if isinstance(sizes, Real) else tuple(sizes)
+    if not all(isinstance(n, Integral) and int(n) > 0 for n in sizes):
+        raise ValueError(f"hidden_layer_sizes must hold positive integers, got {sizes}")
+    return tuple(int(n) for n in sizes)
+
+
+def settings_of(estimator: Any, n_rows: int) -> Settings:
+    """Give the settings of training on some rows, or on as many effective ones."""
+    check_batch_size(estimator)
+    batch_size = estimator.batch_size
+    if batch_size == "auto":
+        batch_size = automatic_batch_size(n_rows)
+    return Settings(
+        solver=estimator.solver,
+        nesterovs_momentum=bool(estimator.nesterovs_momentum),
+        learning_rate=estimator.learning_rate,
+        batch_size=int(batch_size),
+        shuffle=bool(estimator.shuffle),
+    )
+
+
+def check_batch_size(estimator: Any) -> None:
+    """Refuse mini-batches of one row that batch norm would meet."""
+    if estimator.batch_size == 1 and estimator.batch_norm and layer_sizes(estimator):
+        raise ValueError(
+            "batch_size=1 leaves batch norm nothing to normalise over; use at least 2 rows, "
+            "or batch_norm=False"
+        )
+
+
+def automatic_batch_size(n_rows: int) -> int:
+    """Rows of a mini-batch by default."""
+    return min(128, max(32, n_rows // 20))
+
+
+def effective_rows(by_class: Array, sample_weights: Array) -> int:
+    """How many rows of equal class weights would give a mean as precise (Kish 1965).
+
+    Parameters
+    ----------
+    by_class, sample_weights : ndarray of shape (n,)
+        Of each row.
+
+    Returns
+    -------
+    n_rows : int
+        At most n, and n where the class weights are equal.
+    """
+    relative = by_class / by_class.max()
+    first = np.average(relative, weights=sample_weights)
+    second = np.average(relative**2, weights=sample_weights)
+    n_rows: int = round(len(by_class) * first**2 / second)
+    return n_rows
+
+
+def hyperparameters_of(estimator: Any) -> dict[str, Array]:
+    """Give what members may differ in, (1, 1) each."""
+    return stack_hyperparameters([{name: getattr(estimator, name) for name in PER_MEMBER}])
