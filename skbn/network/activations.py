@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import pi, sqrt
+from typing import Any
 
 import numpy as np
 from scipy.special import erf
@@ -181,3 +182,8 @@ ACTIVATIONS = {
     "logistic": Activation(_logistic, _logistic_derivative, gain=1.8462),
     "identity": Activation(_identity, _identity_derivative, gain=1.0),
 }
+
+
+def activation_of(entry: Any) -> Activation:
+    """Give the activation that an entry of an architecture stands for: a key of the table."""
+    return ACTIVATIONS[entry]

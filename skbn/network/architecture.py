@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skbn.network.activations import ACTIVATIONS
+from skbn.network.activations import activation_of
 from skbn.network.layers import BatchNorm, Dense, Elementwise, Layer
 from skbn.network.losses import LOSSES, Loss
 from skbn.network.noise import Dropout, GaussianNoise
@@ -31,8 +31,9 @@ class Architecture:
         Units of each hidden layer; ``()`` is softmax regression.
     n_outputs : int
         Classes, for cross-entropy.
-    activation : str, default="relu"
-        A key of ``ACTIVATIONS``.
+    activation : str or tuple of str, default="relu"
+        Keys of ``ACTIVATIONS``, a tuple of one for each hidden layer. A tuple of one and the same
+        becomes that key.
     batch_norm : bool, default=True
         With it a hidden layer has gamma and beta, without it a bias.
     loss : str, default="cross_entropy"
@@ -42,9 +43,26 @@ class Architecture:
     n_features: int
     hidden_layer_sizes: tuple[int, ...]
     n_outputs: int
-    activation: str = "relu"
+    activation: Any = "relu"
     batch_norm: bool = True
     loss: str = "cross_entropy"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.activation, tuple):
+            return
+        n_layers = len(self.hidden_layer_sizes)
+        if len(self.activation) != n_layers:
+            raise ValueError(f"{len(self.activation)} activations of {n_layers} hidden layers")
+        # The same network is the same architecture, which trains in lockstep and goes on.
+        if len(set(self.activation)) == 1:
+            object.__setattr__(self, "activation", self.activation[0])
+
+    @property
+    def activations(self) -> tuple[Any, ...]:
+        """The activation of each hidden layer."""
+        if isinstance(self.activation, tuple):
+            return self.activation
+        return (self.activation,) * len(self.hidden_layer_sizes)
 
     @property
     def normalised(self) -> bool:
@@ -64,13 +82,15 @@ class Architecture:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """Layers from the features to the outputs."""
-        n_in, gain = self.n_features, ACTIVATIONS[self.activation].gain
+        n_in = self.n_features
         layers: list[Layer] = [GaussianNoise("input_noise", n_in), Dropout("input_dropout", n_in)]
-        for number, n_units in enumerate(self.hidden_layer_sizes):
+        each = zip(self.hidden_layer_sizes, self.activations, strict=True)
+        for number, (n_units, activation) in enumerate(each):
+            gain = activation_of(activation).gain
             layers.append(Dense(number, n_in, n_units, not self.batch_norm, gain))
             if self.batch_norm:
                 layers.append(BatchNorm(number, n_units))
-            layers.append(Elementwise(self.activation, n_units))
+            layers.append(Elementwise(activation, n_units))
             layers += [GaussianNoise("noise", n_units), Dropout("dropout", n_units)]
             n_in = n_units
         head = Dense(len(self.hidden_layer_sizes), n_in, self.n_outputs, has_bias=True, gain=1.0)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from skbn.network.activations import ACTIVATIONS
+from skbn.network.activations import activation_of
 from skbn.network.architecture import Architecture
 from skbn.network.layers import Affine
 from skbn.network.mapped import Pages
@@ -74,7 +74,7 @@ class FoldedNetwork:
             if step.bias is not None:
                 a += step.bias[members]
             if step.activation is not None:
-                ACTIVATIONS[step.activation].forward(a, a)
+                activation_of(step.activation).forward(a, a)
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from skbn.network.activations import ACTIVATIONS, Activation
+from skbn.network.activations import Activation, activation_of
 from skbn.network.initializers import INITIALIZERS
 from skbn.network.parameters import Array, Key, Shapes, empty
 
@@ -90,12 +90,12 @@ class Affine:
     weights : ndarray of shape (K, n_in, n_out)
     bias : ndarray of shape (K, 1, n_out) or None
     activation : str, optional
-        A key of ``ACTIVATIONS``; the identity without.
+        An entry that `activation_of` takes; the identity without.
     """
 
     weights: Array
     bias: Array | None
-    activation: str | None = None
+    activation: Any = None
 
     def astype(self, dtype: npt.DTypeLike) -> Affine:
         """Give the step with copies of its arrays in a dtype."""
@@ -108,7 +108,7 @@ class Affine:
         bias = shift if self.bias is None else self.bias * scale + shift
         return Affine(self.weights * scale, bias)
 
-    def activated(self, activation: str) -> Affine:
+    def activated(self, activation: Any) -> Affine:
         """Give the step with an activation after it."""
         self._check_is_open()
         return Affine(self.weights, self.bias, activation)
@@ -441,16 +441,16 @@ class Elementwise(WithoutParameters):
     Parameters
     ----------
     activation : str
-        A key of ``ACTIVATIONS``.
+        An entry that `activation_of` takes.
     n_units : int
     """
 
-    activation: str
+    activation: Any
     n_units: int
 
     def in_training(self, space: Workspace, output: Array | None) -> ElementwisePass:
         """Give its pass."""
-        activation = ACTIVATIONS[self.activation]
+        activation = activation_of(self.activation)
         if output is None and activation.needs_input:
             output = space.buffer(self.n_units)
         return ElementwisePass(activation, output)

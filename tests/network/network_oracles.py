@@ -183,7 +183,6 @@ def slow_forward(architecture, value, x, weights=None, epsilon=1e-5, moving=Fals
     ``moving`` takes the moving statistics in place of the batch's moments. Gives
     the logits and the moments by (kind, layer).
     """
-    g = ACTIVATIONS[architecture.activation].forward
     weights = [1.0] * len(x) if weights is None else list(weights)
     rows, moments = [row[None].astype(np.float64) for row in x], {}
     for layer in range(len(architecture.hidden_layer_sizes)):
@@ -202,7 +201,7 @@ def slow_forward(architecture, value, x, weights=None, epsilon=1e-5, moving=Fals
         else:
             rows = [row + value["bias", layer] for row in rows]
         for row in rows:
-            g(row, row)
+            ACTIVATIONS[architecture.activations[layer]].forward(row, row)
     head = len(architecture.hidden_layer_sizes)
     logits = [row @ value["weights", head] + value["bias", head] for row in rows]
     return np.concatenate(logits), moments

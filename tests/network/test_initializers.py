@@ -35,6 +35,16 @@ def test_standard_deviations(name, activation):
     assert abs(views["weights", 0].mean()) < hidden / 50
 
 
+def test_the_gain_of_a_layer_is_that_of_its_own_activation():
+    mixed = "relu", "selu", "logistic"
+    architecture = Architecture(N_IN, (N_HIDDEN,) * 3, N_OUT, mixed)
+    views = architecture.layout.views(draw(architecture))
+    for layer, activation in enumerate(mixed):
+        n_in = architecture.widths[layer]
+        expected = FORMULAS["auto"](n_in, N_HIDDEN, ACTIVATIONS[activation].gain)
+        assert views["weights", layer].std() == pytest.approx(expected, rel=0.01)
+
+
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (4,), (4, 3)])
 def test_everything_but_weights_starts_at_one_or_zero(batch_norm, hidden_layer_sizes):

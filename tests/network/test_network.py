@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -84,6 +85,24 @@ def test_zones_of_theta(batch_norm, hidden_layer_sizes):
     assert ("mean" in zones) == architecture.normalised
 
 
+@pytest.mark.parametrize("n_layers", [1, 2, 3])
+def test_one_activation_for_all_layers_is_the_same_architecture(n_layers):
+    plain = Architecture(4, (5,) * n_layers, 3, "tanh")
+    listed = Architecture(4, (5,) * n_layers, 3, ("tanh",) * n_layers)
+    assert listed == plain
+    assert hash(listed) == hash(plain)
+    assert listed.layers == plain.layers
+    assert plain.activations == ("tanh",) * n_layers
+
+
+@pytest.mark.parametrize(
+    ("sizes", "mixed"), [((), ("relu",)), ((4,), ()), ((4, 4), ("relu",)), ((4,), ("elu",) * 2)]
+)
+def test_as_many_activations_as_hidden_layers(sizes, mixed):
+    with pytest.raises(ValueError, match=f"{len(mixed)} activations of {len(sizes)} hidden layers"):
+        Architecture(4, sizes, 3, mixed)
+
+
 # Training: loss and gradient
 
 
@@ -96,6 +115,17 @@ def test_gradient_along_directions(activation, pattern, batch_norm, n_members):
     theta, (x, labels) = make_theta(architecture, n_members), make_batch(architecture, n_members)
     hyper, weights = hyper_with_noise(n_members), make_weights(pattern, n_members, M)
     loss, gradient = held_loss(architecture, theta, hyper, M, labels, weights)
+    loss(x)
+    trained = slice(0, architecture.layout.n_trained)
+    assert_gradients(lambda: loss(x), [theta[:, trained]], [gradient[:, trained]])
+
+
+@with_and_without_batch_norm
+@pytest.mark.parametrize("mixed", [*permutations(("relu", "gelu", "tanh")), ("silu", "elu", "elu")])
+def test_gradient_with_an_activation_of_each_layer(mixed, batch_norm):
+    architecture = Architecture(4, (5, 3, 4), 3, mixed, batch_norm)
+    theta, (x, labels) = make_theta(architecture, 2), make_batch(architecture, 2)
+    loss, gradient = held_loss(architecture, theta, hyper_with_noise(2), M, labels, None)
     loss(x)
     trained = slice(0, architecture.layout.n_trained)
     assert_gradients(lambda: loss(x), [theta[:, trained]], [gradient[:, trained]])
@@ -198,14 +228,14 @@ def test_a_constant_added_to_a_hidden_pre_activation_changes_nothing(pattern):
 
 @steady
 @given(
-    hidden_layer_sizes=st.lists(st.integers(1, 6), max_size=3).map(tuple),
-    activation=st.sampled_from(sorted(ACTIVATIONS)),
+    layers=st.lists(st.tuples(st.integers(1, 6), st.sampled_from(sorted(ACTIVATIONS))), max_size=3),
     batch_norm=st.booleans(),
     epsilon=st.floats(1e-8, 1),
     seed=st.integers(0, 1000),
 )
-def test_folded_equals_unfolded(hidden_layer_sizes, activation, batch_norm, epsilon, seed):
-    architecture = Architecture(3, hidden_layer_sizes, 4, activation, batch_norm)
+def test_folded_equals_unfolded(layers, batch_norm, epsilon, seed):
+    sizes, mixed = (tuple(layer[i] for layer in layers) for i in (0, 1))
+    architecture = Architecture(3, sizes, 4, mixed, batch_norm)
     theta = scatter(make_state(architecture, [0, 1]).theta, seed)
     for (kind, _), view in architecture.layout.views(theta).items():
         if kind in ("gamma", "beta", "mean"):

@@ -65,7 +65,7 @@ class Twin:
                 break
             norm = torch.nn.BatchNorm1d(n_out, bn_epsilon, 1 - bn_momentum, dtype=torch.float64)
             self.normed.append(norm)
-            modules += [norm, TORCH_ACTIVATIONS[architecture.activation]()]
+            modules += [norm, TORCH_ACTIVATIONS[architecture.activations[layer]]()]
         self.network, self.bn_momentum = torch.nn.Sequential(*modules), bn_momentum
 
     def groups(self, alpha):
@@ -157,6 +157,11 @@ def test_trajectories(optimizer):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_trajectories_with_each_activation(activation):
     train_both("sgd", activation, n_epochs=12)
+
+
+@pytest.mark.parametrize("mixed", [("relu", "tanh"), ("gelu", "leaky_relu"), ("elu", "mish")])
+def test_trajectories_with_an_activation_of_each_layer(mixed):
+    train_both("adam", mixed)
 
 
 @pytest.mark.parametrize("optimizer", ALL_OPTIMIZERS)
