@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from os import fspath
 from pathlib import Path
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +18,10 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from skbn import _version
 from skbn._compat import name_of_scorer
+from skbn.network.own_functions import OwnFunction, has_own_name
 
+FUNCTIONS = FunctionType, partial
+"""Types of what may not be importable by a name."""
 SCALARS = frozenset((type(None), bool, int, float, str))
 FROZEN = (type(stats.uniform()), type(stats.randint(0, 1)))
 DISTRIBUTIONS = {
@@ -90,20 +95,27 @@ def from_plain(state: Any) -> Any:
 class _Conversion:
     """A conversion of all that containers hold, once for each object."""
 
-    def __init__(self, convert: Callable[[Any], Any]) -> None:
+    def __init__(self, convert: Callable[[Any, str], Any]) -> None:
         self.convert = convert
+        self.name = ""  # of the item that is converted, in the dict that is nearest
         self.done: dict[int, tuple[Any, Any]] = {}  # with the object, so that its id stays its own
 
     def __call__(self, value: Any) -> Any:
         if type(value) in SCALARS:
             return value
         if id(value) not in self.done:
-            self.done[id(value)] = value, self.convert(self._with_items_converted(value))
+            self.done[id(value)] = value, self.convert(self._with_items_converted(value), self.name)
         return self.done[id(value)][1]
+
+    def _named(self, name: str, value: Any) -> Any:
+        around, self.name = self.name, name
+        converted = self(value)
+        self.name = around
+        return converted
 
     def _with_items_converted(self, value: Any) -> Any:
         if type(value) is dict:
-            items = {key: self(item) for key, item in value.items()}
+            items = {key: self._named(str(key), item) for key, item in value.items()}
             return value if _are_same(items.values(), value.values()) else items
         if type(value) in (list, tuple):
             if SCALARS.issuperset(map(type, value)):  # such as a history
@@ -132,14 +144,18 @@ def _are_same(items: Iterable[Any], others: Iterable[Any]) -> bool:
     return all(one is other for one, other in zip(items, others, strict=True))
 
 
-def _written(value: Any) -> Any:
-    for name, form in FORMS.items():
+def _written(value: Any, name: str) -> Any:
+    if isinstance(value, FUNCTIONS) and not has_own_name(value):
+        return OwnFunction(value, name)
+    for kind, form in FORMS.items():
         if (content := form.write(value)) is not None:
-            return Plain(name, content)
+            return Plain(kind, content)
     return value
 
 
-def _read(value: Any) -> Any:
+def _read(value: Any, name: str) -> Any:
+    if type(value) is OwnFunction:
+        return value.function
     if type(value) is not Plain:
         return value
     require(type(value.form) is str and value.form in FORMS, "form")

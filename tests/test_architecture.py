@@ -10,8 +10,18 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "_version": [],
     "_compat": [],
     "network": [
-        *("parameters", "mapped", "activations", "initializers", "losses", "optimizers"),
-        *("schedules", "batches", "layers", "noise", "architecture", "network", "inference"),
+        *("parameters", "mapped", "forward_only", "activations", "initializers", "losses"),
+        *(
+            "own_functions",
+            "optimizers",
+            "schedules",
+            "batches",
+            "layers",
+            "noise",
+            "architecture",
+            "network",
+            "inference",
+        ),
         *("state", "epochs"),
     ],
     "training": ["interruption", "threads", "holdout", "ensemble", "run", "lockstep"],
@@ -78,6 +88,7 @@ STRANGERS = [  # the first does not import the second, though it stands above
     ("search", "tables"),
 ]
 OF_THE_CORE = {"numpy", "scipy.special.erf", "scipy.sparse.issparse", "skbn.network"}
+OF_THE_CORE |= {"autograd.core.make_vjp", "joblib.wrap_non_picklable_objects"}
 
 FILES = [
     f"{storey}/{name}" if name else storey

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from skbn.estimators.checked_table import CheckedTable
+from skbn.journal.values import UnidentifiedError, digest_of
 from skbn.network.architecture import Architecture
 from skbn.network.epochs import PER_MEMBER, Settings, stack_hyperparameters
+from skbn.network.own_functions import OwnActivation, OwnFunction, checked
 from skbn.network.parameters import Array
 
 
@@ -19,9 +21,20 @@ def architecture_of(estimator: Any, table: CheckedTable) -> Architecture:
         n_features=table.checker.n_features_in_,
         hidden_layer_sizes=layer_sizes(estimator),
         n_outputs=len(table.classes),
-        activation=estimator.activation,
+        activation=own_function(OwnActivation, estimator.activation, "activation"),
         batch_norm=bool(estimator.batch_norm),
     )
+
+
+def own_function(kind: type[OwnFunction], value: Any, parameter: str, *shape: int) -> Any:
+    """Give a parameter's value, or a function of one's own as a checked value of its kind."""
+    if not callable(value):
+        return value
+    try:
+        identity = digest_of(value, parameter)
+    except UnidentifiedError:
+        identity = ""  # known by itself alone
+    return checked(kind(value, parameter, identity), *shape)
 
 
 def layer_sizes(estimator: Any) -> tuple[int, ...]:

@@ -184,6 +184,6 @@ ACTIVATIONS = {
 }
 
 
-def activation_of(entry: Any) -> Activation:
-    """Give the activation that an entry of an architecture stands for: a key of the table."""
-    return ACTIVATIONS[entry]
+def activation_of(entry: Any) -> Any:
+    """Give the activation that an entry of an architecture is: a key of the table, or itself."""
+    return ACTIVATIONS[entry] if isinstance(entry, str) else entry

@@ -31,13 +31,13 @@ class Architecture:
         Units of each hidden layer; ``()`` is softmax regression.
     n_outputs : int
         Classes, for cross-entropy.
-    activation : str or tuple of str, default="relu"
-        Keys of ``ACTIVATIONS``, a tuple of one for each hidden layer. A tuple of one and the same
-        becomes that key.
+    activation : str, OwnActivation or tuple, default="relu"
+        A key of ``ACTIVATIONS`` or a function of one's own; a tuple has one for each hidden
+        layer, and becomes that one where all are the same.
     batch_norm : bool, default=True
         With it a hidden layer has gamma and beta, without it a bias.
-    loss : str, default="cross_entropy"
-        A key of ``LOSSES``.
+    loss : str or OwnLoss, default="cross_entropy"
+        A key of ``LOSSES``, or a function of one's own.
     """
 
     n_features: int
@@ -45,7 +45,7 @@ class Architecture:
     n_outputs: int
     activation: Any = "relu"
     batch_norm: bool = True
-    loss: str = "cross_entropy"
+    loss: Any = "cross_entropy"
 
     def __post_init__(self) -> None:
         if not isinstance(self.activation, tuple):
@@ -71,8 +71,9 @@ class Architecture:
 
     @property
     def loss_function(self) -> Loss:
-        """The loss that is named."""
-        return LOSSES[self.loss]
+        """The loss that is named, or of one's own."""
+        loss: Loss = LOSSES[self.loss] if isinstance(self.loss, str) else self.loss.loss
+        return loss
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -90,7 +91,7 @@ class Architecture:
             layers.append(Dense(number, n_in, n_units, not self.batch_norm, gain))
             if self.batch_norm:
                 layers.append(BatchNorm(number, n_units))
-            layers.append(Elementwise(activation, n_units))
+            layers.append(Elementwise(activation, number, n_units))
             layers += [GaussianNoise("noise", n_units), Dropout("dropout", n_units)]
             n_in = n_units
         head = Dense(len(self.hidden_layer_sizes), n_in, self.n_outputs, has_bias=True, gain=1.0)

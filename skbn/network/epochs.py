@@ -134,12 +134,15 @@ class Epoch(NamedTuple):
         Mean over the steps, before clipping.
     finite : bool ndarray of shape (K,)
         False where the loss or a parameter is not.
+    faults : mapping of int to str
+        What a function of the user's own gave first that is not finite, by member.
     """
 
     loss: Array
     learning_rate: Array
     gradient_norm: Array
     finite: npt.NDArray[np.bool_]
+    faults: Mapping[int, str]
 
 
 BUFFER_SIZE = 2**12
@@ -341,6 +344,7 @@ class _Trainer:
             gradient_norm=_means(np.sqrt(squares[:, :, 0, 0]).T, self.per_step),
             # The sum shows one that is not, and costs less than to ask each.
             finite=np.isfinite(loss + np.add.reduce(self.state.theta, axis=1)),
+            faults={k: what for each in self.networks.values() for k, what in each.faults.items()},
         )
 
 

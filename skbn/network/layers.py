@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from skbn.network.activations import Activation, activation_of
 from skbn.network.initializers import INITIALIZERS
+from skbn.network.own_functions import OwnActivation, OwnPass
 from skbn.network.parameters import Array, Key, Shapes, empty
 
 Streams = Sequence[np.random.Generator]
@@ -45,6 +46,8 @@ class Workspace:
     ----------
     trains_below : bool
         Whether a layer before the one that is being made has parameters.
+    faults : dict of int to str
+        What a function of the user's own gave first that is not finite, by member.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Workspace:
         # buffers there are, the more of a step stays in the cache.
         self._shared = [empty((0,), self.dtype) for _ in range(2)]
         self.trains_below = False
+        self.faults: dict[int, str] = {}
 
     def buffer(self, n_units: int) -> Array:
         """Give an array (K, m, n_units) that nobody else has."""
@@ -89,8 +93,8 @@ class Affine:
     ----------
     weights : ndarray of shape (K, n_in, n_out)
     bias : ndarray of shape (K, 1, n_out) or None
-    activation : str, optional
-        An entry that `activation_of` takes; the identity without.
+    activation : str or OwnActivation, optional
+        The identity without.
     """
 
     weights: Array
@@ -440,17 +444,23 @@ class Elementwise(WithoutParameters):
 
     Parameters
     ----------
-    activation : str
-        An entry that `activation_of` takes.
+    activation : str or OwnActivation
+    number : int
+        Of the layer of weights before it.
     n_units : int
     """
 
     activation: Any
+    number: int
     n_units: int
 
-    def in_training(self, space: Workspace, output: Array | None) -> ElementwisePass:
+    def in_training(self, space: Workspace, output: Array | None) -> Pass:
         """Give its pass."""
         activation = activation_of(self.activation)
+        if isinstance(activation, OwnActivation):
+            where = f"hidden layer {self.number + 1}"
+            shape = space.n_members, space.n_rows, self.n_units
+            return OwnPass(activation, where, shape, space.dtype, space.faults)
         if output is None and activation.needs_input:
             output = space.buffer(self.n_units)
         return ElementwisePass(activation, output)

@@ -41,6 +41,7 @@ class Network:
         )
         values, gradients = (architecture.layout.views(each) for each in (theta, gradient))
         space = Workspace(values, gradients, n_rows, hyper, noise_streams)
+        self._faults = space.faults, getattr(self._loss, "faults", {})
         self._forward: list[Pass] = []
         self._backward: list[Pass] = []
         for layer in architecture.layers:
@@ -53,6 +54,12 @@ class Network:
             space.trains_below |= _has_parameters(layer)
             if space.trains_below:
                 self._backward.insert(0, made)
+
+    @property
+    def faults(self) -> dict[int, str]:
+        """What a function of the user's own gave first that is not finite, by member."""
+        of_layers, of_loss = self._faults
+        return of_layers | of_loss
 
     def loss_and_gradient(
         self,

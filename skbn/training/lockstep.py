@@ -226,7 +226,9 @@ class _Population:
             if not is_finite:
                 loss, rate = measured["loss"][k], measured["learning_rate"][k]
                 what = f"the loss {loss:.3g} or a parameter is not finite"
-                self.runs[k].fail(divergence(self.state.n_epochs, what, rate))
+                self.runs[k].fail(
+                    divergence(self.state.n_epochs, what, rate, epoch.faults.get(k, ""))
+                )
         return measured if self.runs[0].validation is None else measured | self.judge()
 
     def judge(self) -> Measured:

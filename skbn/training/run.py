@@ -234,8 +234,15 @@ class Run:
         self.error, self.is_over = error, True
 
 
-def divergence(n_epochs: int, what: str, learning_rate: float) -> ValueError:
+def divergence(n_epochs: int, what: str, learning_rate: float, fault: str = "") -> ValueError:
     """Say in which epoch a run diverged, what is not finite, and what to do."""
+    if fault:
+        return ValueError(
+            f"Training failed in epoch {n_epochs}, at {fault}, of finite arguments (learning rate "
+            f"{learning_rate:.3g} at the start of the epoch). Write the function so that it has "
+            "finite values and slopes everywhere, such as np.log(p + 1e-12) instead of np.log(p); "
+            "or lower learning_rate_init, if its arguments had become too large"
+        )
     return ValueError(
         f"Training diverged in epoch {n_epochs}: {what} (learning rate {learning_rate:.3g} at the "
         "start of the epoch). Most likely the learning rate is too high: lower learning_rate_init "

@@ -1,0 +1,164 @@
+"""Functions of which the forward pass alone is written: autograd gives the derivatives."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from skbn.network.parameters import Array
+
+VJP = Callable[[Any], Any]
+"""From the gradient at the value of a function to that at its argument."""
+
+STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+"""Lengths of finite differences. One has to fit: long ones may cross a kink, and short ones are
+made of rounding errors."""
+TOLERANCE = 1e-4
+"""Relative difference of a derivative and a finite difference that fit."""
+
+
+@lru_cache(maxsize=1)
+def _make_vjp() -> Callable[[Callable[[Any], Any], Any], tuple[VJP, Any]]:
+    try:
+        from autograd.core import make_vjp
+    except ImportError as error:
+        raise ImportError(
+            "derivatives of functions of one's own need autograd, which is not installed: "
+            'pip install "skbn[autodiff]"'
+        ) from error
+    return make_vjp  # type: ignore[no-any-return]
+
+
+def value_and_vjp(function: Callable[[Any], Any], x: Any) -> tuple[Any, VJP]:
+    """Give the value of a function at x, and the product with its transposed Jacobian.
+
+    Parameters
+    ----------
+    function : callable
+        Of x alone, of functions of ``numpy`` and ``autograd.numpy``.
+    x : ndarray or float
+
+    Returns
+    -------
+    value : ndarray or float
+    vjp : callable
+        From the gradient at the value to that at x.
+
+    Raises
+    ------
+    ImportError
+        If autograd is not installed.
+    """
+    vjp, value = _make_vjp()(function, x)
+    return value, vjp
+
+
+def name_of(function: Any) -> str:
+    """Name of a function for messages."""
+    return str(getattr(function, "__name__", None) or type(function).__name__)
+
+
+def values_of(function: Callable[[Any], Any], name: str, x: Array) -> Array:
+    """Values of a function at x, which are the same when it is asked again.
+
+    Parameters
+    ----------
+    function : callable
+        Gets a copy of x each time.
+    name : str
+        For messages, such as ``activation=snake``.
+    x : ndarray
+
+    Raises
+    ------
+    ValueError
+        If they are other ones, or no real numbers.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            value, again = (np.asarray(function(x.copy())) for _ in range(2))
+    except Exception as error:
+        error.add_note(f"Raised by {name}, called with an array of shape {x.shape}")
+        raise
+    if value.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must give real numbers; it gave an array of {value.dtype}")
+    if not np.array_equal(value, again, equal_nan=value.dtype.kind == "f"):
+        raise ValueError(
+            f"{name} gave other values when it was asked again at the same point: its value must "
+            "depend on its arguments alone, not on random numbers (np.random) or a counter"
+        )
+    return value
+
+
+def check_derivative(
+    function: Callable[[Any], Any], name: str, x: Array, stream: np.random.Generator
+) -> None:
+    """Compare the derivative of a function with finite differences in a random direction.
+
+    Parameters
+    ----------
+    function : callable
+    name : str
+        For messages.
+    x : float64 ndarray
+    stream : numpy.random.Generator
+        For the direction, and for weights of the values.
+
+    Raises
+    ------
+    ValueError
+        If it differs, is not finite, or autograd cannot find it.
+    ImportError
+        If autograd is not installed.
+    """
+    _make_vjp()
+    value = values_of(function, name, x).astype(np.float64)
+    direction = stream.standard_normal(x.shape) * np.maximum(np.abs(x), 1)
+    weights = stream.standard_normal(value.shape)
+    found = float(np.vdot(_gradient(function, name, x, weights), direction))
+    if not np.isfinite(found):
+        raise ValueError(
+            f"the derivative of {name} is not finite at points where its values are. Write it so "
+            "that no step of it has an infinite slope, such as np.sqrt and np.log at 0: "
+            "np.sqrt(x + 1e-12)"
+        )
+    differences = []
+    for step in STEPS:
+        with np.errstate(all="ignore"):
+            ends = [
+                np.asarray(function(x + sign * step * direction), np.float64) for sign in (1, -1)
+            ]
+            difference = float(np.vdot(weights, ends[0] - ends[1])) / (2 * step)
+        rounding = np.finfo(np.float64).eps * float(np.vdot(np.abs(weights), np.abs(value))) / step
+        slack = TOLERANCE * max(abs(difference), abs(found)) + 10 * rounding
+        if abs(difference - found) <= slack:
+            return
+        differences.append(difference)
+    raise ValueError(
+        f"the derivative of {name} by autograd, {found:.6g} in a random direction, does not fit "
+        f"finite differences, {differences[2]:.6g}. Some functions of plain numpy hide a "
+        "derivative from autograd, such as np.where, np.clip and np.asarray: "
+        f"`import autograd.numpy as np` where {name} is written"
+    )
+
+
+def _gradient(function: Callable[[Any], Any], name: str, x: Array, weights: Array) -> Array:
+    """Gradient of the weighted sum of a function's values, with autograd's errors in words."""
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            # "Output seems independent of input": finite differences tell whether it is.
+            warnings.simplefilter("ignore")
+            value, vjp = value_and_vjp(function, x.copy())
+            gradient = np.asarray(vjp(weights if np.ndim(value) else weights.item()), np.float64)
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise ValueError(
+            f"autograd cannot differentiate {name} ({type(error).__name__}: {reason:.200}). It "
+            "follows functions of numpy and autograd.numpy: no assignment to elements, no out=, "
+            "no float(), no other libraries (instead of scipy.special: autograd.scipy.special)"
+        ) from error
+    return gradient

@@ -1,0 +1,440 @@
+"""Activations and losses of one's own: functions of which the forward pass alone is written."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache, partial
+from math import sqrt, tau
+from typing import Any
+
+import numpy as np
+
+from skbn.network.forward_only import VJP, check_derivative, name_of, value_and_vjp, values_of
+from skbn.network.losses import Loss, is_correct, log_mean_probabilities, log_softmax, softmax
+from skbn.network.parameters import Array, Indices, empty
+
+LIMIT, STEP = 10, 2**-11
+"""The gain's quadrature: midpoints of cells of this width between -LIMIT and LIMIT. Kinks and
+jumps at a multiple of the width, as most are, are on the edge of a cell."""
+
+
+def has_own_name(function: Any) -> bool:
+    """Whether a function is pickled as what it is called in a module that others can import."""
+    try:
+        return b"__main__" not in pickle.dumps(function)
+    except Exception:  # whatever its state says
+        return False
+
+
+class OwnFunction:
+    """A function that a user wrote, as a value: with others of the same code it is one.
+
+    Parameters
+    ----------
+    function : callable
+    parameter : str
+        The estimator's parameter that it is given as, for messages.
+    identity : str
+        Equal for functions that do the same; empty where that is not known.
+
+    Attributes
+    ----------
+    name : str
+        Of the function.
+    """
+
+    def __init__(self, function: Callable[..., Any], parameter: str, identity: str = "") -> None:
+        self.function, self.parameter, self._identity = function, parameter, identity
+        self.name = name_of(function)
+
+    @property
+    def identity(self) -> str:
+        """What the function does; of one of which that is not known, which it is."""
+        return self._identity or f"{type(self).__name__} {id(self.function)}"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.identity == self.identity
+
+    def __hash__(self) -> int:
+        return hash(self.identity)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def title(self) -> str:
+        """Parameter and name, for messages."""
+        return f"{self.parameter}={self.name}"
+
+    def __deepcopy__(self, memo: Any) -> OwnFunction:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What skops asks, whose files hold names and no code.
+        try:
+            pickle.dumps(self.function)
+        except Exception as error:
+            raise pickle.PicklingError(
+                f"{self.title} has no name in a module, by which it could be saved: define it in a "
+                "module, or save with pickle or joblib"
+            ) from error
+        return type(self), (self.function, self.parameter, self._identity)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        # What pickle asks.
+        return type(self), (self._portable(), self.parameter, self._identity)
+
+    def _portable(self) -> Any:
+        """The function as it can be pickled: by its name in a module, else by its code."""
+        if has_own_name(self.function):
+            return self.function
+        from joblib import wrap_non_picklable_objects
+
+        wrapped = wrap_non_picklable_objects(self.function, keep_wrapper=False)
+        try:
+            pickle.dumps(wrapped)
+        except Exception as error:
+            raise pickle.PicklingError(
+                f"{self.title} cannot be pickled, neither by its name in a module nor by its code "
+                f"({type(error).__name__}: {error}): define it in a module, without what cannot "
+                "be sent elsewhere, such as open files and locks"
+            ) from error
+        return wrapped
+
+
+class OwnActivation(OwnFunction):
+    """An activation of one's own, in the place of a name of ``ACTIVATIONS``."""
+
+    @cached_property
+    def gain(self) -> float:
+        """1 / sqrt(E[g(x)^2]) for a standard normal x, by quadrature, to four decimals."""
+        x = np.arange(-LIMIT + STEP / 2, LIMIT, STEP)
+        with np.errstate(all="ignore"):
+            y = np.asarray(self.function(x.reshape(-1, 256).copy()), np.float64).ravel()
+            mean_square = float(np.dot(y * y, np.exp(-x * x / 2))) * STEP / sqrt(tau)
+        if not np.isfinite(y).all():
+            raise ValueError(
+                f"{self.title} is not finite at {x[~np.isfinite(y)][0]:.4g}: its values must be "
+                f"finite numbers between -{LIMIT} and {LIMIT} at least"
+            )
+        if not np.isfinite(mean_square) or round(mean_square**-0.5 if mean_square else 0, 4) == 0:
+            raise ValueError(
+                f"{self.title} has a mean square of {mean_square:.3g} for standard normal inputs, "
+                "with which no layer can be trained: scale its values to be of the order of one"
+            )
+        return round(1 / sqrt(mean_square), 4)
+
+    def forward(self, x: Array, out: Array) -> None:
+        """Write g(x) into ``out``, for x (K, m, n), without a derivative."""
+        for each, result in zip(x, out, strict=True):
+            result[...] = self.function(each)
+
+    def check(self) -> None:
+        """Raise an error if a network could not be trained with the function.
+
+        Raises
+        ------
+        ValueError
+            If its values are not finite, not of the shape of its argument, or not found element
+            by element; or if autograd does not find its derivative.
+        ImportError
+            If autograd is not installed.
+        """
+        stream = np.random.default_rng(0)
+        x = 2 * stream.standard_normal((8, 9))
+        x[0, :3] = 0, 1, -1
+        y = values_of(self.function, self.title, x)
+        if y.shape != x.shape:
+            raise ValueError(
+                f"{self.title} must give an array of the shape that it gets; of shape {x.shape} "
+                f"it made {y.shape}"
+            )
+        if not np.isfinite(y).all():
+            raise ValueError(
+                f"{self.title} is not finite at {x[~np.isfinite(y)][0]:.4g}: an activation gets "
+                "any number, zero and negative ones too"
+            )
+        order = stream.permutation(x.size)
+        shuffled = values_of(self.function, self.title, x.ravel()[order].reshape(x.shape))
+        if not np.allclose(shuffled.ravel(), y.ravel()[order], rtol=1e-9, atol=1e-12):
+            raise ValueError(
+                f"{self.title} must work element by element: the value at an element changed with "
+                "the other elements of the array"
+            )
+        x[0, :3] += 0.3  # where kinks and jumps are not
+        check_derivative(self.function, self.title, x, stream)
+        _ = self.gain
+
+
+class OwnPass:
+    """An activation of one's own in training.
+
+    Parameters
+    ----------
+    own : OwnActivation
+    where : str
+        The layer, for messages.
+    shape : tuple of int
+        (K, m, n) of its argument.
+    dtype : numpy dtype
+    faults : dict of int to str
+        What was not finite first, by member.
+    """
+
+    def __init__(
+        self,
+        own: OwnActivation,
+        where: str,
+        shape: tuple[int, int, int],
+        dtype: Any,
+        faults: dict[int, str],
+    ) -> None:
+        self._own, self._title, self._faults = own, f"{own.title} in {where}", faults
+        self._is_joint = is_joint(own, shape, dtype)
+
+    def forward(self, x: Array, row_weights: Array | None) -> Array:
+        """Give g(x)."""
+        self._x = x
+        self._y, self._vjp = traced(self._own.function, (x,), self._is_joint)
+        return self._y
+
+    def backward(self, d: Array) -> Array:
+        """Give g'(x) d in place of ``d``."""
+        gradient = self._vjp(d)
+        if not is_finite(gradient):
+            note_faults(self._faults, self._title, self._x, self._y, d, gradient)
+        d[...] = gradient
+        return d
+
+
+class OwnLoss(OwnFunction):
+    """A loss of one's own, in the place of a name of ``LOSSES``."""
+
+    @cached_property
+    def loss(self) -> Loss:
+        """The loss as networks know it; its probabilities are the softmax."""
+        return Loss(
+            in_training=lambda *shape_and_hyper: OwnBatchLoss(self, *shape_and_hyper),
+            encoder=lambda edges, n_members: _as_they_are,
+            measures={"loss": self.of_labels, "accuracy": is_correct},
+            probabilities=softmax,
+            log_probabilities=log_softmax,
+            combine=log_mean_probabilities,
+        )
+
+    def of_labels(self, logits: Array, labels: Indices, hyper: Any = None) -> Array:
+        """Losses (K, n) of logits (K, n, C) for labels (n,), without smoothing."""
+        targets = np.eye(logits.shape[2], dtype=logits.dtype)[labels]
+        return np.stack([np.asarray(self.function(z, targets), np.float64) for z in logits])
+
+    def check(self, n_outputs: int) -> None:
+        """Raise an error if a network with so many classes could not be trained with the loss.
+
+        Raises
+        ------
+        ValueError
+            If it gives no finite number for each row, or autograd does not find its derivative.
+        ImportError
+            If autograd is not installed.
+        """
+        stream = np.random.default_rng(0)
+        n_rows = n_outputs + 7
+        logits = 2 * stream.standard_normal((n_rows, n_outputs))
+        targets = np.eye(n_outputs)[np.arange(n_rows) % n_outputs]
+        targets[::2] = 0.9 * targets[::2] + 0.1 / n_outputs
+
+        def function(z: Any) -> Any:
+            return self.function(z, targets.copy())
+
+        losses = values_of(function, self.title, logits)
+        if losses.shape != (n_rows,):
+            raise ValueError(
+                f"{self.title} must give a loss for each row: of logits and targets of shape "
+                f"{logits.shape} it made {losses.shape} instead of {(n_rows,)}. Sum over the "
+                "classes (axis=1), and not over the rows: weights and the mean come afterwards"
+            )
+        if not np.isfinite(losses).all():
+            raise ValueError(
+                f"{self.title} is not finite for ordinary logits and targets, of which some are "
+                "zero: np.log(p + 1e-12) instead of np.log(p), for example"
+            )
+        check_derivative(function, self.title, logits, stream)
+
+
+class OwnBatchLoss:
+    """A loss of one's own for mini-batches of one size: a `BatchLoss`.
+
+    Parameters
+    ----------
+    own : OwnLoss
+    n_members, n_rows, n_outputs : int
+    hyper : mapping of str to ndarray of shape (K, 1)
+        With ``label_smoothing``; its dtype is that of the logits.
+
+    Attributes
+    ----------
+    logits : ndarray of shape (K, m, C)
+    faults : dict of int to str
+        What was not finite first, by member.
+    """
+
+    def __init__(
+        self,
+        own: OwnLoss,
+        n_members: int,
+        n_rows: int,
+        n_outputs: int,
+        hyper: Mapping[str, Array],
+    ) -> None:
+        smoothing = hyper["label_smoothing"]
+        shape = n_members, n_rows, n_outputs
+        self.logits, self._targets = (empty(shape, smoothing.dtype) for _ in range(2))
+        self._spread = (smoothing / n_outputs)[..., None]
+        self._at_labels = 1 - smoothing + smoothing / n_outputs
+        self._first = n_outputs * np.arange(n_members * n_rows).reshape(n_members, n_rows)
+        self._inverse_rows = np.full((1, 1), 1 / n_rows, smoothing.dtype)
+        self._own, self._is_joint = own, is_joint(own, shape, smoothing.dtype)
+        self.faults: dict[int, str] = {}
+
+    def __call__(self, targets: Indices, weights: Array | None) -> Array:
+        """Turn ``logits`` into the gradient, in place, and give each row's loss.
+
+        Parameters
+        ----------
+        targets : int ndarray of shape (K, m)
+            Labels.
+        weights : ndarray of shape (K, m) or None
+        """
+        z, y = self.logits, self._targets
+        y[...] = self._spread
+        y.reshape(-1)[self._first + targets] = self._at_labels
+        losses, vjp = traced(self._own.function, (z, y), self._is_joint)
+        per_row = self._inverse_rows
+        if weights is not None:
+            losses = losses * weights
+            per_row = weights * per_row
+        gradient = vjp(np.broadcast_to(per_row, losses.shape))
+        if not is_finite(gradient):
+            note_faults(self.faults, self._own.title, z, losses, per_row, gradient)
+        z[...] = gradient
+        return losses
+
+
+def traced(
+    function: Callable[..., Any], arrays: Sequence[Array], is_joint: bool
+) -> tuple[Array, VJP]:
+    """Call a function of matrices for each member, and give its values and derivative.
+
+    Parameters
+    ----------
+    function : callable
+    arrays : sequence of ndarray of shape (K, m, n)
+        Its arguments; the derivative is that with respect to the first.
+    is_joint : bool
+        Whether to call it once, with the rows of all members, or for each.
+
+    Returns
+    -------
+    values : ndarray of shape (K, m, ...)
+        In the dtype of the arrays.
+    vjp : callable
+        From the gradient at the values to that at the first array.
+    """
+    shape, dtype = arrays[0].shape, arrays[0].dtype
+    if is_joint:
+        arrays = [each.reshape(1, -1, each.shape[2]) for each in arrays]
+    values, products = [], []
+    for x, *others in zip(*arrays, strict=True):
+        of_x = partial(_called, function, others) if others else function
+        value, product = value_and_vjp(of_x, x)
+        values.append(value)
+        products.append(product)
+    together = np.ascontiguousarray(values[0] if len(values) == 1 else np.stack(values), dtype)
+
+    def vjp(gradient: Array) -> Array:
+        if len(products) == 1:
+            product: Array = products[0](gradient.reshape(np.shape(values[0]))).reshape(shape)
+            return product
+        return np.stack([product(d) for product, d in zip(products, gradient, strict=True)])
+
+    return together.reshape(*shape[:2], *np.shape(values[0])[1:]), vjp
+
+
+def _called(function: Callable[..., Any], others: Sequence[Array], x: Any) -> Any:
+    return function(x, *others)
+
+
+@lru_cache(maxsize=256)
+def is_joint(own: OwnFunction, shape: tuple[int, int, int], dtype: Any) -> bool:
+    """Whether a function gives the same bits for all members at once as for each alone.
+
+    Parameters
+    ----------
+    own : OwnActivation or OwnLoss
+    shape : tuple of int
+        (K, m, n) of its argument.
+    dtype : numpy dtype
+    """
+    if shape[0] == 1:
+        return True
+    stream = np.random.default_rng(0)
+    arrays = [2 * stream.standard_normal(shape)]
+    if isinstance(own, OwnLoss):
+        arrays.append(np.eye(shape[2])[stream.integers(shape[2], size=shape[:2])])
+    arrays = [each.astype(dtype) for each in arrays]
+    outcomes = []
+    with np.errstate(all="ignore"):
+        for together in (True, False):
+            try:
+                values, vjp = traced(own.function, arrays, together)
+                d = np.random.default_rng(1).standard_normal(values.shape).astype(dtype)
+                outcomes.append((values, vjp(d)))
+            except Exception:  # of a function that knows how many rows it gets
+                return False
+    return all(one.tobytes() == other.tobytes() for one, other in zip(*outcomes, strict=True))
+
+
+def is_finite(gradient: Array) -> bool:
+    """Whether all elements are finite, or almost beyond the largest number."""
+    flat = gradient.reshape(-1)
+    return bool(np.isfinite(np.dot(flat, flat)))  # costs less than a look at each
+
+
+def note_faults(
+    faults: dict[int, str], title: str, x: Array, y: Array, d: Array, gradient: Array
+) -> None:
+    """Take note of members for which a function is the first that gave no finite numbers.
+
+    Parameters
+    ----------
+    faults : dict of int to str
+        Changed in place.
+    title : str
+    x, y : ndarray of shape (K, ...)
+        Argument and values.
+    d, gradient : ndarray of shape (K, ...)
+        Gradients at the values and at the argument.
+    """
+    d = np.broadcast_to(d, (len(x), *d.shape[1:]))
+    for k in range(len(x)):
+        is_fault = np.isfinite(x[k]).all() and not np.isfinite(gradient[k]).all()
+        if not np.isfinite(y[k]).all():
+            what = "a value"
+        elif np.isfinite(d[k]).all():
+            what = "a derivative"
+        else:
+            continue
+        if is_fault:
+            faults.setdefault(k, f"{what} of {title} that is not finite")
+
+
+def _as_they_are(labels: Indices) -> Indices:
+    return labels
+
+
+@lru_cache(maxsize=64)
+def checked(own: Any, *arguments: Any) -> Any:
+    """Give an `OwnActivation` or `OwnLoss` after its ``check``, once for equal ones."""
+    own.check(*arguments)
+    return own
