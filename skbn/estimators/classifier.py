@@ -141,6 +141,15 @@ class BNSoftmaxClassifier(
         Longest gradient, in the Euclidean norm over all parameters of the loss
         without the penalty; a longer one is scaled down to it. None is no limit.
 
+    loss : {"cross_entropy", "focal"}, default="cross_entropy"
+        What is minimised. The "focal" loss of a row whose class has the probability p is
+        ``(1 - p) ** focal_gamma * -log(p)`` [4]_: rows that are right by a wide margin count
+        for little. Its probabilities are too close to each other, which ``calibrate`` mends
+        in part.
+
+    focal_gamma : float, default=2.0
+        Exponent of the focal loss; 0 is cross-entropy.
+
     label_smoothing : float, default=0.0
         Fraction of each label that is spread evenly over all classes; in [0, 1).
 
@@ -160,7 +169,7 @@ class BNSoftmaxClassifier(
         layers nothing is done.
 
     early_stopping : bool, default=False
-        Set aside ``validation_fraction`` of the rows, watch the log-loss on them,
+        Set aside ``validation_fraction`` of the rows, watch the loss on them,
         stop when it no longer falls, and restore the best epoch whole, with its
         batch-norm averages. `fit` with ``X_val`` does so too, on those rows.
 
@@ -243,6 +252,8 @@ class BNSoftmaxClassifier(
        arXiv:1412.6980.
     .. [3] C. Guo, G. Pleiss, Y. Sun, K. Weinberger. On calibration of modern neural
        networks. 2017. arXiv:1706.04599.
+    .. [4] T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar. Focal loss for dense
+       object detection. 2017. arXiv:1708.02002.
 
     Examples
     --------
@@ -289,6 +300,8 @@ class BNSoftmaxClassifier(
         beta_2: float = 0.95,
         epsilon: float = 1e-8,
         max_grad_norm: float | None = None,
+        loss: str = "cross_entropy",
+        focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
         class_weight: Any = None,
         n_members: int = 2,
@@ -327,6 +340,8 @@ class BNSoftmaxClassifier(
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.max_grad_norm = max_grad_norm
+        self.loss = loss
+        self.focal_gamma = focal_gamma
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.n_members = n_members

@@ -9,6 +9,7 @@ from typing import Any
 from skbn._compat import Interval, StrOptions
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.initializers import INITIALIZERS
+from skbn.network.losses import LOSSES
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.schedules import SCHEDULES
 
@@ -50,6 +51,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "beta_2": [Interval(Real, 0, 1, closed="left")],
     "epsilon": [Floats(Real, 0, None, closed="neither")],
     "max_grad_norm": [Floats(Real, 0, None, closed="neither"), None],
+    "loss": [StrOptions(set(LOSSES))],
+    "focal_gamma": [Floats(Real, 0, None, closed="left")],
     "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     "class_weight": [StrOptions({"balanced"}), dict, None],
     "n_members": [Interval(Integral, 1, None, closed="left")],

@@ -412,7 +412,7 @@ def _plan_run(
     if validation is not None:
         run.best = BestState(estimator.tol, estimator.n_iter_no_change)
         if 0 < done < max_iter:
-            loss = validation.score(dataset, progress.network)["loss"].item()
+            loss = validation.score(dataset, progress.network, run.hyper)["loss"].item()
             run.best.update(loss, progress.state.theta, progress.kept_epoch)
     return run
 

@@ -23,6 +23,7 @@ def architecture_of(estimator: Any, table: CheckedTable) -> Architecture:
         n_outputs=len(table.classes),
         activation=own_function(OwnActivation, estimator.activation, "activation"),
         batch_norm=bool(estimator.batch_norm),
+        loss=estimator.loss,
     )
 
 

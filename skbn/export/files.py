@@ -28,7 +28,7 @@ from skbn.network.architecture import Architecture
 from skbn.training.ensemble import Ensemble
 from skbn.training.holdout import Dataset
 
-ADDED_PARAMETERS: dict[str, Any] = {}
+ADDED_PARAMETERS: dict[str, Any] = {"loss": "cross_entropy", "focal_gamma": 2.0}
 """Parameters that files of earlier versions lack, and the values by which models do as they did."""
 
 

@@ -157,6 +157,8 @@ _FIELDS: dict[str, Any] = {
     "training_state": (dict, type(None)),
 }
 _OF_ARCHITECTURE = {"hidden_layer_sizes": list, "activation": str, "batch_norm": bool, "loss": str}
+LOSSES = ("cross_entropy", "focal")
+"""With all of them probabilities are the softmax of the logits."""
 _OF_TRAINING = {"solver": str, "n_vectors": int, "networks": list}
 
 
@@ -216,7 +218,7 @@ def _check_network(header: Header) -> None:
         require(is_size, f"{size!r:.99} is no number of units, features or members")
     activation, loss = architecture["activation"], architecture["loss"]
     require(activation in ACTIVATIONS, f"activation is {activation!r:.99}")
-    require(loss == "cross_entropy", f"loss is {loss!r:.99}")
+    require(loss in LOSSES, f"loss is {loss!r:.99}")
     require(header["dtype"] in ("float32", "float64"), f"dtype is {header['dtype']!r:.99}")
     temperature = header["temperature"]
     require(0 < temperature < math.inf, f"temperature is {temperature}")

@@ -38,6 +38,7 @@ PER_MEMBER = (
     "noise",
     "input_noise",
     "label_smoothing",
+    "focal_gamma",
 )
 """Hyperparameters in which the members of a population may differ."""
 

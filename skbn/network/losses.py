@@ -38,8 +38,9 @@ class Loss:
         ``encoder(edges, n_members)`` makes what turns the labels (K, n) of an epoch, whose
         mini-batches lie between the edges, into what `BatchLoss` takes.
     measures : mapping of str to callable
-        By name, ``measure(logits, labels)`` for each row (K, n), of logits (K, n, C) in
-        float64 and labels (n,). "loss" decides when to stop.
+        By name, ``measure(logits, labels, hyper)`` for each row (K, n), of logits (K, n, C)
+        in float64, labels (n,) and the hyperparameters of each member, (K, 1) in float64.
+        "loss" decides when to stop.
     probabilities, log_probabilities : callable
         From logits (..., C) to probabilities.
     combine : callable
@@ -48,7 +49,7 @@ class Loss:
 
     in_training: Callable[[int, int, int, Mapping[str, Array]], BatchLoss]
     encoder: Callable[[Sequence[int], int], Callable[[Indices], Indices]]
-    measures: Mapping[str, Callable[[Array, Indices], Any]]
+    measures: Mapping[str, Callable[[Array, Indices, Mapping[str, Array]], Any]]
     probabilities: Callable[[Array], Array]
     log_probabilities: Callable[[Array], Array]
     combine: Callable[[Array], Array]
@@ -170,6 +171,91 @@ class CrossEntropy:
         return losses
 
 
+class FocalLoss(CrossEntropy):
+    """Weighted focal loss with label smoothing, and its gradient at the logits.
+
+    It is a function of the cross-entropies ``l_ic = -log softmax(z_i)_c`` that grows more
+    slowly where they are small: rows that are right by a wide margin count for little (Lin et
+    al. 2017, arXiv:1708.02002). With y and w as in `CrossEntropy`::
+
+        loss_i = w_i sum_c y_ic f(l_ic)                  f(l) = (1 - exp(-l))^gamma l
+        d (sum_i loss_i / m) / dz_i = w_i sum_c y_ic f'(l_ic) (softmax(z_i) - onehot(c)) / m
+
+    Parameters
+    ----------
+    n_members, n_rows, n_outputs : int
+    hyper : mapping of str to ndarray of shape (K, 1)
+        With ``label_smoothing`` and ``focal_gamma``.
+    """
+
+    def __init__(
+        self, n_members: int, n_rows: int, n_outputs: int, hyper: Mapping[str, Array]
+    ) -> None:
+        super().__init__(n_members, n_rows, n_outputs, hyper)
+        self._gamma = hyper["focal_gamma"]
+
+    def __call__(self, targets: Indices, weights: Array | None) -> Array:
+        """Turn ``logits`` into the gradient, in place, and give each row's loss."""
+        z, flat, sums, by_row, s = self._z, self._flat, self._sums, self._by_row, self._smoothing
+        np.maximum.reduce(z, axis=0, out=by_row)
+        z -= by_row
+        at_labels = flat.take(targets)
+        shifted = z if s is None else z.copy()
+        np.exp(z, out=z)
+        np.add.reduce(self._summed, axis=0, out=sums)
+        log_sums = np.log(by_row)
+        losses, slopes = _focal(log_sums - at_labels, self._gamma)
+        per_row = self._inverse_rows if weights is None else weights * self._inverse_rows
+        if s is None:
+            np.divide(slopes * per_row, by_row, out=by_row)
+            z *= by_row
+        else:
+            each, each_slope = _focal(log_sums - shifted, self._gamma)
+            losses = (1 - s) * losses + s / len(z) * self._sum_over_classes(each)
+            slopes *= 1 - s
+            total = slopes + s / len(z) * self._sum_over_classes(each_slope)
+            np.divide(total * per_row, by_row, out=by_row)
+            z *= by_row
+            each_slope *= s / len(z) * per_row
+            z -= each_slope
+        flat[targets] -= slopes * per_row
+        return losses if weights is None else losses * weights
+
+    def _sum_over_classes(self, values: Array) -> Array:
+        """Sum (C, K, m) over the classes, in the same order for any number of members."""
+        n_rows = self._by_row.size
+        summed = np.zeros((len(values), len(self._sums)), values.dtype)
+        summed[:, :n_rows] = values.reshape(len(values), n_rows)
+        sums: Array = np.add.reduce(summed, axis=0)[:n_rows]
+        return sums.reshape(self._by_row.shape)
+
+
+def _focal(entropies: Array, gamma: Array) -> tuple[Array, Array]:
+    """Give f(l) = (1 - exp(-l))^gamma l and f'(l) = (1 - exp(-l))^gamma (1 + gamma l / (e^l - 1)).
+
+    Parameters
+    ----------
+    entropies : ndarray of shape (..., K, m)
+        l, no less than zero.
+    gamma : ndarray of shape (K, 1)
+    """
+    others = -np.expm1(-entropies)  # probability of all other classes
+    # Away from zero, where all limits are those of what is multiplied with l; and no power,
+    # which NumPy rounds otherwise for one exponent than for that of each member.
+    floored = np.maximum(others, np.finfo(others.dtype).tiny)
+    factors = np.log(floored)
+    factors *= gamma
+    np.exp(factors, out=factors)
+    slopes = 1 - others
+    slopes *= entropies
+    slopes /= floored
+    slopes *= gamma
+    slopes += 1
+    slopes *= factors
+    factors *= entropies
+    return factors, slopes
+
+
 class TargetIndices:
     """Encodes labels as the places of their logits in the memory of `CrossEntropy.logits`.
 
@@ -194,14 +280,21 @@ class TargetIndices:
         return indices
 
 
-def cross_entropy(logits: Array, labels: Indices) -> Array:
+def cross_entropy(logits: Array, labels: Indices, hyper: Mapping[str, Array]) -> Array:
     """-log p of each row's label, (K, n)."""
     log_probabilities = log_softmax(logits)
     losses: Array = -np.take_along_axis(log_probabilities, labels[None, :, None], axis=2)[..., 0]
     return losses
 
 
-def is_correct(logits: Array, labels: Indices) -> Any:
+def focal_loss(logits: Array, labels: Indices, hyper: Mapping[str, Array]) -> Array:
+    """(1 - p)^gamma (-log p) of each row's label, (K, n)."""
+    with np.errstate(under="ignore"):
+        losses, _ = _focal(cross_entropy(logits, labels, hyper), hyper["focal_gamma"])
+    return losses
+
+
+def is_correct(logits: Array, labels: Indices, hyper: Mapping[str, Array]) -> Any:
     """Whether each row's most probable class is its label, (K, n)."""
     return logits.argmax(axis=2) == labels
 
@@ -237,5 +330,13 @@ LOSSES = {
         probabilities=softmax,
         log_probabilities=log_softmax,
         combine=log_mean_probabilities,
-    )
+    ),
+    "focal": Loss(
+        in_training=FocalLoss,
+        encoder=TargetIndices,
+        measures={"loss": focal_loss, "accuracy": is_correct},
+        probabilities=softmax,
+        log_probabilities=log_softmax,
+        combine=log_mean_probabilities,
+    ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,29 +99,35 @@ class Holdout:
         """Logits (K, n, C) of the rows."""
         return network.logits(self.source(dataset).x, self.rows)
 
-    def score(self, dataset: Dataset, network: TrainedNetwork) -> dict[str, Array]:
+    def score(
+        self, dataset: Dataset, network: TrainedNetwork, hyper: Mapping[str, Array]
+    ) -> dict[str, Array]:
         """Give weighted means (K,) over the rows of what the loss measures, by name.
 
         Logits that are not finite give a loss that is not.
         """
         logits = self.logits(dataset, network).astype(np.float64)
-        return self.measured(dataset, network.architecture.loss_function, logits)
+        return self.measured(dataset, network.architecture.loss_function, logits, hyper)
 
-    def measured(self, dataset: Dataset, loss: Loss, logits: Array) -> dict[str, Array]:
+    def measured(
+        self, dataset: Dataset, loss: Loss, logits: Array, hyper: Mapping[str, Array]
+    ) -> dict[str, Array]:
         """Give what `score` does, of logits (K, n, C) in float64."""
         labels, weights = self.labels_and_weights(dataset)
         with np.errstate(over="ignore", invalid="ignore"):
             return {
-                name: _weighted_mean(measure(logits, labels), weights.astype(np.float64))
+                name: _weighted_mean(measure(logits, labels, hyper), weights.astype(np.float64))
                 for name, measure in loss.measures.items()
             }
 
-    def loss_of_guessing(self, dataset: Dataset, loss: Loss, frequencies: Array) -> float:
+    def loss_of_guessing(
+        self, dataset: Dataset, loss: Loss, frequencies: Array, hyper: Mapping[str, Array]
+    ) -> float:
         """Give the mean loss over the rows of the same probabilities (C,) for all of them."""
         # Of a class that is not there finite too, for its rows may have no weight.
         logits = np.log(np.maximum(frequencies, np.finfo(np.float64).tiny))
         logits = np.broadcast_to(logits, (1, len(self.labels(dataset)), len(frequencies)))
-        return float(self.measured(dataset, loss, logits)["loss"].item())
+        return float(self.measured(dataset, loss, logits, hyper)["loss"].item())
 
 
 def _weighted_mean(values: Any, weights: Array) -> Array:

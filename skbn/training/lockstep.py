@@ -259,11 +259,11 @@ class _Population:
     ) -> Iterator[tuple[Sequence[int], dict[str, Array]]]:
         """Score members; an error is of the one that it comes from alone."""
         where = np.array(members)
-        network = TrainedNetwork(
-            self.architecture, self.state.theta[where], self.hyper["bn_epsilon"][where]
-        )
+        hyper = {name: values[where] for name, values in self.hyper.items()}
+        theta = self.state.theta[where]
+        network = TrainedNetwork(self.architecture, theta, hyper["bn_epsilon"])
         try:
-            yield members, holdout.score(dataset, network)
+            yield members, holdout.score(dataset, network, hyper)
         except Exception as error:
             if len(members) == 1:
                 self.runs[members[0]].fail(error)

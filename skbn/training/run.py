@@ -216,7 +216,7 @@ class Run:
         architecture = self.progress.architecture
         labels, weights = self.trained_on.labels_and_weights(dataset)
         counts = np.bincount(labels, weights, minlength=architecture.n_outputs)
-        guess = architecture.loss_function, counts / counts.sum()
+        guess = architecture.loss_function, counts / counts.sum(), self.hyper
         return [each.loss_of_guessing(dataset, *guess) for each in judged]
 
     def keep(self) -> None:

@@ -10,7 +10,7 @@ COMPANY = [
     {},
     {"learning_rate_init": 0.2, "dropout": 0.3, "random_state": 1},
     {"label_smoothing": 0.1, "max_grad_norm": 0.3, "max_iter": 5},
-    {"alpha": 0.1, "input_dropout": 0.2, "bn_momentum": 0.5, "max_iter": 1},
+    {"alpha": 0.1, "input_dropout": 0.2, "bn_momentum": 0.5, "max_iter": 1, "focal_gamma": 0.5},
     {"alpha": 0.01, "dropout": 0.5, "beta_1": 0.5, "momentum": 0.5, "epsilon": 1e-3},
 ]
 """What those that share a population differ in."""

@@ -16,6 +16,7 @@ from skbn import fit_population
 from skbn.estimators import population
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.initializers import INITIALIZERS
+from skbn.network.losses import LOSSES
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.schedules import SCHEDULES
 from skbn.training.lockstep import run_together
@@ -155,6 +156,8 @@ def members(draw):
         "max_iter": draw(st.integers(1, 4)),
         "dtype": draw(kind(["float32", "float32", "float64"])),
         "early_stopping": draw(kind([False, False, True])),
+        "loss": draw(kind(["cross_entropy", *LOSSES])),
+        "focal_gamma": draw(kind([0.0, 0.7, 2.0])),
         "n_iter_no_change": draw(kind([1, 10])),
         "class_weight": draw(kind([None, None, "balanced"])),
         "n_members": draw(kind([1, 2, 3])),

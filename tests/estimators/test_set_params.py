@@ -85,6 +85,7 @@ OTHER_SHAPES = [
     {"batch_norm": False},
     {"solver": "sgd"},
     {"dtype": "float64"},
+    {"loss": "focal"},
 ]
 
 
@@ -111,6 +112,14 @@ def test_the_same_sizes_in_another_form_are_no_change(iris, quick):
     assert model.n_iter_ == 5
 
 
+def test_another_gamma_takes_effect_at_the_next_call(iris, quick):
+    X, y = iris
+    models = [continued(quick(loss="focal"), X, y, 2).set_params(focal_gamma=g) for g in (2, 0.5)]
+    first, other = (model.partial_fit(X, y) for model in models)
+    assert first.history_["loss"][:-1] == other.history_["loss"][:-1]
+    assert first.history_["loss"][-1] < other.history_["loss"][-1]
+
+
 @pytest.mark.parametrize("name", sorted(BNSoftmaxClassifier().get_params()))
 def test_set_params_alone_never_changes_predictions(iris, quick, name):
     X, y = iris
@@ -123,6 +132,7 @@ def test_set_params_alone_never_changes_predictions(iris, quick, name):
         "hidden_layer_sizes": (3,),
         "dtype": "float64",
         "solver": "sgd",
+        "loss": "focal",
     }
     model.set_params(**{name: other.get(name)})
     np.testing.assert_array_equal(model.predict_proba(X), before)

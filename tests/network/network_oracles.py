@@ -37,6 +37,7 @@ PLAIN = {
     "noise": 0.0,
     "input_noise": 0.0,
     "label_smoothing": 0.0,
+    "focal_gamma": 2.0,
 }
 """Hyperparameters with everything optional switched off."""
 

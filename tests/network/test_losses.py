@@ -149,10 +149,19 @@ def test_huge_logits_give_finite_loss_and_gradient(dtype):
 each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 
 
+def hyper_of(n_members, dtype=np.float64):
+    """No label smoothing, and a gamma of its own for each member."""
+    gammas = 0.5 + 1.5 * np.arange(n_members)[:, None]
+    return {
+        "label_smoothing": np.zeros((n_members, 1), dtype),
+        "focal_gamma": gammas.astype(dtype),
+    }
+
+
 def losses_of(loss, logits, labels, weights=None, **hyper):
     """The rows' losses as in training, and the gradient."""
     n_members, n_rows, n_outputs = logits.shape
-    hyper = {"label_smoothing": np.zeros((n_members, 1), logits.dtype), **hyper}
+    hyper = {**hyper_of(n_members, logits.dtype), **hyper}
     batch = loss.in_training(n_members, n_rows, n_outputs, hyper)
     batch.logits[...] = logits
     losses = batch(loss.encoder([0, n_rows], n_members)(labels), weights)
@@ -163,9 +172,11 @@ def assert_training_lowers_what_is_measured(loss, n_rows):
     rng = np.random.default_rng(0)
     logits, labels = rng.standard_normal((2, n_rows, 4)), rng.integers(4, size=n_rows)
     losses, gradient = losses_of(loss, logits.copy(), np.stack([labels] * 2))
-    np.testing.assert_allclose(losses, loss.measures["loss"](logits, labels), rtol=1e-12)
+    hyper = hyper_of(2)
+    measured = loss.measures["loss"](logits, labels, hyper)
+    np.testing.assert_allclose(losses, measured, rtol=1e-12)
     assert_gradients(
-        lambda: loss.measures["loss"](logits, labels).mean(axis=1), [logits], [gradient]
+        lambda: loss.measures["loss"](logits, labels, hyper).mean(axis=1), [logits], [gradient]
     )
 
 
@@ -191,7 +202,7 @@ def test_an_epoch_is_encoded_at_once_as_batch_by_batch(loss, dtype):
     rng, edges = np.random.default_rng(0), batch_edges(50, 7, normalised=False)
     logits, labels = rng.standard_normal((2, 50, 3)).astype(dtype), rng.integers(3, size=(2, 50))
     targets = loss.encoder(edges, 2)(labels)
-    hyper = {"label_smoothing": np.zeros((2, 1), dtype)}
+    hyper = hyper_of(2, dtype)
     for start, end in pairwise(edges):
         batch = loss.in_training(2, end - start, 3, hyper)
         batch.logits[...] = logits[:, start:end]
@@ -213,7 +224,7 @@ def test_logarithms_of_probabilities(loss):
 # An entry of one's own.
 
 
-def brier(logits, labels):
+def brier(logits, labels, hyper=None):
     """Squared distance of the probabilities from the label's."""
     distance = softmax(logits) - (labels[..., None] == np.arange(logits.shape[-1]))
     return (distance**2).sum(axis=-1)
@@ -245,6 +256,6 @@ def test_a_new_entry_is_all_that_another_loss_takes(monkeypatch, pattern):
     epochs = run(10, architecture, make_settings(), hyper, state, data)
     assert epochs[-1].loss[0] < 0.9 * epochs[0].loss[0]
     network = TrainedNetwork(architecture, state.theta, hyper["bn_epsilon"])
-    holdout = Holdout(np.arange(40)).score(Dataset(data.x, data.labels), network)
+    holdout = Holdout(np.arange(40)).score(Dataset(data.x, data.labels), network, hyper)
     expected = brier(network.logits(data.x[:40])[0], data.labels[:40]).mean()
     assert holdout == {"loss": pytest.approx(expected, rel=1e-12)}

@@ -2,6 +2,7 @@
 
 import pickle
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from skbn.network.epochs import (
     stack_hyperparameters,
     train,
 )
+from skbn.network.losses import LOSSES
 
 # Populations.
 
@@ -54,6 +56,7 @@ OTHER = {
     "noise": 0.1,
     "input_noise": 0.3,
     "label_smoothing": 0.1,
+    "focal_gamma": 0.7,
 }
 """Another value than that in PLAIN for each hyperparameter."""
 MEMBERS = [
@@ -62,6 +65,7 @@ MEMBERS = [
     {**REGULARISED, "learning_rate_init": 0.002, "dropout": 0.6, "bn_momentum": 0.99, "beta_1": 0},
     {**OTHER, "alpha": 0.3, "max_grad_norm": None, "label_smoothing": 0.0, "warmup_fraction": 0.2},
 ]
+each_loss = pytest.mark.parametrize("loss", LOSSES)
 
 
 def train_members(
@@ -96,6 +100,18 @@ def assert_member_is_as_alone(population, member, solo):
             assert getattr(epoch, name)[member] == getattr(alone, name)[0], name
 
 
+@each_loss
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_members_of_each_loss_are_as_alone(loss, smoothing):
+    """The others smooth labels or not, which is to be seen in none."""
+    members = [{}, {"focal_gamma": 0.0}, {"focal_gamma": 0.4}, {"label_smoothing": smoothing}]
+    for dtype in (np.float32, np.float64):
+        case = {"members": members, "architecture": replace(WIDE, loss=loss), "dtype": dtype}
+        population = train_members([0, 1, 2, 3], **case)
+        for member in range(4):
+            assert_member_is_as_alone(population, member, train_members([member], **case))
+
+
 @each_optimizer
 @both_dtypes
 @pytest.mark.parametrize("weighted", [True, False])
@@ -117,15 +133,16 @@ def test_members_of_large_networks_are_as_alone(dtype):
 
 
 @both_dtypes
+@each_loss
 @pytest.mark.parametrize("batch_size", [1, 2])
 @pytest.mark.parametrize("sizes", [(1, (), 130), (9, (), 10), (9, (1,), 26), (1, (9, 1), 2)])
-def test_members_are_as_alone_where_axes_have_length_one(sizes, batch_size, dtype):
+def test_members_are_as_alone_where_axes_have_length_one(sizes, batch_size, loss, dtype):
     """NumPy merges axes of length one with others, and adds in another order then."""
     n_features, hidden, n_outputs = sizes
-    architecture = Architecture(n_features, hidden, n_outputs, batch_norm=False)
+    architecture = Architecture(n_features, hidden, n_outputs, batch_norm=False, loss=loss)
     data = make_data(5, n_features, n_outputs, dtype=dtype)
     weights = make_weights("random", 3, 5).astype(dtype)
-    members = [{}, {"label_smoothing": 0.1}, {"learning_rate_init": 0.03}]
+    members = [{}, {"label_smoothing": 0.1, "focal_gamma": 0.3}, {"learning_rate_init": 0.03}]
 
     def trained(which):
         state = make_state(architecture, which, "adam", dtype)
@@ -147,6 +164,8 @@ def test_members_may_differ_in_each_hyperparameter(name, dtype):
     plain = {"warmup_fraction": 0.1}
     members = [plain, {**plain, name: OTHER[name]}]
     case = {"optimizer": "sgd" if name == "momentum" else "adam", "dtype": dtype}
+    if name == "focal_gamma":
+        case["architecture"] = replace(WIDE, loss="focal")
     population = train_members([0, 1], members, **case)
     for member in range(2):
         solo = train_members([member], members, **case)

@@ -13,7 +13,7 @@ PLAIN = {name: getattr(BNSoftmaxClassifier(), name) for name in PER_MEMBER}
 PLAIN |= {"learning_rate_init": 0.02, "max_iter": 4, "beta_2": 0.99, "alpha": 0.0}
 MEMBERS = [
     {},
-    {"dropout": 0.3, "alpha": 0.1},
+    {"dropout": 0.3, "alpha": 0.1, "focal_gamma": 0.7},
     {"max_grad_norm": 0.2, "input_dropout": 0.2, "noise": 0.3, "max_iter": 9},
     {"label_smoothing": 0.2, "bn_momentum": 0.5, "input_noise": 0.1, "learning_rate_init": 0.2},
 ]
@@ -61,7 +61,7 @@ def alone(made, n_epochs):
         entry["gradient_norm"] = epoch.gradient_norm[0]
         if run.validation is not None:
             network = progress.network
-            score = run.validation.score(data, network)
+            score = run.validation.score(data, network, run.hyper)
             entry |= {f"validation_{name}": value[0] for name, value in score.items()}
         for name, value in {**entry, "seconds": 0.0}.items():
             progress.history.setdefault(name, []).append(value)

@@ -83,9 +83,9 @@ def test_score_is_that_of_scikit_learn(sparse, rows, dtype, tolerance):
     all_labels, weights = rng.integers(3, size=len(x)), rng.uniform(0.1, 3, len(taken))
     labels = all_labels if rows is None else all_labels[rows]
     network, table = TrainedNetwork(architecture, theta, epsilon), Dataset(sparse(x), all_labels)
-    score = Holdout(rows, weights).score(table, network)
+    score = Holdout(rows, weights).score(table, network, {})
     other = Dataset(x[:1], all_labels[:1], validation=table)
-    assert Holdout(rows, weights, of_validation=True).score(other, network) == score
+    assert Holdout(rows, weights, of_validation=True).score(other, network, {}) == score
     loss, accuracy = score["loss"], score["accuracy"]
     probabilities = softmax(network.logits(taken.astype(np.float64))[0])
     expected = log_loss(labels, probabilities, sample_weight=weights, labels=range(3))
@@ -104,10 +104,10 @@ def test_score_does_not_depend_on_company(n_rows):
     x, epsilon = rng.standard_normal((n_rows, 4)).astype(np.float32), np.full((5, 1), 1e-3)
     table = Dataset(x, rng.integers(3, size=n_rows))
     holdout = Holdout(weights=rng.uniform(0.1, 3, n_rows))
-    together = holdout.score(table, TrainedNetwork(architecture, theta, epsilon))
+    together = holdout.score(table, TrainedNetwork(architecture, theta, epsilon), {})
     for k in range(5):
         one = TrainedNetwork(architecture, theta[k : k + 1], epsilon[k : k + 1])
-        alone = holdout.score(table, one)
+        alone = holdout.score(table, one, {})
         assert alone.keys() == together.keys()
         for name, values in together.items():
             np.testing.assert_array_equal(alone[name], values[k : k + 1])
@@ -119,7 +119,8 @@ def test_no_weights_are_equal_weights():
     theta = initial_theta(architecture, ["auto"], [rng], np.float64)
     network = TrainedNetwork(architecture, theta, np.full((1, 1), 1e-3))
     table = Dataset(rng.standard_normal((17, 4)), rng.integers(3, size=17))
-    assert Holdout().score(table, network) == Holdout(weights=np.ones(17)).score(table, network)
+    score = Holdout(weights=np.ones(17)).score(table, network, {})
+    assert Holdout().score(table, network, {}) == score
 
 
 def test_a_validation_set_that_is_not_there_is_missed():
@@ -132,7 +133,7 @@ def test_score_of_a_hopeless_model_is_finite():
     theta = np.array([[1e5, -1e5, 0, 0]], np.float32)
     x = np.ones((1, 1), np.float32)
     network = TrainedNetwork(architecture, theta, np.zeros((1, 1)))
-    score = Holdout().score(Dataset(x, np.array([1])), network)
+    score = Holdout().score(Dataset(x, np.array([1])), network, {})
     assert score == {"loss": 2e5, "accuracy": 0}
 
 

@@ -10,6 +10,7 @@ from run_checks import DIVERGING, HOW, MEMBERS, PLAIN, alone, assert_same, make,
 
 from skbn.network.architecture import Architecture
 from skbn.network.epochs import stack_hyperparameters
+from skbn.network.losses import LOSSES
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.training import lockstep
 from skbn.training.holdout import Dataset, Holdout
@@ -20,10 +21,14 @@ from skbn.training.lockstep import run_together
 
 @pytest.mark.parametrize("solver", OPTIMIZERS)
 @pytest.mark.parametrize("n_val", [0, 30])
-def test_each_is_trained_as_long_as_it_is_to_be(data, populations, solver, n_val):
+@pytest.mark.parametrize("loss", LOSSES)
+def test_each_is_trained_as_long_as_it_is_to_be(data, populations, solver, n_val, loss):
     def those():
-        how = replace(HOW, solver=solver)
-        return [make(data, k, how, n_val=n_val, **member) for k, member in enumerate(MEMBERS)]
+        kind = {
+            "how": replace(HOW, solver=solver),
+            "architecture": Architecture(4, (6,), 3, loss=loss),
+        }
+        return [make(data, k, n_val=n_val, **kind, **member) for k, member in enumerate(MEMBERS)]
 
     runs, until = those(), [4, 2, 4, 1]
     train_until(runs, until)
@@ -261,11 +266,11 @@ def test_an_error_of_judging_is_of_its_run_alone(data, monkeypatch):
         run.validation = runs[0][0].validation  # all are judged together
     spoilt = runs[1][0]
 
-    def fail(holdout, dataset, network):
+    def fail(holdout, dataset, network, hyper):
         theta = spoilt.progress.state.theta
         if any(np.array_equal(each, theta[0]) for each in network.theta):
             raise FloatingPointError("no score")
-        return score(holdout, dataset, network)
+        return score(holdout, dataset, network, hyper)
 
     monkeypatch.setattr(Holdout, "score", fail)
     train_until(runs, 3)

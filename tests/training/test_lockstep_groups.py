@@ -40,6 +40,7 @@ def in_sparse(run, data):
         lambda data: make(data, architecture=Architecture(4, (6,), 3, activation="tanh")),
         lambda data: make(data, architecture=Architecture(4, (6,), 3, batch_norm=False)),
         lambda data: make(data, architecture=Architecture(4, (6,), 4)),
+        lambda data: make(data, architecture=Architecture(4, (6,), 3, loss="focal")),
         lambda data: make(replace(data, x=data.x.astype(np.float64))),
         lambda data: make(data, how=replace(HOW, solver="adamw")),
         lambda data: make(data, how=replace(HOW, nesterovs_momentum=False)),
