@@ -51,7 +51,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "beta_2": [Interval(Real, 0, 1, closed="left")],
     "epsilon": [Floats(Real, 0, None, closed="neither")],
     "max_grad_norm": [Floats(Real, 0, None, closed="neither"), None],
-    "loss": [StrOptions(set(LOSSES))],
+    "loss": [StrOptions(set(LOSSES)), callable],
     "focal_gamma": [Floats(Real, 0, None, closed="left")],
     "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     "class_weight": [StrOptions({"balanced"}), dict, None],

@@ -11,7 +11,7 @@ from skbn.estimators.checked_table import CheckedTable
 from skbn.journal.values import UnidentifiedError, digest_of
 from skbn.network.architecture import Architecture
 from skbn.network.epochs import PER_MEMBER, Settings, stack_hyperparameters
-from skbn.network.own_functions import OwnActivation, OwnFunction, checked
+from skbn.network.own_functions import OwnActivation, OwnFunction, OwnLoss, checked
 from skbn.network.parameters import Array
 
 
@@ -23,7 +23,7 @@ def architecture_of(estimator: Any, table: CheckedTable) -> Architecture:
         n_outputs=len(table.classes),
         activation=own_function(OwnActivation, estimator.activation, "activation"),
         batch_norm=bool(estimator.batch_norm),
-        loss=estimator.loss,
+        loss=own_function(OwnLoss, estimator.loss, "loss", len(table.classes)),
     )
 
 
