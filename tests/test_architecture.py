@@ -88,7 +88,11 @@ STRANGERS = [  # the first does not import the second, though it stands above
     ("search", "tables"),
 ]
 OF_THE_CORE = {"numpy", "scipy.special.erf", "scipy.sparse.issparse", "skbn.network"}
-OF_THE_CORE |= {"autograd.core.make_vjp", "joblib.wrap_non_picklable_objects"}
+OF_THE_CORE |= {  # where they are needed
+    "autograd.core.make_vjp",
+    "autograd.scipy.special",
+    "joblib.wrap_non_picklable_objects",
+}
 
 FILES = [
     f"{storey}/{name}" if name else storey

@@ -24,6 +24,7 @@ TOLERANCE = 1e-4
 @lru_cache(maxsize=1)
 def _make_vjp() -> Callable[[Callable[[Any], Any], Any], tuple[VJP, Any]]:
     try:
+        import autograd.scipy.special  # noqa: F401 (makes autograd follow ufuncs of scipy)
         from autograd.core import make_vjp
     except ImportError as error:
         raise ImportError(
@@ -157,8 +158,9 @@ def _gradient(function: Callable[[Any], Any], name: str, x: Array, weights: Arra
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
         raise ValueError(
-            f"autograd cannot differentiate {name} ({type(error).__name__}: {reason:.200}). It "
-            "follows functions of numpy and autograd.numpy: no assignment to elements, no out=, "
-            "no float(), no other libraries (instead of scipy.special: autograd.scipy.special)"
+            f"autograd cannot differentiate {name} ({type(error).__name__}: {reason:.200}). "
+            "`import autograd.numpy as np` where it is written, and do without assignment to "
+            "elements, out=, float() and other libraries than autograd.numpy and "
+            "autograd.scipy"
         ) from error
     return gradient
