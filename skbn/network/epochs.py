@@ -15,22 +15,13 @@ from skbn.network.architecture import Architecture
 from skbn.network.batches import batch_edges, shuffled_rows, take_rows, take_sparse_rows
 from skbn.network.mapped import Pages
 from skbn.network.network import Network
-from skbn.network.optimizers import NESTEROV, OPTIMIZERS, Optimizer, RunningSums, Stepper
+from skbn.network.optimizers import NESTEROV, OPTIMIZERS, Optimizer
 from skbn.network.parameters import Array, Indices, empty, zeros
-from skbn.network.schedules import multipliers
 from skbn.network.state import AVERAGES, State
+from skbn.network.steps import OF_STEPS, Steps, stack_values
 
 PER_MEMBER = (
-    "learning_rate_init",
-    "learning_rate_decay",
-    "warmup_fraction",
-    "max_iter",
-    "momentum",
-    "beta_1",
-    "beta_2",
-    "epsilon",
-    "alpha",
-    "max_grad_norm",
+    *OF_STEPS,
     "bn_momentum",
     "bn_epsilon",
     "dropout",
@@ -56,14 +47,7 @@ def stack_hyperparameters(members: Sequence[Mapping[str, Any]]) -> dict[str, Arr
     -------
     hyper : dict of str to float64 ndarray of shape (K, 1)
     """
-    absent = {"max_grad_norm": np.inf, "warmup_fraction": np.nan}
-    return {
-        name: np.array(
-            [[absent[name] if member[name] is None else member[name]] for member in members],
-            dtype=np.float64,
-        )
-        for name in PER_MEMBER
-    }
+    return stack_values(members, PER_MEMBER)
 
 
 @dataclass(frozen=True)
@@ -149,28 +133,6 @@ class Epoch(NamedTuple):
 BUFFER_SIZE = 2**12
 """Elements. NumPy copies a broadcast operand into a buffer of 8,192, which does not fit in
 the first-level cache beside the other operands; half of it takes 0.7 of the time."""
-FLUSHED_EVERY = 256
-"""Steps between two searches for subnormal numbers, with which arithmetic is some 25 times
-slower. Without new gradients, as a rare category's weights have none in most batches,
-moments decay to such numbers in 800 steps, and rounded up again and again they stay
-there: epochs of 240 such columns in 300 took 1.7 to 2 times as long."""
-STEPS_AHEAD = 256
-"""Steps for which learning rates and the like are computed at once, at least: the thirty calls
-that this takes would cost as much as a small step."""
-
-
-class _Plan(NamedTuple):
-    """Numbers of the T steps of an epoch that do not depend on the rows.
-
-    The first learning rate is (K,); learning rates and the optimiser's scalars are each
-    (T, K, 1), in the dtype of theta; the sums of the averages' weights after the epoch
-    are (3, K, 1).
-    """
-
-    first_rate: Array
-    rates: Array
-    scalars: Sequence[Array]
-    sums: Array
 
 
 class _Trainer:
@@ -186,7 +148,7 @@ class _Trainer:
     ) -> None:
         layout, theta = architecture.layout, state.theta
         n_members, dtype = len(theta), theta.dtype
-        self.settings, self.state, self.data, self.hyper = settings, state, data, hyper
+        self.settings, self.state, self.data = settings, state, data
         n_rows = data.x.shape[0] if data.rows is None else data.rows.shape[1]
         self.edges = batch_edges(n_rows, settings.batch_size, architecture.normalised)
         self.rows = np.empty((n_members, n_rows), np.intp)
@@ -204,8 +166,6 @@ class _Trainer:
         # A number too large for float32 becomes infinite, and training reports it.
         with np.errstate(over="ignore"):
             working = {name: value.astype(dtype) for name, value in hyper.items()}
-        self.limit = working["max_grad_norm"] if np.isfinite(hyper["max_grad_norm"]).any() else None
-        self.sums = RunningSums(np.stack([hyper[name] for name in AVERAGES]), n_steps)
         self.networks, self.inputs = {}, {}
         gradient = zeros(theta.shape, dtype)
         for m in {end - start for start, end in pairwise(self.edges)}:
@@ -214,18 +174,19 @@ class _Trainer:
             )
             self.inputs[m] = empty((n_members, m, architecture.n_features), dtype)
         trained, statistics = slice(0, layout.n_trained), slice(layout.n_trained, None)
-        self.gradient, self.trained = gradient[:, trained], theta[:, trained]
         self.statistics, self.moments = theta[:, statistics], gradient[:, statistics]
         self.moments_sum, self.bn_momentum = np.empty_like(self.moments), working["bn_momentum"]
-        self.step = Stepper(
+        self.steps = Steps(
             settings.optimizer,
-            self.trained,
-            self.gradient,
+            settings.learning_rate,
+            hyper,
+            theta[:, trained],
+            gradient[:, trained],
             state.vectors,
             layout.n_decayed,
-            working,
+            AVERAGES,
+            n_steps,
         )
-        self.plans: dict[int, _Plan] = {}
 
     def order(self) -> tuple[Indices, Array | None, Array | None]:
         """The rows of this epoch and their weights, in the order of each member's own shuffle."""
@@ -245,70 +206,22 @@ class _Trainer:
         rows = order if data.rows is None else np.take_along_axis(data.rows, order, axis=1)
         return rows, weights, loss_weights
 
-    def plan(self) -> _Plan:
-        """The numbers of this epoch's steps that do not depend on what they meet."""
-        done = self.state.n_epochs
-        if done not in self.plans:
-            n_steps, hyper = len(self.edges) - 1, self.hyper
-            epochs = np.arange(done, done + 1 + STEPS_AHEAD // n_steps)[:, None, None, None]
-            progress = (epochs + np.arange(n_steps)[:, None, None] / n_steps) / hyper["max_iter"]
-            factors = multipliers(
-                self.settings.learning_rate,
-                progress,
-                np.broadcast_to(epochs, progress.shape),
-                hyper["learning_rate_decay"],
-                hyper["warmup_fraction"],
-            )
-            rates, total, all_sums = hyper["learning_rate_init"] * factors, self.state.sums, []
-            for _ in epochs:
-                all_sums.append(self.sums(total))
-                total = all_sums[-1][-1]
-            sum_1, sum_2, _ = np.moveaxis(np.stack(all_sums), 2, 0)
-            scalars = self.settings.optimizer.scalars(rates, sum_1, sum_2, hyper)
-            dtype = self.losses.dtype
-            of_epochs = zip(
-                rates[:, 0, :, 0],
-                rates.astype(dtype),
-                zip(*[scalar.astype(dtype) for scalar in scalars], strict=True),
-                [sums[-1] for sums in all_sums],
-                strict=True,
-            )
-            self.plans = {done + i: _Plan(*each) for i, each in enumerate(of_epochs)}
-        return self.plans[done]
-
     def average_moments(self) -> None:
         """A <- b A + batch moment, by the sum A of which avg = A / S is the average."""
         self.moments_sum *= self.bn_momentum
         self.moments_sum += self.moments
-
-    def flush(self) -> None:
-        """Set to zero what is so small that it, or its square, is subnormal."""
-        tiny, vectors = np.finfo(self.trained.dtype).tiny, self.state.vectors
-        n_linear = len(vectors) - self.settings.optimizer.n_squares
-        for array in (self.trained, *vectors[:n_linear]):
-            # A margin, for a weight's gradient may be no more than that of its penalty.
-            array[np.abs(array) < 100 * tiny**0.5] = 0
-        for array in vectors[n_linear:]:
-            array[array < tiny] = 0
-
-    def clip(self, square: Array) -> None:
-        """Scale the gradients down whose squared norm (K, 1) is above the limit's."""
-        norm = np.sqrt(square)
-        self.gradient *= np.where(norm > self.limit, self.limit / norm, 1).astype(norm.dtype)
 
     def run_epoch(self) -> Epoch:
         """Make one pass over the rows."""
         state, dtype = self.state, self.state.theta.dtype
         rows, *weights = self.order()
         targets = self.encode(self.data.labels[rows])
-        first_rate, rates, scalars, sums = self.plan()
+        first_rate, rates, scalars, sums = self.steps.plan(state.n_epochs, state.sums)
         squares = np.empty((len(rates), len(rows), 1, 1), dtype)
         batches, of_steps = pairwise(self.edges), zip(*scalars, strict=True)
-        # A squared norm as a product, and not by einsum, whose order of summation depends on K.
-        row, column = self.gradient[:, None, :], self.gradient[:, :, None]
         np.multiply(self.statistics, state.sums[2], out=self.moments_sum)
         take = take_sparse_rows if issparse(self.data.x) else take_rows
-        mapped, n_steps = self.pages.mapped, state.n_epochs * len(rates)
+        mapped = self.pages.mapped
         for (start, end), rate, of_step, square in zip(
             batches, rates, of_steps, squares, strict=True
         ):
@@ -323,14 +236,8 @@ class _Trainer:
                 targets[:, batch],
                 *(None if each is None else each[:, batch] for each in weights),
             )
-            np.matmul(row, column, out=square)
-            if self.limit is not None:
-                self.clip(square[:, 0])
-            self.step(rate, of_step)
+            self.steps(rate, of_step, square)
             self.average_moments()
-            n_steps += 1
-            if n_steps % FLUSHED_EVERY == 0:
-                self.flush()
         np.divide(self.moments_sum, sums[2], out=self.statistics)
         state.sums[...] = sums
         state.n_epochs += 1

@@ -21,7 +21,6 @@ from network_oracles import (
     run,
 )
 
-from skbn.network import epochs as module
 from skbn.network import optimizers
 from skbn.network.architecture import Architecture
 from skbn.network.epochs import (
@@ -227,7 +226,7 @@ def test_going_on_equals_never_having_stopped(optimizer, move):
 @both_dtypes
 def test_what_is_too_small_is_flushed(monkeypatch, optimizer, dtype):
     """The weights of a feature that is always zero get no gradient."""
-    monkeypatch.setattr(module, "FLUSHED_EVERY", 3)
+    monkeypatch.setattr("skbn.network.steps.FLUSHED_EVERY", 3)
     tiny = np.finfo(dtype).tiny
     data, state = make_data(48, dtype=dtype), make_state(SMALL, [0], optimizer, dtype)
     data.x[:, 0] = 0
@@ -255,7 +254,7 @@ def test_flushing_changes_nothing_that_counts(monkeypatch):
     data.x[1:, 0] = 0
     results = []
     for every in (1, 10**9):
-        monkeypatch.setattr(module, "FLUSHED_EVERY", every)
+        monkeypatch.setattr("skbn.network.steps.FLUSHED_EVERY", every)
         state = make_state(SMALL, [0], "adam", np.float32)
         run(100, SMALL, make_settings("adam"), hyper, state, data)
         results.append(state.theta)

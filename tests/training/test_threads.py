@@ -48,7 +48,7 @@ def test_only_the_main_thread_sets_a_limit():
 def test_training_leaves_the_threads_as_they_were(monkeypatch, method):
     X, y = load_iris(return_X_y=True)
     seen = []
-    monkeypatch.setattr("skbn.network.epochs._Trainer.clip", lambda *_: seen.append(blas_threads()))
+    monkeypatch.setattr("skbn.network.steps.Steps.clip", lambda *_: seen.append(blas_threads()))
     model = BNSoftmaxClassifier((8,), max_iter=1, batch_size=150, max_grad_norm=1)
     getattr(model, method)(X, y, **({"classes": [0, 1, 2]} if method == "partial_fit" else {}))
     assert seen
