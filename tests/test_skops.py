@@ -77,6 +77,10 @@ CLASSIFIERS = {
         quick(alpha=np.float64(0.1), max_iter=np.int64(2), hidden_layer_sizes=np.array([4, 3])),
         *(X, Y, {}),
     ),
+    "an activation of each layer": (
+        quick(hidden_layer_sizes=(4, 3), activation=["relu", "tanh"]),
+        *(X, Y, {}),
+    ),
     "weights by boolean labels": (quick(class_weight={False: 1.0, True: 2.0}), X, Y > 0, {}),
     "no batch norm": (quick(batch_norm=False, solver="rmsprop"), X, Y, {}),
     "softmax regression": (quick(hidden_layer_sizes=()), X, Y, {}),

@@ -44,9 +44,11 @@ class BNSoftmaxClassifier(
     hidden_layer_sizes : int or array-like of int, default=(192, 192)
         Units of each hidden layer. ``()`` is softmax regression.
 
-    activation : str, default="relu"
+    activation : str or array-like of str, default="relu"
         Activation of the hidden layers: "relu", "leaky_relu", "elu", "selu",
-        "gelu" (exact), "silu", "mish", "tanh", "logistic" or "identity".
+        "gelu" (exact), "silu", "mish", "tanh", "logistic" or "identity". A list has
+        one for each hidden layer, such as ``["relu", "tanh"]``, and is empty where
+        there is none.
 
     batch_norm : bool, default=True
         Normalise every hidden layer between its matrix product and its
@@ -276,7 +278,7 @@ class BNSoftmaxClassifier(
         self,
         hidden_layer_sizes: Any = (192, 192),
         *,
-        activation: str = "relu",
+        activation: Any = "relu",
         batch_norm: bool = True,
         bn_momentum: float = 0.9,
         bn_epsilon: float = 1e-5,

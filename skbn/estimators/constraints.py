@@ -27,7 +27,7 @@ class Floats(Interval):
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS)), callable],
+    "activation": [StrOptions(set(ACTIVATIONS)), "array-like", callable],
     "batch_norm": ["boolean"],
     "bn_momentum": [Interval(Real, 0, 1, closed="left")],
     "bn_epsilon": [Floats(Real, 0, None, closed="neither")],

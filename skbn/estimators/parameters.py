@@ -9,6 +9,7 @@ import numpy as np
 
 from skbn.estimators.checked_table import CheckedTable
 from skbn.journal.values import UnidentifiedError, digest_of
+from skbn.network.activations import ACTIVATIONS
 from skbn.network.architecture import Architecture
 from skbn.network.epochs import PER_MEMBER, Settings, stack_hyperparameters
 from skbn.network.own_functions import OwnActivation, OwnFunction, OwnLoss, checked
@@ -21,7 +22,7 @@ def architecture_of(estimator: Any, table: CheckedTable) -> Architecture:
         n_features=table.checker.n_features_in_,
         hidden_layer_sizes=layer_sizes(estimator),
         n_outputs=len(table.classes),
-        activation=own_function(OwnActivation, estimator.activation, "activation"),
+        activation=activation_of_layers(estimator),
         batch_norm=bool(estimator.batch_norm),
         loss=own_function(OwnLoss, estimator.loss, "loss", len(table.classes)),
     )
@@ -46,6 +47,26 @@ def layer_sizes(estimator: Any) -> tuple[int, ...]:
     if not all(isinstance(n, Integral) and int(n) > 0 for n in sizes):
         raise ValueError(f"hidden_layer_sizes must hold positive integers, got {sizes}")
     return tuple(int(n) for n in sizes)
+
+
+def activation_of_layers(estimator: Any) -> Any:
+    """The activation of all hidden layers, or a tuple of that of each, checked."""
+    activation, n_layers = estimator.activation, len(layer_sizes(estimator))
+    if isinstance(activation, str) or callable(activation):
+        return own_function(OwnActivation, activation, "activation")
+    each = activation.tolist() if hasattr(activation, "tolist") else activation
+    if not isinstance(each, (list, tuple)) or len(each) != n_layers:
+        raise ValueError(
+            "activation must be a name or a function, or a list of one for each hidden layer, of "
+            f"which hidden_layer_sizes={estimator.hidden_layer_sizes} has {n_layers}; got {each!r}"
+        )
+    for position, entry in enumerate(each):
+        if not (callable(entry) or (isinstance(entry, str) and entry in ACTIVATIONS)):
+            raise ValueError(
+                f"activation[{position}] is {entry!r}, which is none of {list(ACTIVATIONS)} and no "
+                "function"
+            )
+    return tuple(own_function(OwnActivation, entry, "activation") for entry in each)
 
 
 def settings_of(estimator: Any, n_rows: int) -> Settings:

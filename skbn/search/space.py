@@ -170,7 +170,9 @@ class Space:
             (c.axis.value(before[i : i + 1]), c.axis.value(after[i : i + 1])) for i, c in used
         ]
         distances = [
-            abs(c.axis.unit(new)[0] - c.axis.unit(old)[0]) if c.axis.ordered else old != new
+            abs(c.axis.unit(new)[0] - c.axis.unit(old)[0])
+            if c.axis.ordered
+            else repr(old) != repr(new)
             for (_, c), (old, new) in zip(used, values, strict=True)
         ]
         labels = [c.label for _, c in used]

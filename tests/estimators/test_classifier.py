@@ -79,19 +79,19 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, ["relu", "tanh"], ["gelu", "selu"]], ids=str)
 def test_probabilities_follow_from_the_public_attributes(iris, single, activation, batch_norm):
     X, y = iris
     model = single(
         hidden_layer_sizes=(7, 5), activation=activation, batch_norm=batch_norm, bn_epsilon=0.1
     ).fit(X, y)
-    a = X
+    a, each = X, [activation] * 2 if isinstance(activation, str) else activation
     for layer in range(2):
         z = a @ model.coefs_[layer] + model.intercepts_[layer]
         if batch_norm:
             z = (z - model.bn_mean_[layer]) / np.sqrt(model.bn_var_[layer] + 0.1)
             z = model.bn_gamma_[layer] * z + model.bn_beta_[layer]
-        a = BY_HAND[activation](z)
+        a = BY_HAND[each[layer]](z)
     logits = a @ model.coefs_[2] + model.intercepts_[2]
     np.testing.assert_allclose(model.decision_function(X), logits, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(model.predict_proba(X), scipy_softmax(logits, axis=1), atol=1e-6)

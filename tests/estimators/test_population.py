@@ -27,6 +27,7 @@ KINDS = [
     {"solver": "rmsprop", "learning_rate": "exponential"},
     {"solver": "adamw", "learning_rate": "one_cycle", "warmup_fraction": 0.2},
     {"hidden_layer_sizes": (9, 5), "activation": "gelu", "initializer": "glorot"},
+    {"hidden_layer_sizes": (9, 5), "activation": ["relu", "tanh"]},
     {"hidden_layer_sizes": (), "learning_rate": "inverse_time"},
     {"batch_norm": False, "activation": "tanh", "learning_rate": "constant"},
     {"dtype": "float64", "activation": "selu"},

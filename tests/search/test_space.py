@@ -92,6 +92,17 @@ def test_shift_measures_on_the_scale_and_choices_by_equality():
     assert space.shift(before, near)["distance"].tolist() == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_choices_that_are_lists(kind):
+    values = [kind(each) for each in (["relu", "tanh"], ["tanh", "relu"])]
+    space = Space({"activation": values, "a": loguniform(1e-4, 1)})
+    points = [space.encode({"activation": value, "a": 0.1}) for value in values]
+    for point, value in zip(points, values, strict=True):
+        assert space.decode(point)["activation"] is value
+    assert space.shift(*points)["distance"].tolist() == [1, 0]
+    assert space.shift(points[1], points[1])["distance"].tolist() == [0, 0]
+
+
 def test_an_end_is_reported_only_where_scores_rise_towards_it():
     space = Space(
         {"a": loguniform(1e-4, 1), "b": uniform(0, 1), "c": [1, 2, 3], "d": uniform(0, 1)}
