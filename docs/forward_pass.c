@@ -1,9 +1,9 @@
 #include <math.h>
 #include <string.h>
 #include "model.h"
-static double activated(double x) {
+static double activated(int activation, double x) {
     double negative = expm1(fmin(x, 0)), sigmoid = 0.5 * tanh(0.5 * x) + 0.5;
-    switch (ACTIVATION) {
+    switch (activation) {
     case RELU: return x < 0 ? 0 : x;            case LEAKY_RELU: return x < 0 ? 0.01 * x : x;
     case ELU: return x < 0 ? negative : x;      case GELU: return 0.5 * x * erfc(-x * sqrt(0.5));
     case SELU: return 1.0507009873554805 * (x < 0 ? 1.6732632423543772 * negative : x);
@@ -20,7 +20,7 @@ void predict_proba(const double *x, double *p) {
             int n_in = WIDTHS[layer], n_out = WIDTHS[layer + 1];
             memcpy(z, w + n_in * n_out, n_out * sizeof *z);
             for (int k = 0; k < n_in * n_out; k++) z[k % n_out] += a[k / n_out] * *w++;
-            for (int j = 0; j < n_out; j++, w++) a[j] = layer + 1 < N_LAYERS ? activated(z[j]) : z[j];
+            for (int j = 0; j < n_out; j++, w++) a[j] = activated(ACTIVATIONS[layer], z[j]);
         }
         double highest = a[0], sum = 0;
         for (int c = 1; c < N_CLASSES; c++) highest = fmax(highest, a[c]);

@@ -18,7 +18,8 @@ names = "RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, MISH, TANH, LOGISTIC, IDENTITY
 print(f"enum {{ {names} }};")
 print(f"enum {{ WIDEST = {max(widths)}, N_CLASSES = {widths[-1]} }};")
 print(f"enum {{ N_LAYERS = {len(layers)}, N_MEMBERS = {len(model['members'])} }};")
-print(f"static const int ACTIVATION = {model['activation'].upper()};")
+activations = [layer["activation"].upper() for layer in layers]
+print(f"static const int ACTIVATIONS[] = {{ {', '.join(activations)} }};")
 print(f"static const int WIDTHS[] = {{ {', '.join(map(str, widths))} }};")
 print(f"static const double TEMPERATURE = {model['temperature']!r};")
 print(f"static const double NUMBERS[] = {{ {', '.join(map(repr, numbers))} }};")

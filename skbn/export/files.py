@@ -22,8 +22,9 @@ from skbn.export.networks import (
     described_training,
     named_arrays,
     progress_of,
+    written_activation,
 )
-from skbn.export.predictor import FORMAT, FORMAT_VERSION, errors_of, read, require
+from skbn.export.predictor import FORMAT, errors_of, read, require
 from skbn.network.architecture import Architecture
 from skbn.training.ensemble import Ensemble
 from skbn.training.holdout import Dataset
@@ -56,7 +57,8 @@ def save_model(model: Any, path: Any, training_state: bool = False) -> None:
         If it is no BNSoftmaxClassifier. Transformers of a Pipeline and the results of a search
         are not in this format.
     ValueError
-        If a parameter or a label cannot be represented. Nothing is written then.
+        If a parameter or a label cannot be represented, such as an activation that is a function
+        of your own. Nothing is written then.
 
     See Also
     --------
@@ -134,7 +136,7 @@ def load_model(path: Any) -> BNSoftmaxClassifier:
         text = str(wrong)[:200]
         require(not wrong, f"it lacks, or has beside those of this version, parameters {text}")
         how = header["architecture"]
-        how["hidden_layer_sizes"] = tuple(how["hidden_layer_sizes"])
+        how |= {name: tuple(value) for name, value in how.items() if type(value) is list}
         n_features, n_outputs = header["n_features"], len(header["classes"])
         architecture = Architecture(n_features=n_features, n_outputs=n_outputs, **how)
         progress = progress_of(architecture, header, arrays)
@@ -171,12 +173,15 @@ def _described_model(model: BNSoftmaxClassifier) -> dict[str, Any]:
     """Give what a header says of a model, without its networks."""
     ensemble, classes = fitted_ensemble(model), model.classes_
     architecture = ensemble.networks[0].architecture
+    activation = written_activation(architecture, "a model file")
+    # The format of earlier files where it will do, so that earlier versions read those.
+    is_later = isinstance(activation, list) or architecture.loss != "cross_entropy"
     names = getattr(model, "feature_names_in_", None)
     if classes.dtype.kind == "O":
         classes = np.array([str.__str__(label) for label in classes], object)
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": 2 if is_later else 1,
         "versions": {
             "skbn": __version__,
             "numpy": np.__version__,
@@ -192,7 +197,7 @@ def _described_model(model: BNSoftmaxClassifier) -> dict[str, Any]:
         "feature_names": None if names is None else [str(name) for name in names],
         "architecture": {
             "hidden_layer_sizes": list(architecture.hidden_layer_sizes),
-            "activation": architecture.activation,
+            "activation": activation,
             "batch_norm": architecture.batch_norm,
             "loss": architecture.loss,
         },

@@ -9,6 +9,7 @@ import numpy as np
 
 from skbn.export.encoding import decoded, encoded
 from skbn.export.predictor import check_fields, require
+from skbn.network.activations import ACTIVATIONS
 from skbn.network.architecture import Architecture
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.parameters import Array, zeros
@@ -27,6 +28,32 @@ _BITS = {"state": 128, "inc": 128, "has_uint32": 1, "uinteger": 32}
 
 
 # To a file.
+
+
+def written_activation(architecture: Architecture, file: str) -> Any:
+    """Give the activation as files hold it: its name, or a list of that of each hidden layer.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    file : str
+        What errors call the file.
+
+    Raises
+    ------
+    ValueError
+        If one is a function of the user's, which no file that travels can hold.
+    """
+    activation = architecture.activation
+    is_listed = isinstance(activation, tuple)
+    for each in activation if is_listed else (activation,):
+        if not isinstance(each, str):
+            raise ValueError(
+                f"activation={each.name} is a function of your own, which {file} cannot hold: it "
+                "travels without code. Save the model with pickle or joblib, for processes that "
+                f"can import the function, or train it with one of {list(ACTIVATIONS)}"
+            )
+    return list(activation) if is_listed else activation
 
 
 def described_networks(progress: Sequence[Progress]) -> list[dict[str, Any]]:

@@ -70,7 +70,8 @@ def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = Fals
     ValueError
         If a step cannot be converted, or predicts otherwise in ONNX, which is named; X is not
         like the rows of the training; ONNX has no type for a column that is used or for the
-        classes; or float does not hold the weights. No file is written then.
+        classes; float does not hold the weights; or an activation is a function of your own. No
+        file is written then.
 
     Warns
     -----

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from skbn.export.graph import Graph
+from skbn.export.networks import written_activation
 from skbn.network.activations import LEAK, SELU_ALPHA, SELU_SCALE
 from skbn.network.layers import Affine
 from skbn.training.ensemble import Ensemble
@@ -137,6 +138,7 @@ def add_decision(graph: Graph, ensemble: Ensemble, x: str, output: str) -> None:
 
 def _add_logits(graph: Graph, ensemble: Ensemble, x: str) -> list[str]:
     """Add the nodes from rows to the logits z / T (n, C) of each network."""
+    written_activation(ensemble.networks[0].architecture, "ONNX")
     *hidden, last = ensemble.folded(np.float64).steps
     bias = None if last.bias is None else last.bias / ensemble.temperature
     steps = [*hidden, Affine(last.weights / ensemble.temperature, bias)]

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-FORMAT, FORMAT_VERSION = "skbn model", 1
+FORMAT, FORMAT_VERSION = "skbn model", 2
 HEADER, CHECKSUM_BYTES = "header.json", 64
 
 _END_BYTES = 22 + CHECKSUM_BYTES  # of a ZIP file whose comment is the checksum
@@ -156,7 +156,12 @@ _FIELDS: dict[str, Any] = {
     "networks": list,
     "training_state": (dict, type(None)),
 }
-_OF_ARCHITECTURE = {"hidden_layer_sizes": list, "activation": str, "batch_norm": bool, "loss": str}
+_OF_ARCHITECTURE: dict[str, Any] = {
+    "hidden_layer_sizes": list,
+    "activation": (str, list),
+    "batch_norm": bool,
+    "loss": str,
+}
 LOSSES = ("cross_entropy", "focal")
 """With all of them probabilities are the softmax of the logits."""
 _OF_TRAINING = {"solver": str, "n_vectors": int, "networks": list}
@@ -216,9 +221,7 @@ def _check_network(header: Header) -> None:
     for size in (*sizes, header["n_features"], header["n_members"]):
         is_size = type(size) is int and 0 < size <= MAX_SIZE
         require(is_size, f"{size!r:.99} is no number of units, features or members")
-    activation, loss = architecture["activation"], architecture["loss"]
-    require(activation in ACTIVATIONS, f"activation is {activation!r:.99}")
-    require(loss in LOSSES, f"loss is {loss!r:.99}")
+    _check_functions(architecture, header["format_version"])
     require(header["dtype"] in ("float32", "float64"), f"dtype is {header['dtype']!r:.99}")
     temperature = header["temperature"]
     require(0 < temperature < math.inf, f"temperature is {temperature}")
@@ -226,6 +229,19 @@ def _check_network(header: Header) -> None:
         require(all(type(name) is str for name in names), "feature_names are not all text")
         n_features = header["n_features"]
         require(len(names) == n_features, f"{len(names)} feature_names for {n_features} features")
+
+
+def _check_functions(architecture: Any, version: int) -> None:
+    activation, loss = architecture["activation"], architecture["loss"]
+    n_layers, is_list = len(architecture["hidden_layer_sizes"]), type(activation) is list
+    names = activation if is_list else [activation]
+    are_known = all(type(name) is str and name in ACTIVATIONS for name in names)
+    require(are_known, f"activation is {activation!r:.99}")
+    is_right = not is_list or len(names) == n_layers
+    require(is_right, f"there are {len(names)} activations of {n_layers} hidden layers")
+    require(loss in LOSSES, f"loss is {loss!r:.99}")
+    is_later = is_list or loss != "cross_entropy"
+    require(version > 1 or not is_later, "format 1 has no lists of activations, and one loss")
 
 
 def _check_numbers_of_networks(header: Header) -> None:
@@ -553,7 +569,9 @@ def _folded(header: Header, arrays: Arrays, k: int) -> list[Any]:
     """Give weights, bias and activation of a member's layers, without batch norm, in float64."""
     layers: list[Any] = []
     activation = header["architecture"]["activation"]
-    for layer in range(len(header["architecture"]["hidden_layer_sizes"]) + 1):
+    if type(activation) is str:
+        activation = [activation] * len(header["architecture"]["hidden_layer_sizes"])
+    for layer, g in enumerate([*activation, None]):
         weights = arrays[f"weights_{layer}"][k].astype(np.float64)
         if f"gamma_{layer}" in arrays:
             each = (arrays[f"{kind}_{layer}"][k] for kind in OF_BATCH_NORM)
@@ -562,8 +580,8 @@ def _folded(header: Header, arrays: Arrays, k: int) -> list[Any]:
             weights, bias = weights * scale, beta - mean * scale
         else:
             bias = arrays[f"bias_{layer}"][k].astype(np.float64)
-        layers.append((weights, bias[None], activation))
-    return [*layers[:-1], (*layers[-1][:2], None)]
+        layers.append((weights, bias[None], g))
+    return layers
 
 
 def _as_dtype(members: list[Any], dtype: Any) -> list[Any]:

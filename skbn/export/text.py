@@ -10,6 +10,7 @@ import numpy as np
 from skbn.estimators.arrays import fitted_ensemble
 from skbn.export.container import write
 from skbn.export.files import check_is_classifier
+from skbn.export.networks import written_activation
 from skbn.network.layers import Affine
 
 DIGITS = {"float32": 9, "float64": 17}
@@ -37,8 +38,8 @@ def to_json(model: Any, path: Any = None) -> str:
     -------
     text : str
         With ``classes``, numbers, booleans or text, as which dates and integers of more than 53
-        bits are written; ``feature_names`` or null; ``n_features``, ``activation``,
-        ``temperature`` and ``members``.
+        bits are written; ``feature_names`` or null; ``n_features``; ``activation``, a name or a
+        list of that of each hidden layer; ``temperature`` and ``members``.
 
     Raises
     ------
@@ -47,7 +48,8 @@ def to_json(model: Any, path: Any = None) -> str:
     TypeError
         If it is no BNSoftmaxClassifier.
     ValueError
-        If its weights are too large without batch norm.
+        If its weights are too large without batch norm, or an activation is a function of your
+        own.
 
     Examples
     --------
@@ -64,12 +66,13 @@ def to_json(model: Any, path: Any = None) -> str:
     check_is_classifier(model, "to_json")
     ensemble = fitted_ensemble(model)
     network, names = ensemble.networks[0], getattr(model, "feature_names_in_", None)
+    activation = written_activation(network.architecture, "JSON")
     n_digits, steps = DIGITS[network.theta.dtype.name], ensemble.folded(np.dtype("float64")).steps
     content = {
         "classes": [_label(label) for label in model.classes_],
         "feature_names": None if names is None else [str(name) for name in names],
         "n_features": network.architecture.n_features,
-        "activation": network.architecture.activation,
+        "activation": activation,
         "temperature": float(ensemble.temperature),
         "members": [
             {"layers": [_layer(step, member, n_digits) for step in steps]}

@@ -1,6 +1,7 @@
 """Files of models: what is loaded is the model, to the last bit."""
 
 import io
+import json
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skbn import BNSoftmaxClassifier, fit_population
 from skbn.estimators.arrays import fitted_progress
-from skbn.export import container, load_model, save_model
+from skbn.export import container, load_model, predictor, save_model
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.optimizers import OPTIMIZERS
 
@@ -71,6 +72,15 @@ KINDS = {
     "softmax regression": {"hidden_layer_sizes": ()},
     "random streams in use": {"dropout": 0.2, "noise": 0.3, "input_noise": 0.1},
     "lists and arrays": {"hidden_layer_sizes": np.array([4, 3]), "alpha": np.float32(0.1)},
+    **{
+        f"activations in a {type(each).__name__}": {
+            "hidden_layer_sizes": (5, 4),
+            "activation": each,
+        }
+        for each in (["relu", "tanh"], ("elu", "gelu"), np.array(["selu", "mish"]))
+    },
+    "activations that are the same": {"hidden_layer_sizes": (5, 4), "activation": ["tanh"] * 2},
+    "activations of no layer": {"hidden_layer_sizes": (), "activation": []},
     "a list": {"hidden_layer_sizes": [4], "max_iter": np.int64(3), "shuffle": np.False_},
     "a generator": {"random_state": np.random.RandomState(7)},
     "weights by class": {"class_weight": {0: 1, 1: 0.5, 2: np.float64(2)}},
@@ -183,6 +193,23 @@ def test_a_model_without_its_training_state_says_so_past_the_end_of_the_schedule
     loaded = reloaded(small(max_iter=1).fit(X, Y))
     with pytest.raises(ValueError, match="saved without training state"):
         loaded.partial_fit(X, Y)
+
+
+def format_version(data):
+    with np.load(io.BytesIO(data)) as arrays:
+        return json.loads(arrays["header.json"])["format_version"]
+
+
+def test_the_format_is_that_of_earlier_versions_where_it_will_do(monkeypatch):
+    plain = [small(), small(hidden_layer_sizes=(4, 4), activation=["elu", "elu"])]
+    assert [format_version(saved(model.fit(X, Y))) for model in plain] == [1, 1]
+    mixed = saved(small(hidden_layer_sizes=(4, 4), activation=["elu", "tanh"]).fit(X, Y))
+    assert format_version(mixed) == 2
+    monkeypatch.setattr(predictor, "FORMAT_VERSION", 1)
+    message = "later version of skbn: its format is 2, and this one reads 1. Read it with"
+    for read in (predictor.load, load_model):
+        with pytest.raises(ValueError, match=message):
+            read(io.BytesIO(mixed))
 
 
 # Labels and names.

@@ -90,6 +90,13 @@ def deep(*path, to):
     return lambda data: with_header(data, change)
 
 
+def activations(names, version=2):
+    def change(content):
+        content["format_version"], content["architecture"]["activation"] = version, names
+
+    return lambda data: with_header(data, change)
+
+
 def array(name, change):
     def changed(content):
         new = np.load(io.BytesIO(content))
@@ -126,7 +133,7 @@ CASES = {
         lambda d: assembled(entries_of(d), zipfile.ZIP_DEFLATED),
         "is compressed",
     ),
-    "a later version": (header(format_version=2), r"later version.*is 2.* reads 1"),
+    "a later version": (header(format_version=3), r"later version.*is 3.* reads 2"),
     "a later version by far": (header(format_version=10**30), "later version of skbn"),
     "version 0": (header(format_version=0), "format_version is 0"),
     "another format": (header(format="evil"), "no format"),
@@ -157,6 +164,15 @@ CASES = {
         deep("architecture", "activation", to="os.system"),
         "activation is 'os.system'",
     ),
+    "focal loss in format 1": (deep("architecture", "loss", to="focal"), "format 1 has no"),
+    "an activation that is an object": (activations({"relu": 1}), "activation is of the type dict"),
+    "a list of activations in format 1": (activations(["relu"], 1), "format 1 has no lists"),
+    "more activations": (activations(["relu", "elu"]), "2 activations of 1 hidden layers"),
+    "no activations": (activations([]), "0 activations of 1 hidden layers"),
+    "many activations": (activations(["relu"] * 10**5), "100000 activations of 1"),
+    "a list of an activation of its own": (activations(["eval"]), r"activation is \['eval'\]"),
+    "activations that are lists": (activations([["relu"]]), r"activation is \[\['relu'\]\]"),
+    "activations that are numbers": (activations([0]), r"activation is \[0\]"),
     "a loss of its own": (deep("architecture", "loss", to="evil"), "loss is 'evil'"),
     "layers of text": (deep("architecture", "hidden_layer_sizes", to="33"), "type str"),
     "layers below 0": (deep("architecture", "hidden_layer_sizes", to=[-3]), "-3 is no number of"),

@@ -64,6 +64,14 @@ def test_onnxruntime_predicts_the_same(
             assert_predicts(session, model, rows.astype(dtype))
 
 
+@pytest.mark.parametrize("mixed", [["relu", "tanh"], ["gelu", "elu"], ("mish", "identity")])
+def test_an_activation_of_each_layer(mixed):
+    model = quick(hidden_layer_sizes=(16, 12), activation=mixed).fit(X, labelled(3))
+    for dtype in (np.float32, np.float64):
+        session = session_of(to_onnx(model, float64=dtype == np.float64))
+        assert_predicts(session, model, MANY_ROWS.astype(dtype))
+
+
 def test_every_pair_of_values_is_tried():
     def pairs(cases):
         cells = [list(enumerate(case)) for case in cases]

@@ -76,6 +76,14 @@ def test_it_predicts_as_the_classifier(activation, n_layers):
             assert_same(ours, model, X[:n_rows].astype(np.float32))
 
 
+@pytest.mark.parametrize("activation", [["relu", "tanh"], ("gelu", "elu"), ["selu", "selu"], []])
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_an_activation_of_each_layer(activation, batch_norm):
+    sizes = (7, 6)[: len(activation)]
+    model = fitted(activation=activation, hidden_layer_sizes=sizes, batch_norm=batch_norm)
+    assert_same(predictor_of(model), model, X, atol=1e-13)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize(("dtype", "eps"), [(np.float64, 4e-16), (np.float32, 2e-7)])
 def test_activations_are_those_of_the_classifier(name, dtype, eps):

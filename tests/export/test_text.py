@@ -29,6 +29,7 @@ def small(**parameters):
 
 KINDS = {
     **{name: {"activation": name} for name in ACTIVATIONS},
+    "an activation of each layer": {"activation": ["gelu", "tanh"]},
     "no hidden layer": {"hidden_layer_sizes": ()},
     "no batch norm": {"batch_norm": False, "n_members": 3},
     "one member of float64": {"n_members": 1, "dtype": "float64", "calibrate": False},
@@ -76,6 +77,18 @@ def test_labels_are_values_of_json_or_text(kind):
     assert content["classes"] == expected
     assert [type(label) for label in content["classes"]] == [type(label) for label in expected]
     assert content["feature_names"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("tanh", "tanh"), (["tanh"] * 2, "tanh"), (("elu", "tanh"), ["elu", "tanh"])],
+)
+def test_the_activation_is_a_name_or_a_list_of_that_of_each_layer(given, expected):
+    content = json.loads(to_json(small(activation=given).fit(X, MANY)))
+    assert content["activation"] == expected
+    each = [given] * 2 if isinstance(given, str) else given
+    layers = content["members"][0]["layers"]
+    assert [layer["activation"] for layer in layers] == [*each, "identity"]
 
 
 def test_names_of_features_are_there():

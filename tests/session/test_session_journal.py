@@ -62,6 +62,7 @@ VARIANTS = [
     {"validation": False},
     {"validation": False, "early_stopping": True, "n_members": 3, "noise": 0.1},
     {"random_state": None, "n_members": 1},
+    {"hidden_layer_sizes": (8, 8), "activation": ["relu", "tanh"]},
     {"random_state": np.random.RandomState(3), "dtype": "float64"},
     {"class_weight": {0: 2.0, 1: np.float64(0.5)}, "hidden_layer_sizes": np.array([8, 8])},
 ]
