@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
 
 from skbn.network.inference import TrainedNetwork
 from skbn.network.losses import Loss
@@ -123,11 +124,43 @@ class Holdout:
     def loss_of_guessing(
         self, dataset: Dataset, loss: Loss, frequencies: Array, hyper: Mapping[str, Array]
     ) -> float:
-        """Give the mean loss over the rows of the same probabilities (C,) for all of them."""
-        # Of a class that is not there finite too, for its rows may have no weight.
-        logits = np.log(np.maximum(frequencies, np.finfo(np.float64).tiny))
+        """Give the mean loss over the rows of the guess, one for all, that suits frequencies."""
+        logits = best_guess(loss, frequencies, hyper)
         logits = np.broadcast_to(logits, (1, len(self.labels(dataset)), len(frequencies)))
         return float(self.measured(dataset, loss, logits, hyper)["loss"].item())
+
+
+def best_guess(loss: Loss, frequencies: Array, hyper: Mapping[str, Array]) -> Array:
+    """Give the logits (C,) of the lowest mean loss without a look at the features.
+
+    Those of the frequencies themselves for a proper loss such as cross-entropy; under the focal
+    loss probabilities nearer to each other.
+
+    Parameters
+    ----------
+    loss : Loss
+    frequencies : float64 ndarray of shape (C,)
+        Of the classes.
+    hyper : mapping of str to float64 ndarray of shape (1, 1)
+    """
+    # Of a class that is not there finite too, for its rows may have no weight.
+    start = np.log(np.maximum(frequencies, np.finfo(np.float64).tiny))
+    n_classes = len(start)
+    unsmoothed = {**hyper, "label_smoothing": np.zeros((1, 1))}
+    batch = loss.in_training(1, n_classes, n_classes, unsmoothed)  # of a row of each class
+    targets = loss.encoder([0, n_classes], 1)(np.arange(n_classes)[None])
+    weights = n_classes * frequencies[None]
+
+    def mean_and_gradient(logits: Array) -> tuple[float, Array]:
+        batch.logits[...] = logits
+        losses = batch(targets, weights)
+        return float(losses.mean()), batch.logits.sum(axis=(0, 1))
+
+    options = {"gtol": 1e-7, "ftol": 1e-10}
+    with np.errstate(under="ignore"):
+        found = minimize(mean_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    best: Array = found.x
+    return best
 
 
 def _weighted_mean(values: Any, weights: Array) -> Array:

@@ -212,7 +212,7 @@ class Run:
         return Holdout(self.rows, weights)
 
     def losses_of_guessing(self, dataset: Dataset, *judged: Holdout) -> list[float]:
-        """Give the losses on some rows of guessing by the frequencies of those trained on."""
+        """Give the losses on some rows of the guess that suits the classes of those trained on."""
         architecture = self.progress.architecture
         labels, weights = self.trained_on.labels_and_weights(dataset)
         counts = np.bincount(labels, weights, minlength=architecture.n_outputs)

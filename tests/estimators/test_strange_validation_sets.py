@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skbn import fit_population
+from skbn.network.losses import LOSSES
 from skbn.search import CoarseToFineSearchCV
 
 REMEDY = re.escape('Pipeline(transform_input=["X_val"])')
@@ -31,6 +32,8 @@ def wine():
         ({}, "temperature"),
         ({"calibrate": False}, "loss was above"),
         ({"calibrate": False, "hidden_layer_sizes": ()}, "loss was above"),
+        ({"loss": "focal"}, "temperature"),
+        ({"loss": "focal", "focal_gamma": 4.0, "calibrate": False}, "loss was above"),
     ],
 )
 def test_raw_rows_to_judge_on_are_warned_of(wine, quick, kind, what):
@@ -71,11 +74,12 @@ def test_encoded_columns_and_raw_ones(quick):
         model.fit(X, y, bnsoftmaxclassifier__X_val=X, bnsoftmaxclassifier__y_val=y)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("max_iter", [1, 20])
-def test_networks_that_do_not_learn_are_no_fault_of_the_rows(wine, quick, max_iter):
+def test_networks_that_do_not_learn_are_no_fault_of_the_rows(wine, quick, max_iter, loss):
     X, X_val, y, y_val = wine
     scaler = StandardScaler().fit(X)
-    model = quick(learning_rate_init=1e-9, max_iter=max_iter)
+    model = quick(learning_rate_init=1e-9, max_iter=max_iter, loss=loss)
     model.fit(scaler.transform(X), y, X_val=scaler.transform(X_val), y_val=y_val)
 
 

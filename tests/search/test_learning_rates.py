@@ -13,7 +13,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skbn import BNSoftmaxClassifier
-from skbn.search.learning_rates import CAUTION, check_rates, measure_rates, suggest_rate
+from skbn.network.losses import LOSSES
+from skbn.search.learning_rates import (
+    CAUTION,
+    check_rates,
+    judged_losses,
+    measure_rates,
+    suggest_rate,
+)
 
 RATES = check_rates(1e-3, 1, 4)
 COLUMNS = ["learning_rate", "loss", "validation_loss"]
@@ -40,6 +47,7 @@ def by_hand(classifier, rate, n_epochs, X, y, sample_weight=None):
         {"n_members": 3, "class_weight": "balanced", "tol": 10.0},
         {"early_stopping": True, "validation_fraction": 0.5, "n_iter_no_change": 1},
         {"warm_start": True, "learning_rate": "constant"},
+        {"loss": "focal", "focal_gamma": 0.5, "label_smoothing": 0.2},
     ],
 )
 @pytest.mark.parametrize("weighted", [False, True])
@@ -51,6 +59,15 @@ def test_losses_are_those_of_a_fit_at_each_rate(iris, quick, params, weighted):
     assert curve.columns.tolist() == COLUMNS
     for rate, *losses in curve.itertuples(index=False):
         assert tuple(losses) == by_hand(model, rate, 4, X, y, weights)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_nothing_is_learned_from_noise(quick, loss):
+    """Of a rare class, whose frequency is far from the best guess by the focal loss."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((1000, 3)), rng.random(1000) < 0.03
+    curve, guess = measure_rates(quick(loss=loss), X, y, RATES, 5)
+    assert np.isnan(suggest_rate(RATES, judged_losses(curve), guess).rate)
 
 
 def test_a_training_is_no_longer_than_that_of_the_model(iris, quick):

@@ -7,8 +7,8 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from skbn.network.architecture import Architecture, initial_theta
 from skbn.network.inference import TrainedNetwork
-from skbn.network.losses import softmax
-from skbn.training.holdout import BestState, Dataset, Holdout, stratified_rows
+from skbn.network.losses import LOSSES, softmax
+from skbn.training.holdout import BestState, Dataset, Holdout, best_guess, stratified_rows
 
 
 def draw(labels, fraction, seed=0):
@@ -135,6 +135,29 @@ def test_score_of_a_hopeless_model_is_finite():
     network = TrainedNetwork(architecture, theta, np.zeros((1, 1)))
     score = Holdout().score(Dataset(x, np.array([1])), network, {})
     assert score == {"loss": 2e5, "accuracy": 0}
+
+
+# Guessing
+
+
+@pytest.mark.parametrize("frequencies", [[1.0], [0.3, 0.7], [0.0, 0.2, 0.8], [0.25] * 4])
+def test_the_best_guess_by_cross_entropy_are_the_frequencies(frequencies):
+    guess = best_guess(LOSSES["cross_entropy"], np.array(frequencies), {})
+    np.testing.assert_allclose(softmax(guess), frequencies, rtol=1e-14, atol=1e-300)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
+@pytest.mark.parametrize("share", [0.5, 0.2, 0.01])
+def test_the_best_guess_by_focal_loss_is_the_lowest_of_all(gamma, share):
+    p = np.linspace(0, 1, 10_001)[1:-1]
+    first, second = share * (1 - p) ** gamma * np.log(p), (1 - share) * p**gamma * np.log1p(-p)
+    expected = (first + second).argmax()
+    hyper = {"focal_gamma": np.full((1, 1), gamma), "label_smoothing": np.full((1, 1), 0.5)}
+    dataset = Dataset(np.zeros((100, 1)), (np.arange(100) >= round(100 * share)).astype(int))
+    arguments = LOSSES["focal"], np.array([share, 1 - share])
+    assert softmax(best_guess(*arguments, hyper))[0] == pytest.approx(p[expected], abs=2e-4)
+    loss = Holdout().loss_of_guessing(dataset, *arguments, hyper)
+    assert loss == pytest.approx(-(first + second)[expected], rel=1e-5)
 
 
 # The best state
