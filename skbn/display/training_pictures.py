@@ -34,6 +34,7 @@ from skbn.display.flags import Flag, place_flags
 from skbn.display.training_record import (
     Mark,
     Range,
+    comparable,
     epochs_of,
     has_losses,
     kept_epoch_of,
@@ -81,6 +82,8 @@ def draw_training(log: pd.DataFrame, kept_epoch: int | None, ax: Any) -> Places:
     if places.ax is not None:
         lower.sharex(upper)
     entries = _draw_losses(upper, line, left, shown)
+    if kept_epoch is None:
+        kept_epoch = kept_epoch_of(epochs_of(log, comparable(log, lines.present)))
     entries += _draw_kept(upper, line, kept_epoch, shown)
     _draw_rates(lower, line, left)
     _write_axes(places, log, shown)
@@ -161,9 +164,8 @@ def _crossings(
     return epochs[before] * (1 - way) + epochs[first] * way
 
 
-def _draw_kept(ax: Any, line: pd.DataFrame, kept_epoch: int | None, shown: Range) -> list[Any]:
+def _draw_kept(ax: Any, line: pd.DataFrame, epoch: int | None, shown: Range) -> list[Any]:
     """Draw a star at the epoch that is kept, where it has a loss."""
-    epoch = kept_epoch_of(line) if kept_epoch is None else kept_epoch
     kept = line[line["epoch"] == epoch]
     losses = np.concatenate([measure(kept, name) for name in ("validation_loss", "loss")])
     if not np.isfinite(losses).any():

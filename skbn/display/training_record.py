@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skbn.display.axes import cut
+from skbn.network.losses import CHANGES_MEASURES
 from skbn.search.distributions import write
 
 IN_EVERY_LOG = ["epoch", "branch", "parent", "event", "time", "asked_by"]
@@ -137,6 +138,16 @@ def _is_changed(log: pd.DataFrame, position: int, name: str) -> bool:
     if value is None:
         return not any(other is None for other in log[name][log["event"] == "epoch"])
     return not (pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def comparable(log: pd.DataFrame, positions: list[int]) -> list[int]:
+    """Give the rows of a line whose losses measure the same as those of its last epoch."""
+    if CHANGES_MEASURES not in log:
+        return positions
+    last = max((p for p in positions if log["event"].iloc[p] == "epoch"), default=0)
+    is_changed = log[CHANGES_MEASURES].notna().tolist()
+    first = max((p for p in positions if p < last and is_changed[p]), default=0)
+    return [p for p in positions if p >= first]
 
 
 def kept_epoch_of(line: pd.DataFrame) -> int | None:

@@ -322,6 +322,9 @@ def log_mean_probabilities(logits: Array) -> Array:
     return combined
 
 
+CHANGES_MEASURES = "focal_gamma"
+"""Hyperparameter with another value of which losses are not to be compared."""
+
 LOSSES = {
     "cross_entropy": Loss(
         in_training=CrossEntropy,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from skbn.network.losses import CHANGES_MEASURES
 from skbn.training.run import Entry
 
 EPOCH, CHANGE, REWIND, STOP = KINDS = ("epoch", "change", "rewind", "stop")
@@ -42,7 +43,8 @@ class Log:
     epoch : int
         Epochs on the line.
     best_epoch : int
-        That of the lowest validation loss on the line, of the first network; or 0.
+        That of the lowest validation loss on the line, of the first network; or 0. Only losses
+        that measure the same as the last one count.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -74,6 +76,8 @@ class Log:
             self._judge(event)
 
     def _judge(self, event: Event) -> None:
+        if CHANGES_MEASURES in event.params:
+            self._lowest = math.inf
         entry = event.measures[0] if event.measures else None
         loss = (entry or {}).get("validation_loss", math.inf)
         if loss < self._lowest:

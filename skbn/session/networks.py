@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from math import inf
 from typing import Any, NamedTuple
 
 from sklearn.base import clone
@@ -13,6 +14,7 @@ from skbn._compat import validate_parameters
 from skbn.estimators.classifier import BNSoftmaxClassifier, attributes_after, set_attributes
 from skbn.estimators.fitting import CHANGEABLE, change_training, end_of_schedule
 from skbn.estimators.parameters import check_batch_size
+from skbn.network.losses import CHANGES_MEASURES
 from skbn.network.parameters import Array
 from skbn.network.state import State
 from skbn.session.preparation import Prepared
@@ -141,6 +143,8 @@ class Networks:
         for run in self.runs:
             if run.best is not None:
                 run.best.waited = 0
+                if CHANGES_MEASURES in params:  # the next epoch is the best, whatever its loss
+                    run.best.loss = run.best.to_beat = inf
 
     def reset(self, params: dict[str, Any]) -> None:
         """Go on with the initial parameters but for some."""
@@ -178,10 +182,16 @@ def with_changes(classifier: BNSoftmaxClassifier, params: dict[str, Any]) -> BNS
             raise ValueError(f"{name!r} is no parameter of {type(classifier).__name__}{advice}")
         if name not in CHANGEABLE:
             raise ValueError(
-                f"{name} cannot change in the middle of a training, for it decides shapes, or "
-                "which rows are trained on and with what weights: begin another session. What can: "
+                f"{name} cannot change in the middle of a training, for it decides shapes, what "
+                "is minimised, or which rows are trained on and with what weights: begin another "
+                "session. What can: "
                 f"{', '.join(CHANGEABLE)}"
             )
+    if CHANGES_MEASURES in params and classifier.loss != "focal":
+        raise ValueError(
+            f"{CHANGES_MEASURES} has no say with loss={classifier.loss!r}, which cannot change in "
+            'the middle of a training: begin another session with loss="focal"'
+        )
     changed: BNSoftmaxClassifier = clone(classifier).set_params(**params)
     validate_parameters(changed)
     check_batch_size(changed)

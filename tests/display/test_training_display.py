@@ -295,6 +295,16 @@ def test_a_single_epoch_is_a_dot():
     assert legend(display) == ["training loss", f"kept: epoch 1 ({session.line[0][1]['loss']:.4g})"]
 
 
+def test_losses_of_another_gamma_are_not_compared():
+    session = Session().train(9).set(focal_gamma=0.0)
+    assert star(TrainingDisplay.from_session(session).axes_[0])[0][0] == 9
+    session.train(2, validation_loss=4.0).train(validation_loss=3.0).train(validation_loss=5.0)
+    session.set(alpha=0.1)
+    assert star(TrainingDisplay.from_session(session).axes_[0]) == [[12, 3]]
+    session.train().set(focal_gamma=1.0).rewind(9)
+    assert star(TrainingDisplay.from_session(session).axes_[0])[0][0] == 9
+
+
 def test_without_a_validation_set_the_last_epoch_is_kept():
     session = Session(validation=False).train(20).train(20, loss=1).rewind(30)
     display = TrainingDisplay.from_session(session)

@@ -15,6 +15,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just(EPOCH), st.floats(0, 1)),
         st.tuples(st.just(CHANGE), st.integers(0, 9)),
+        st.tuples(st.just("gamma"), st.integers(0, 9)),
         st.tuples(st.just(REWIND), st.floats(0, 1)),
         st.tuples(st.just(STOP), st.none()),
     ),
@@ -24,16 +25,21 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_the_line_leads_to_the_present_state(steps):
-    log, states = Log(), [{"losses": [], "params": {}}]
+    log, states = Log(), [{"losses": [], "params": {}, "first": 0}]
     branch = 0
     for kind, value in steps:
         now = states[-1]
         if kind == EPOCH:
             log.add(epoch(len(states), branch, value))
-            states.append({"losses": [*now["losses"], value], "params": dict(now["params"])})
-        elif kind == CHANGE:
-            log.add(Event(CHANGE, len(states) - 1, branch, 0.0, "session", params={"alpha": value}))
-            states[-1] = {**now, "params": {**now["params"], "alpha": value}, "after": now}
+            first = now.get("next", now["first"])
+            losses, params = [*now["losses"], value], dict(now["params"])
+            states.append({"losses": losses, "params": params, "first": first})
+        elif kind in (CHANGE, "gamma"):
+            changed = {"alpha" if kind == CHANGE else "focal_gamma": value}
+            log.add(Event(CHANGE, len(states) - 1, branch, 0.0, "session", params=changed))
+            states[-1] = {**now, "params": now["params"] | changed, "after": now}
+            if kind == "gamma":  # later losses are not compared with those of before
+                states[-1]["next"] = len(now["losses"])
         elif kind == REWIND:
             branch += 1
             target = int(value * (len(states) - 1))
@@ -48,8 +54,8 @@ def test_the_line_leads_to_the_present_state(steps):
     assert history.get("loss", []) == expected["losses"]
     assert log.params(log.line) == expected["params"]
     assert (log.epoch, log.branch) == (len(states) - 1, branch)
-    losses = expected["losses"]
-    assert log.best_epoch == (losses.index(min(losses)) + 1 if losses else 0)
+    losses, first = expected["losses"], expected["first"]
+    assert log.best_epoch == (losses.index(min(losses[first:]), first) + 1 if losses else 0)
     assert len(log.frame()) == len(steps)
     again = Log(log.events)
     assert (again.line, again.best_epoch) == (log.line, log.best_epoch)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
-from session_checks import SMALL, assert_same_model, classifier_of, session_on
+from session_checks import SMALL, assert_same_model, classifier_of, opened, session_on
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -25,6 +25,7 @@ KINDS_OF_PARAMS = [
     {"n_members": 3, "dropout": 0.2, "noise": 0.1, "input_dropout": 0.1},
     {"batch_norm": False, "solver": "sgd", "learning_rate": "one_cycle"},
     {"hidden_layer_sizes": (), "solver": "rmsprop"},
+    {"loss": "focal", "focal_gamma": 0.5, "label_smoothing": 0.1},
     {"dtype": "float64", "class_weight": "balanced", "batch_size": 50},
     {"random_state": np.random.RandomState(5)},
 ]
@@ -164,6 +165,24 @@ def test_the_best_epoch_is_that_of_the_present_branch(digits):
     assert session.estimator_._progress[0].kept_epoch == losses.argmin() + 1
     session.rewind(2)
     assert session.estimator_._progress[0].kept_epoch == losses[:2].argmin() + 1
+
+
+def test_losses_of_another_gamma_are_not_compared(digits, tmp_path):
+    session = session_on(digits, tmp_path / "run.sqlite", loss="focal")
+    session.train(6).set_params(focal_gamma=0.0)
+    first, losses = session.estimator_, session.log_["validation_loss"]
+    assert first._progress[0].kept_epoch == losses.argmin() + 1
+    session.train(5)
+    losses = session.log_["validation_loss"]
+    assert losses[7:].min() > losses[:6].min()
+    estimator = session.estimator_
+    assert estimator._progress[0].kept_epoch == losses[7:].idxmin()  # the change has a row
+    session.close()
+    for how in ("open", "replay"):
+        with opened(digits, tmp_path / "run.sqlite", how=how) as again:
+            assert_same_model(again.estimator_, estimator, digits[2])
+    with opened(digits, tmp_path / "run.sqlite") as again:
+        assert_same_model(again.rewind(6).estimator_, first, digits[2])
 
 
 def test_the_estimator_shares_nothing_with_the_session(digits):
@@ -348,6 +367,8 @@ BAD_CALLS = [
     (lambda s: s.set_params(hidden_layer_sizes=(4,)), ValueError, "hidden_layer_sizes cannot"),
     (lambda s: s.set_params(alpha=1.0, solver="sgd"), ValueError, "solver cannot change"),
     (lambda s: s.set_params(alpha=1.0, dropout=1.5), ValueError, "'dropout' parameter"),
+    (lambda s: s.set_params(loss="focal"), ValueError, "loss cannot change"),
+    (lambda s: s.set_params(focal_gamma=1.0), ValueError, "focal_gamma has no say"),
     (lambda s: s.set_params(batch_size=1), ValueError, "batch_size=1"),
     (lambda s: s.set_params(rate=0.1), ValueError, "'rate' is no parameter"),
     (lambda s: s.set_params(learning_rat_init=0.1), ValueError, "did you mean learning_rate_init"),
