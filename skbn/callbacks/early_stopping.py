@@ -21,7 +21,7 @@ class EarlyStopping(EpochCallback):
 
     After each epoch the network as it stands is judged on the validation set of `fit`: ``X_val``
     and ``y_val``, or the rows that ``early_stopping=True`` sets aside. Each member of a classifier
-    stops by itself, and keeps the epoch with its highest score. The validation log-loss, with
+    stops by itself, and keeps the epoch with its highest score. The validation loss, with
     ``n_iter_no_change`` and ``tol`` of the classifier, has no say then.
 
     Parameters
@@ -77,7 +77,7 @@ class EarlyStopping(EpochCallback):
         self._key = uuid4().hex  # that of copies in other processes, too
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Refuse a fit without rows to judge on, and let the log-loss no longer stop it.
+        """Refuse a fit without rows to judge on, and let the validation loss no longer stop it.
 
         Parameters
         ----------

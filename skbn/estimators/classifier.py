@@ -168,7 +168,7 @@ class BNSoftmaxClassifier(
         [3]_: those of the validation set where there is one, else
         ``validation_fraction`` of the rows, which all members but the first leave
         out. With one member a second network is trained for this alone. Without hidden
-        layers nothing is done.
+        layers nothing is done. It fits by log-loss, whatever the ``loss``.
 
     early_stopping : bool, default=False
         Set aside ``validation_fraction`` of the rows, watch the loss on them,

@@ -30,7 +30,7 @@ class Architecture:
     hidden_layer_sizes : tuple of int
         Units of each hidden layer; ``()`` is softmax regression.
     n_outputs : int
-        Classes, for cross-entropy.
+        Classes.
     activation : str, OwnActivation or tuple, default="relu"
         A key of ``ACTIVATIONS`` or a function of one's own; a tuple has one for each hidden
         layer, and becomes that one where all are the same.

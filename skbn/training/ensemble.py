@@ -133,7 +133,7 @@ def _rows_without_differences(logits: Array) -> Indices:
 def fit_temperature(held_out: Iterable[tuple[Array, Indices, Array]]) -> float:
     """Find the temperature T at which softmax(z / T) fits rows that were not trained on.
 
-    T minimises the sum of the weighted losses plus ``log(T)**2 / (2 PRIOR_DEVIATION**2)``, a
+    T minimises the sum of the weighted log-losses plus ``log(T)**2 / (2 PRIOR_DEVIATION**2)``, a
     normal prior, so that a few rows do not move it far from one; without rows it is one.
 
     Parameters

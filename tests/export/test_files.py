@@ -83,6 +83,7 @@ KINDS = {
     "activations of no layer": {"hidden_layer_sizes": (), "activation": []},
     "a list": {"hidden_layer_sizes": [4], "max_iter": np.int64(3), "shuffle": np.False_},
     "a generator": {"random_state": np.random.RandomState(7)},
+    "focal loss": {"loss": "focal", "focal_gamma": np.float32(0.5), "early_stopping": True},
     "weights by class": {"class_weight": {0: 1, 1: 0.5, 2: np.float64(2)}},
     **{f"activation {name}": {"activation": name} for name in ACTIVATIONS},
     **{f"solver {name}": {"solver": name} for name in OPTIMIZERS},

@@ -18,6 +18,7 @@ from scipy.special import erf
 from skbn import BNSoftmaxClassifier
 from skbn.export import predictor, save_model
 from skbn.network.activations import ACTIVATIONS
+from skbn.network.losses import LOSSES
 
 STREAM = np.random.default_rng(0)
 X = STREAM.normal(size=(1000, 5))
@@ -82,6 +83,10 @@ def test_an_activation_of_each_layer(activation, batch_norm):
     sizes = (7, 6)[: len(activation)]
     model = fitted(activation=activation, hidden_layer_sizes=sizes, batch_norm=batch_norm)
     assert_same(predictor_of(model), model, X, atol=1e-13)
+
+
+def test_losses_are_those_of_the_networks():
+    assert set(predictor.LOSSES) == set(LOSSES)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

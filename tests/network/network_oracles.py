@@ -208,8 +208,8 @@ def slow_forward(architecture, value, x, weights=None, epsilon=1e-5, moving=Fals
     return np.concatenate(logits), moments
 
 
-def slow_loss(logits, labels, weights=None, smoothing=0.0):
-    """sum_i w_i loss_i / m, one row and one class at a time."""
+def slow_loss(logits, labels, weights=None, smoothing=0.0, gamma=0.0):
+    """sum_i w_i loss_i / m of focal losses, one row and one class at a time."""
     n_rows, n_classes = logits.shape
     total = 0.0
     for i in range(n_rows):
@@ -217,6 +217,9 @@ def slow_loss(logits, labels, weights=None, smoothing=0.0):
         targets = [
             (1 - smoothing) * (c == labels[i]) + smoothing / n_classes for c in range(n_classes)
         ]
-        loss = log_sum - sum(y * z for y, z in zip(targets, logits[i], strict=True))
+        loss = sum(
+            -y * (1 - math.exp(z - log_sum)) ** gamma * (z - log_sum)
+            for y, z in zip(targets, logits[i], strict=True)
+        )
         total += loss if weights is None else weights[i] * loss
     return total / n_rows

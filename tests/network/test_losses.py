@@ -1,4 +1,5 @@
 import math
+from decimal import Decimal, localcontext
 from itertools import pairwise
 
 import numpy as np
@@ -142,6 +143,111 @@ def test_huge_logits_give_finite_loss_and_gradient(dtype):
     assert np.isfinite(loss).all()
     assert np.isfinite(gradient).all()
     assert loss[0] > 1e5
+
+
+# The focal loss.
+
+each_gamma = pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0, 2.0, 5.0])
+
+
+def focal(logits, labels, weights=None, smoothing=0.0, gamma=2.0):
+    """The rows' losses and the gradient."""
+    n_members = len(logits)
+    hyper = {
+        name: np.broadcast_to(value, (n_members, 1)).astype(logits.dtype)
+        for name, value in {"label_smoothing": smoothing, "focal_gamma": gamma}.items()
+    }
+    return losses_of(LOSSES["focal"], logits, np.array(labels), weights, **hyper)
+
+
+@each_gamma
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("pattern", WEIGHT_PATTERNS)
+def test_focal_loss_follows_the_equation(pattern, smoothing, gamma):
+    logits, labels, weights = small_batch(pattern)
+    losses, gradient = focal(logits, labels, weights, smoothing, gamma)
+    for k in range(2):
+        row_weights = None if weights is None else weights[k]
+        expected = slow_loss(logits[k], labels[k], row_weights, smoothing, gamma)
+        assert losses[k].mean() == pytest.approx(expected, rel=1e-12)
+    assert_gradients(
+        lambda: focal(logits, labels, weights, smoothing, gamma)[0].mean(axis=1),
+        [logits],
+        [gradient],
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("pattern", WEIGHT_PATTERNS)
+def test_without_gamma_focal_loss_is_cross_entropy_to_the_last_bit(pattern, dtype):
+    logits, labels, weights = small_batch(pattern)
+    logits, weights = logits.astype(dtype), weights if weights is None else weights.astype(dtype)
+    mine = focal(logits, labels, weights, gamma=0.0)
+    for one, other in zip(
+        mine, losses_of(LOSSES["cross_entropy"], logits, labels, weights), strict=True
+    ):
+        np.testing.assert_array_equal(one, other, strict=True)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.9])
+def test_with_smoothed_labels_too(smoothing):
+    logits, labels, weights = small_batch("random")
+    hyper = {"label_smoothing": np.full((2, 1), smoothing)}
+    theirs = losses_of(LOSSES["cross_entropy"], logits, labels, weights, **hyper)
+    for one, other in zip(focal(logits, labels, weights, smoothing, 0.0), theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_members_have_their_own_gamma(dtype):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.standard_normal((3, 6, 4)).astype(dtype), rng.integers(4, size=(3, 6))
+    gammas, smoothing = np.array([[0.0], [0.5], [2.0]]), np.array([[0.3], [0.0], [0.1]])
+    together = focal(logits, labels, None, smoothing, gammas)
+    for k in range(3):
+        one = slice(k, k + 1)
+        alone = focal(logits[one], labels[one], None, smoothing[k], gammas[k])
+        for mine, its in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(mine[one], its, strict=True)
+
+
+@each_gamma
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_focal_loss_of_probabilities_near_zero_and_one(dtype, smoothing, gamma):
+    """Against numbers of 50 digits; the powers of zero are where gradients are lost."""
+    gaps = np.concatenate([[0.0], np.geomspace(1e-6, 1e3, 19)])
+    logits = np.stack([np.zeros_like(gaps), gaps, -gaps], axis=1).astype(dtype)
+    for label in range(3):
+        labels = np.full((1, len(gaps)), label)
+        with np.errstate(all="raise", under="ignore"):
+            losses, gradient = focal(logits[None], labels, None, smoothing, gamma)
+        tolerance = {"rtol": 2000 * np.finfo(dtype).eps, "atol": 50 * np.finfo(dtype).eps}
+        for i, row in enumerate(logits.tolist()):
+            loss, slope = exact_focal(row, label, dtype(smoothing).item(), dtype(gamma).item())
+            np.testing.assert_allclose(losses[0, i], loss, **tolerance)
+            np.testing.assert_allclose(gradient[0, i] * len(gaps), slope, **tolerance)
+        if not smoothing:
+            hyper = {"focal_gamma": np.full((1, 1), gamma)}
+            measured = LOSSES["focal"].measures["loss"](
+                logits[None].astype(float), labels[0], hyper
+            )
+            np.testing.assert_allclose(measured, losses, **tolerance)
+
+
+def exact_focal(logits, label, smoothing, gamma):
+    """The loss of a row and its gradient, by numbers of 50 digits."""
+    with localcontext(prec=50):
+        n, s, gamma = len(logits), Decimal(smoothing), Decimal(gamma)
+        powers = [Decimal(z).exp() for z in logits]
+        p = [power / sum(powers) for power in powers]
+        others = [sum(powers[:c] + powers[c + 1 :]) / sum(powers) for c in range(n)]
+        y = [(1 - s) * (c == label) + s / n for c in range(n)]
+        loss = sum(-y[c] * others[c] ** gamma * p[c].ln() for c in range(n))
+        slopes = [
+            y[c] * others[c] ** gamma * (1 - gamma * p[c] * p[c].ln() / others[c]) for c in range(n)
+        ]
+        return float(loss), [float(p[c] * sum(slopes) - slopes[c]) for c in range(n)]
 
 
 # Every entry of the registry.

@@ -7,12 +7,15 @@ import pytest
 from network_oracles import (
     ALL_OPTIMIZERS,
     PLAIN,
+    held_loss,
     make_data,
     make_hyper,
     make_settings,
     make_state,
+    make_weights,
     member_values,
     run,
+    scatter,
 )
 
 from skbn.network.activations import ACTIVATIONS
@@ -48,6 +51,21 @@ def torch_optimizer(name, groups, h):
     return make[name]()
 
 
+def torch_cross_entropy(logits, labels, h):
+    return torch.nn.functional.cross_entropy(logits, labels, label_smoothing=h["label_smoothing"])
+
+
+def torch_focal(logits, labels, h, weights=1.0):
+    """Lin et al.'s equation with smoothed labels, forward only."""
+    p, n_classes = torch.softmax(logits, dim=1), logits.shape[1]
+    y = torch.nn.functional.one_hot(labels, n_classes).double()
+    y = (1 - h["label_smoothing"]) * y + h["label_smoothing"] / n_classes
+    return (weights * (-y * (1 - p) ** h["focal_gamma"] * torch.log(p)).sum(dim=1)).mean()
+
+
+TORCH_LOSSES = {"cross_entropy": torch_cross_entropy, "focal": torch_focal}
+
+
 class Twin:
     """A PyTorch network with the parameters of the one member of ``theta``."""
 
@@ -76,18 +94,14 @@ class Twin:
             {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
         ]
 
-    def train(self, optimizer, x, labels, edges, n_epochs, h):
+    def train(self, optimizer, criterion, x, labels, edges, n_epochs, h):
         """Give the mean loss of each epoch."""
         x, labels, means = torch.tensor(x), torch.tensor(labels), []
         for _ in range(n_epochs):
             total = 0.0
             for start, end in pairwise(edges):
                 optimizer.zero_grad()
-                loss = torch.nn.functional.cross_entropy(
-                    self.network(x[start:end]),
-                    labels[start:end],
-                    label_smoothing=h["label_smoothing"],
-                )
+                loss = criterion(self.network(x[start:end]), labels[start:end], h)
                 loss.backward()
                 if h["max_grad_norm"] is not None:
                     limit = h["max_grad_norm"]
@@ -105,29 +119,43 @@ class Twin:
             norm.running_var -= begun
             norm.running_var *= (m - 1) / m / (1 - begun)
 
+    def trained(self):
+        """Give the trained parameters by (kind, layer)."""
+        linear = [module for module in self.network if isinstance(module, torch.nn.Linear)]
+        found = {("weights", layer): module.weight for layer, module in enumerate(linear)}
+        found["bias", len(linear) - 1] = linear[-1].bias
+        for layer, norm in enumerate(self.normed):
+            found["gamma", layer], found["beta", layer] = norm.weight, norm.bias
+        return found
+
     def parameters(self):
         """Give the arrays by (kind, layer)."""
-        linear = [module for module in self.network if isinstance(module, torch.nn.Linear)]
-        found = {("weights", layer): module.weight.T for layer, module in enumerate(linear)}
-        found["bias", len(linear) - 1] = linear[-1].bias[None]
+        found = {key: in_rows(value) for key, value in self.trained().items()}
         for layer, norm in enumerate(self.normed):
-            found["gamma", layer], found["beta", layer] = norm.weight[None], norm.bias[None]
             found["mean", layer] = norm.running_mean[None]
             found["var", layer] = norm.running_var[None]
         return {key: value.detach().numpy() for key, value in found.items()}
 
 
-def train_both(optimizer, activation="silu", n_epochs=15, tolerance=1e-7, **changes):
+def in_rows(value):
+    """Transpose a matrix, and make a row of a vector, as skbn has them."""
+    return value.T if value.ndim == 2 else value[None]
+
+
+def train_both(
+    optimizer, activation="silu", n_epochs=15, tolerance=1e-7, loss="cross_entropy", **changes
+):
     """Train both networks on the same batches and compare everything."""
     h = {**PLAIN, "learning_rate_init": 0.02, "alpha": 0.05, **changes}
     n, m = 60, 12  # Batches of one size: PyTorch's variances have one correction.
-    architecture, data = Architecture(5, (7, 6), 3, activation), make_data(n)
+    architecture, data = Architecture(5, (7, 6), 3, activation, loss=loss), make_data(n)
     state, hyper = make_state(architecture, optimizer=optimizer), make_hyper(h)
     twin = Twin(architecture, state.theta, h["bn_momentum"], h["bn_epsilon"])
     how = make_settings(optimizer, batch_size=m, shuffle=False)
     epochs = run(n_epochs, architecture, how, hyper, state, data)
     theirs = torch_optimizer(optimizer, twin.groups(h["alpha"]), h)
-    losses = twin.train(theirs, data.x, data.labels, range(0, n + 1, m), n_epochs, h)
+    rows = data.x, data.labels, range(0, n + 1, m)
+    losses = twin.train(theirs, TORCH_LOSSES[loss], *rows, n_epochs, h)
     twin.correct_statistics(n_epochs * n // m, m)
 
     np.testing.assert_allclose([epoch.loss[0] for epoch in epochs], losses, rtol=tolerance)
@@ -174,6 +202,36 @@ def test_trajectories_with_clipping(optimizer):
 def test_trajectories_with_other_hyperparameters():
     changes = {"label_smoothing": 0.1, "bn_momentum": 0.6, "bn_epsilon": 0.01, "beta_1": 0.7}
     train_both("adamw", epsilon=1e-3, beta_2=0.9, **changes)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("optimizer", ["adam", "nesterov"])
+def test_trajectories_of_the_focal_loss(optimizer, smoothing, gamma):
+    train_both(optimizer, loss="focal", focal_gamma=gamma, label_smoothing=smoothing)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_gradient_of_the_focal_loss(smoothing, gamma):
+    h = {**PLAIN, "label_smoothing": smoothing, "focal_gamma": gamma}
+    architecture, data = Architecture(5, (7, 6), 3, "silu", loss="focal"), make_data(40)
+    theta, weights = scatter(make_state(architecture).theta), make_weights("random", 1, 40)
+    rows = 40, data.labels[None], None, weights  # the moments of batch norm are not weighted
+    loss, gradient = held_loss(architecture, theta, make_hyper(h), *rows)
+    twin = Twin(architecture, theta, h["bn_momentum"], h["bn_epsilon"])
+    for kind, values in (("gamma", "weight"), ("beta", "bias")):
+        for layer, norm in enumerate(twin.normed):
+            getattr(norm, values).data = twin.values[kind, layer][0].clone()
+    labels = torch.tensor(data.labels)
+    expected = torch_focal(twin.network(torch.tensor(data.x)), labels, h, torch.tensor(weights[0]))
+    expected.backward()
+    assert loss(data.x) == pytest.approx(expected.item(), rel=1e-12)
+    mine = member_values(architecture, gradient)
+    for key, value in twin.trained().items():
+        np.testing.assert_allclose(
+            mine[key], in_rows(value.grad).numpy(), rtol=1e-10, atol=1e-13, err_msg=str(key)
+        )
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

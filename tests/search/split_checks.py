@@ -14,7 +14,7 @@ CANDIDATES = [
     {"hidden_layer_sizes": (6, 5), "solver": "sgd", "learning_rate": "one_cycle"},
     {"hidden_layer_sizes": (), "solver": "rmsprop", "class_weight": "balanced"},
     {"batch_norm": False, "activation": "tanh", "batch_size": 30, "input_dropout": 0.1},
-    {"noise": 0.1, "input_noise": 0.3},
+    {"noise": 0.1, "input_noise": 0.3, "loss": "focal"},
     {"dtype": "float64", "batch_size": "auto", "shuffle": False},
     {"early_stopping": True, "n_iter_no_change": 1, "max_iter": 6},
     {"n_members": 3, "calibrate": False},
