@@ -13,7 +13,7 @@ from skbn._compat import EVALUATION_TASK
 from skbn.callbacks.epochs import EpochCallback, checked_count, is_within, of_partial_fit
 from skbn.callbacks.monitors import Monitor, Rows
 from skbn.estimators.classifier import BNSoftmaxClassifier
-from skbn.export.files import load_model, save_model
+from skbn.export.files import described_parameters, load_model, save_model
 
 
 class Checkpoint(EpochCallback):
@@ -119,7 +119,7 @@ class Checkpoint(EpochCallback):
             raise FileNotFoundError(errno.ENOENT, what, folder)
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Refuse a fit without rows to judge on.
+        """Refuse a fit without rows to judge on, or of which no file can be written.
 
         Parameters
         ----------
@@ -129,9 +129,13 @@ class Checkpoint(EpochCallback):
         Raises
         ------
         ValueError
-            If ``monitor`` needs a validation set and there is none.
+            If ``monitor`` needs a validation set and there is none, or a parameter has no place
+            in a file.
         """
-        if self._monitor is not None and not self._is_ignored(context):
+        if self._is_ignored(context):
+            return
+        described_parameters(estimator, self.training_state)
+        if self._monitor is not None:
             self._monitor.check_rows(context)
 
     def on_fit_task_end(

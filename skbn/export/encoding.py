@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from skbn.export.predictor import check_fields, decoded_array, require
+from skbn.network.forward_only import name_of
 
 PLAIN = (type(None), bool, int, str)
 
@@ -48,6 +49,12 @@ def encoded(value: Any, name: str) -> Any:
         return {"scalar": encoded_array(np.asarray(value), name)}
     if kind is np.random.RandomState:
         return {"RandomState": _encoded_random_state(value, name)}
+    if callable(value):
+        raise ValueError(
+            f"{name} holds the function {name_of(value)}, which model files and the journals of "
+            "sessions cannot hold: they travel without code. Save the model with pickle or joblib, "
+            "and begin sessions without a journal"
+        )
     raise _unknown(f"holds a {kind.__module__}.{kind.__qualname__}", name)
 
 

@@ -23,9 +23,11 @@ from skbn.export.networks import (
     named_arrays,
     progress_of,
     written_activation,
+    written_loss,
 )
 from skbn.export.predictor import FORMAT, errors_of, read, require
 from skbn.network.architecture import Architecture
+from skbn.network.forward_only import name_of
 from skbn.training.ensemble import Ensemble
 from skbn.training.holdout import Dataset
 
@@ -58,7 +60,8 @@ def save_model(model: Any, path: Any, training_state: bool = False) -> None:
         are not in this format.
     ValueError
         If a parameter or a label cannot be represented, such as an activation that is a function
-        of your own. Nothing is written then.
+        of one's own; or if the loss is one and ``training_state`` is asked for. Nothing is written
+        then.
 
     See Also
     --------
@@ -66,7 +69,9 @@ def save_model(model: Any, path: Any, training_state: bool = False) -> None:
 
     Notes
     -----
-    Metadata requests, and attributes that others set on the model, are not in the file.
+    Metadata requests, and attributes that others set on the model, are not in the file. Of a loss
+    of one's own it has the name, such as "losses.focal": the loaded model predicts the same bits,
+    and trains anew once `set_params` gives it a loss.
 
     Examples
     --------
@@ -102,7 +107,7 @@ def model_bytes(model: BNSoftmaxClassifier, training_state: bool) -> memoryview:
             "was saved without"
         )
     header = {
-        **_described_model(model),
+        **_described_model(model, training_state),
         "networks": described_networks(progress),
         "training_state": described_training(progress) if training_state else None,
     }
@@ -169,13 +174,32 @@ def check_is_classifier(model: Any, function: str) -> None:
     )
 
 
-def _described_model(model: BNSoftmaxClassifier) -> dict[str, Any]:
+def described_parameters(model: BNSoftmaxClassifier, training_state: bool) -> dict[str, Any]:
+    """Give the parameters as a header has them.
+
+    A loss that is a function is its name, with which `fit` asks for the function, unless training
+    is to go on.
+
+    Raises
+    ------
+    ValueError
+        If one cannot be represented.
+    """
+    parameters = model.get_params(deep=False)
+    loss = parameters["loss"]
+    if callable(loss) and not training_state:
+        parameters["loss"] = f"{getattr(loss, '__module__', None)}.{name_of(loss)}"
+    return {name: encoded(value, f"the parameter {name}") for name, value in parameters.items()}
+
+
+def _described_model(model: BNSoftmaxClassifier, training_state: bool) -> dict[str, Any]:
     """Give what a header says of a model, without its networks."""
     ensemble, classes = fitted_ensemble(model), model.classes_
     architecture = ensemble.networks[0].architecture
     activation = written_activation(architecture, "a model file")
+    loss = written_loss(architecture, training_state)
     # The format of earlier files where it will do, so that earlier versions read those.
-    is_later = isinstance(activation, list) or architecture.loss != "cross_entropy"
+    is_later = isinstance(activation, list) or loss != "cross_entropy"
     names = getattr(model, "feature_names_in_", None)
     if classes.dtype.kind == "O":
         classes = np.array([str.__str__(label) for label in classes], object)
@@ -188,10 +212,7 @@ def _described_model(model: BNSoftmaxClassifier) -> dict[str, Any]:
             "scikit-learn": sklearn.__version__,
             "python": platform.python_version(),
         },
-        "parameters": {
-            name: encoded(value, f"the parameter {name}")
-            for name, value in model.get_params(deep=False).items()
-        },
+        "parameters": described_parameters(model, training_state),
         "classes": encoded_array(classes, "classes_"),
         "n_features": int(model.n_features_in_),
         "feature_names": None if names is None else [str(name) for name in names],
@@ -199,7 +220,7 @@ def _described_model(model: BNSoftmaxClassifier) -> dict[str, Any]:
             "hidden_layer_sizes": list(architecture.hidden_layer_sizes),
             "activation": activation,
             "batch_norm": architecture.batch_norm,
-            "loss": architecture.loss,
+            "loss": loss,
         },
         "dtype": ensemble.networks[0].theta.dtype.name,
         "n_members": len(ensemble.networks),

@@ -42,18 +42,37 @@ def written_activation(architecture: Architecture, file: str) -> Any:
     Raises
     ------
     ValueError
-        If one is a function of the user's, which no file that travels can hold.
+        If one is a function of one's own, which no file that travels can hold.
     """
     activation = architecture.activation
     is_listed = isinstance(activation, tuple)
     for each in activation if is_listed else (activation,):
         if not isinstance(each, str):
             raise ValueError(
-                f"activation={each.name} is a function of your own, which {file} cannot hold: it "
-                "travels without code. Save the model with pickle or joblib, for processes that "
-                f"can import the function, or train it with one of {list(ACTIVATIONS)}"
+                f"{each.title} is a function, which {file} cannot hold: it travels without code. "
+                f"Save the model with pickle or joblib, or train it with one of {list(ACTIVATIONS)}"
             )
     return list(activation) if is_listed else activation
+
+
+def written_loss(architecture: Architecture, training_state: bool) -> str:
+    """Give the loss as model files hold it: its name, or that of one with its probabilities.
+
+    Raises
+    ------
+    ValueError
+        If it is a function of one's own, and is to be trained on with.
+    """
+    loss = architecture.loss
+    if isinstance(loss, str):
+        return loss
+    if training_state:
+        raise ValueError(
+            f"{loss.title} is a function, with which the training state would go on, and which a "
+            "model file cannot hold: it travels without code. Save the model with pickle or "
+            "joblib, or with training_state=False to predict alone"
+        )
+    return "cross_entropy"
 
 
 def described_networks(progress: Sequence[Progress]) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = Fals
     ValueError
         If a step cannot be converted, or predicts otherwise in ONNX, which is named; X is not
         like the rows of the training; ONNX has no type for a column that is used or for the
-        classes; float does not hold the weights; or an activation is a function of your own. No
+        classes; float does not hold the weights; or an activation is a function of one's own. No
         file is written then.
 
     Warns

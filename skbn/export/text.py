@@ -48,7 +48,7 @@ def to_json(model: Any, path: Any = None) -> str:
     TypeError
         If it is no BNSoftmaxClassifier.
     ValueError
-        If its weights are too large without batch norm, or an activation is a function of your
+        If its weights are too large without batch norm, or an activation is a function of one's
         own.
 
     Examples

@@ -68,6 +68,21 @@ def test_a_warm_start_from_the_file_trains_what_is_missing(
     assert_same_model(loaded.set_params(warm_start=False), model)
 
 
+def snake(z):
+    return z + np.sin(z) ** 2
+
+
+@pytest.mark.parametrize("monitor", [None, "accuracy"])
+def test_what_no_file_can_hold_is_refused_at_once(iris, quick, tmp_path, capsys, monitor):
+    pytest.importorskip("autograd")
+    checkpoint = Checkpoint(tmp_path / "model.npz", monitor=monitor)
+    model = quick(activation=snake, verbose=1).set_callbacks(checkpoint)
+    with pytest.raises(ValueError, match=r"activation holds the function snake.*pickle"):
+        model.fit(*iris)
+    assert names_in(tmp_path) == []
+    assert capsys.readouterr().out == ""
+
+
 def test_a_file_is_the_first_member_until_the_whole_classifier_takes_its_place(
     iris, quick, tmp_path
 ):
