@@ -45,12 +45,15 @@ def only_warnings_for_users():
 
 
 def assert_meant(error):
-    """Assert that an error has a message, and was raised by a check, ours or scikit-learn's."""
+    """Assert that an error has a message, and was raised by a check, ours or scikit-learn's, or by
+    a function of one's own, which is named."""
     assert str(error).strip(), repr(error)
     frames = traceback.extract_tb(error.__traceback__)
     last = [frame for frame in frames if frame.filename.startswith((PACKAGE, SCIKIT_LEARN))][-1]
     is_ours = last.filename.startswith(PACKAGE)
-    assert not is_ours or last.line.startswith("raise"), f"{error!r} comes from {last}"
+    is_named = any(note.startswith("Raised by") for note in getattr(error, "__notes__", ()))
+    is_meant = not is_ours or is_named or last.line.startswith("raise")
+    assert is_meant, f"{error!r} comes from {last}"
 
 
 def assert_same_outcome(outcome, other):

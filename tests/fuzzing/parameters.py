@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from importlib.util import find_spec
 from numbers import Integral
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from skbn import BNSoftmaxClassifier
 from skbn._compat import Interval, StrOptions
 from skbn.estimators.constraints import CONSTRAINTS
+from skbn.network.activations import ACTIVATIONS
 
 SMALL = {
     "hidden_layer_sizes": (3,),
@@ -24,7 +26,22 @@ SMALL = {
 COSTLY = {"hidden_layer_sizes", "max_iter", "n_members"}
 """Parameters whose numbers stay small, for time and memory grow with them."""
 
+
+def square(z):
+    """An activation of one's own."""
+    return z * z
+
+
+def distances(logits, targets):
+    """A loss of one's own."""
+    return ((logits - targets) ** 2).sum(axis=1)
+
+
+# Only some are right for a parameter.
+FUNCTIONS = [square, np.tanh, np.where, distances, len] if find_spec("autograd") else ["none"]
+NAMES = st.sampled_from([*ACTIVATIONS, *FUNCTIONS])
 NAMED = {
+    callable: st.sampled_from(FUNCTIONS),
     "boolean": st.sampled_from([True, False, np.True_, np.False_]),
     "array-like": st.lists(st.integers(1, 5), max_size=3).flatmap(
         lambda sizes: st.sampled_from([tuple(sizes), sizes, np.array(sizes, dtype=int)])
@@ -84,6 +101,8 @@ def valid(name, constraint):
         return reals(constraint)
     if isinstance(constraint, StrOptions):
         return st.sampled_from(sorted(constraint.options))
+    if (name, constraint) == ("activation", "array-like"):
+        return st.lists(NAMES, min_size=1, max_size=2) | st.tuples(NAMES)
     return st.none() if constraint is None else NAMED[constraint]
 
 

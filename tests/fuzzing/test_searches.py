@@ -31,7 +31,7 @@ SPACE = {
     "batch_size": [log_randint(2, 32), randint(2, 9), [4, "auto"]],
     "dropout": [uniform(0, 0.5), [0.0, 0.3], [0.1, -1]],
     "max_iter": [randint(1, 4), [1, 2, 3]],
-    "activation": [["relu", "tanh", "gelu"]],
+    "activation": [["relu", "tanh", "gelu"], ["relu", ["elu", "tanh"], ["mish"]]],
     "early_stopping": [[True, False]],
     "n_members": [[1, 2]],
     "class_weight": [[None, "balanced"]],

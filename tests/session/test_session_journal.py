@@ -74,6 +74,7 @@ def snake(z):
 
 @pytest.mark.parametrize("activation", [snake, ["relu", snake]])
 def test_a_journal_refuses_a_function_of_ones_own_at_once(digits, path, activation):
+    pytest.importorskip("autograd")
     own = {"activation": activation, "hidden_layer_sizes": (8, 8)}
     with pytest.raises(ValueError, match=r"activation holds the function snake.*without a journal"):
         session_on(digits, path, **own)
