@@ -6,10 +6,11 @@ import dis
 import inspect
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -74,7 +75,7 @@ def cells_of(function: FunctionType) -> dict[str, Any]:
 
     Those that it writes as well, such as a counter, are state and no part of it.
     """
-    written = _written(_instructions(function.__code__), "DEREF")
+    written = _written(function.__code__, "DEREF")
     names = function.__code__.co_freevars
     found = {}
     for name, cell in zip(names, function.__closure__ or (), strict=True):
@@ -91,8 +92,8 @@ def globals_of(function: FunctionType) -> dict[str, Any]:
 
     Those that it writes as well are state and no part of it.
     """
-    instructions = list(_instructions(function.__code__))
-    written = _written(instructions, "GLOBAL")
+    instructions = _instructions(function.__code__)
+    written = _written(function.__code__, "GLOBAL")
     found: dict[str, Any] = {}
     for position, instruction in enumerate(instructions):
         name = instruction.argval
@@ -122,23 +123,23 @@ def _source_of(module: str, package: str) -> dict[str, Any]:
     return {}
 
 
-def _written(instructions: Iterable[dis.Instruction], kind: str) -> set[str]:
+@lru_cache(maxsize=1000)
+def _written(code: CodeType, kind: str) -> frozenset[str]:
     """Names of a kind that code assigns, or whose containers it changes."""
-    code = list(instructions)
-    found = {each.argval for each in code if each.opname == f"STORE_{kind}"}
-    for one, other, third in zip(code, code[1:], code[2:], strict=False):
+    all_of_it = _instructions(code)
+    found = {each.argval for each in all_of_it if each.opname == f"STORE_{kind}"}
+    for one, other, third in zip(all_of_it, all_of_it[1:], all_of_it[2:], strict=False):
         is_changed = other.opname in ("LOAD_ATTR", "LOAD_METHOD") and other.argval in CHANGES
         is_changed |= other.opname.startswith("LOAD_") and third.opname in OF_ITEMS
         if one.opname in (f"LOAD_{kind}", "LOAD_NAME") and is_changed:
             found.add(one.argval)
-    return found
+    return frozenset(found)
 
 
-def _instructions(code: CodeType) -> Iterator[dis.Instruction]:
-    yield from dis.get_instructions(code)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _instructions(constant)
+@lru_cache(maxsize=1000)  # functions of an estimator are asked in each call of partial_fit
+def _instructions(code: CodeType) -> tuple[dis.Instruction, ...]:
+    inner = [_instructions(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return (*dis.get_instructions(code), *chain.from_iterable(inner))
 
 
 def books_of(methods: Mapping[str, FunctionType]) -> set[str]:
@@ -146,12 +147,18 @@ def books_of(methods: Mapping[str, FunctionType]) -> set[str]:
     if "__call__" not in methods:
         return set()
     called = [method for name, method in methods.items() if name not in ("__init__", "__new__")]
-    return set().union(*(_written(_instructions(m.__code__), "ATTR") for m in called))
+    return set().union(*(_written(m.__code__, "ATTR") for m in called))
+
+
+OF_FUNCTIONS = frozenset(dir(books_of))
+"""Attributes that all functions have."""
+OF_OBJECTS = frozenset(dir(object))
+"""Attributes that all objects have."""
 
 
 def attributes_of(function: FunctionType) -> dict[str, Any]:
     """Attributes that were set on a function."""
-    names = sorted(set(dir(function)) - set(dir(code_of)))
+    names = sorted(set(dir(function)) - OF_FUNCTIONS)
     return {name: getattr(function, name) for name in names if name != "__wrapped__"}
 
 
@@ -169,9 +176,11 @@ def constants_of(cls: type, methods: Mapping[str, FunctionType]) -> dict[str, An
         return {}
     found = {}
     for name in set(dir(cls)) - books_of(methods):
+        if name.startswith("__"):
+            continue
         value, *of_bases = (inspect.getattr_static(c, name, None) for c in (cls, *cls.__bases__))
         is_own = all(value is not other for other in of_bases)
-        if is_own and isinstance(value, CONSTANT) and not name.startswith("__"):
+        if is_own and isinstance(value, CONSTANT):
             found[name] = value
     return found
 
@@ -180,6 +189,8 @@ def methods_of(cls: type) -> dict[str, FunctionType]:
     """Functions in a class and its bases that no library defines."""
     found: dict[str, Any] = {}
     for name in dir(cls):
+        if name in OF_OBJECTS and getattr(cls, name) is getattr(object, name):
+            continue  # as most are, and much quicker than the next line
         value = inspect.getattr_static(cls, name, None)
         parts = {name: value}
         if isinstance(value, (staticmethod, classmethod)):
