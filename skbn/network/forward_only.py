@@ -21,8 +21,8 @@ TOLERANCE = 1e-4
 """Relative difference of a derivative and a finite difference that fit."""
 
 
-@lru_cache(maxsize=1)
-def _make_vjp() -> Callable[[Callable[[Any], Any], Any], tuple[VJP, Any]]:
+def make_vjp_of_autograd() -> Callable[[Callable[[Any], Any], Any], tuple[VJP, Any]]:
+    """Give the function of autograd on which all else rests, or say how to install it."""
     try:
         import autograd.scipy.special  # noqa: F401 (makes autograd follow ufuncs of scipy)
         from autograd.core import make_vjp
@@ -32,6 +32,9 @@ def _make_vjp() -> Callable[[Callable[[Any], Any], Any], tuple[VJP, Any]]:
             'pip install "skbn[autodiff]"'
         ) from error
     return make_vjp  # type: ignore[no-any-return]
+
+
+_make_vjp = lru_cache(maxsize=1)(make_vjp_of_autograd)  # an import takes four microseconds
 
 
 def value_and_vjp(function: Callable[[Any], Any], x: Any) -> tuple[Any, VJP]:
@@ -116,7 +119,7 @@ def check_derivative(
     ImportError
         If autograd is not installed.
     """
-    _make_vjp()
+    make_vjp_of_autograd()
     value = values_of(function, name, x).astype(np.float64)
     direction = stream.standard_normal(x.shape) * np.maximum(np.abs(x), 1)
     weights = stream.standard_normal(value.shape)
@@ -154,7 +157,8 @@ def _gradient(function: Callable[[Any], Any], name: str, x: Array, weights: Arra
             # "Output seems independent of input": finite differences tell whether it is.
             warnings.simplefilter("ignore")
             value, vjp = value_and_vjp(function, x.copy())
-            gradient = np.asarray(vjp(weights if np.ndim(value) else weights.item()), np.float64)
+            # Not a float where the value is one number: some derivatives ask for its shape.
+            gradient = np.asarray(vjp(weights if np.ndim(value) else weights[()]), np.float64)
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
         raise ValueError(
