@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from skbn._version import __version__, stand_in_for_moved_modules
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.estimators.population import fit_population
+from skbn.minimization.minimize import minimize
 from skbn.tables.pipeline import tabular_pipeline
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = [
     "TrainingSession",
     "__version__",
     "fit_population",
+    "minimize",
     "tabular_pipeline",
 ]
 

@@ -109,6 +109,7 @@ __all__ = [
     "safe_split",
     "score",
     "scorers_by_name",
+    "validate_parameter_constraints",
     "validate_parameters",
     "warn_or_raise_about_fit_failures",
     "with_callbacks",

@@ -32,6 +32,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("constraints", "arrays", "predictions", "checked_table", "parameters", "fitting"),
         *("fit_tasks", "classifier", "population", "pipelines"),
     ],
+    "minimization": ["variables", "feed", "descent", "minimize"],
     "tables": ["columns", "pipeline"],
     "arguments": [],
     "export": [

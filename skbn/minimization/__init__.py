@@ -1,0 +1,1 @@
+"""Minimisation of any cost by the optimisers of the networks."""

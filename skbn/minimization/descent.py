@@ -1,0 +1,241 @@
+"""The descent of a cost: checks before the first step, and iterations that are whole."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from inspect import signature
+from math import isfinite
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skbn.minimization.feed import Feed
+from skbn.minimization.variables import Variables
+from skbn.network.forward_only import check_derivative, name_of, value_and_vjp
+from skbn.network.optimizers import Optimizer
+from skbn.network.parameters import Array, zeros
+from skbn.network.steps import Steps
+
+AVERAGES = ("beta_1", "beta_2")
+SPREADS = ((1e-1, 1), (1e-3, 1), (1e-1, 0), (1e-3, 0))
+"""How far from x0 derivatives are compared, as parts of variables, and from where on of these: the
+first are taken at which the cost is finite all around."""
+ONE = np.float64(1)
+"""Gradient of a cost at itself; some derivatives of autograd ask for its shape."""
+N_COMPARED = 2
+"""Points at which derivatives are compared, each in a direction of its own."""
+
+
+class DivergenceError(ValueError):
+    """A cost or a derivative that is not finite.
+
+    Attributes
+    ----------
+    result : scipy.optimize.OptimizeResult
+        With the last variables whose cost was finite.
+    """
+
+    result: Any = None
+
+
+class Iteration(NamedTuple):
+    """Measurements of an iteration: a line of the history."""
+
+    cost: float
+    learning_rate: float
+    gradient_norm: float
+
+
+class Descent:
+    """Steps of an optimiser down a cost.
+
+    Parameters
+    ----------
+    cost : callable
+        ``cost(x)`` or ``cost(x, data)``.
+    variables : Variables
+    feed : Feed
+    optimizer : Optimizer
+    schedule : str
+        A key of ``SCHEDULES``.
+    hyper : mapping of str to float64 ndarray of shape (1, 1)
+        With every name of ``OF_STEPS``.
+
+    Attributes
+    ----------
+    name : str
+        Of the cost, for messages.
+    x : ndarray of shape (P,)
+        The variables as they are.
+    """
+
+    def __init__(
+        self,
+        cost: Callable[..., Any],
+        variables: Variables,
+        feed: Feed,
+        optimizer: Optimizer,
+        schedule: str,
+        hyper: Mapping[str, Array],
+    ) -> None:
+        self._cost, self._variables, self._feed = cost, variables, feed
+        self.name = name_of(cost)
+        theta = variables.start.copy()
+        gradient = zeros(theta.shape, theta.dtype)
+        self.x, self._gradient = theta[0], gradient[0]
+        vectors = [zeros(theta.shape, theta.dtype) for _ in range(optimizer.n_vectors)]
+        n_steps = len(feed.sizes)
+        self._steps = Steps(
+            optimizer, schedule, hyper, theta, gradient, vectors, 0, AVERAGES, n_steps
+        )
+        self._sums: Array = np.zeros((len(AVERAGES), 1, 1))
+        self._squares = np.zeros((n_steps, 1, 1, 1), theta.dtype)
+        self._fractions = np.array(feed.sizes) / sum(feed.sizes)
+
+    def check(self, stream: np.random.Generator) -> None:
+        """Refuse a cost that cannot be minimised, or not from here.
+
+        Parameters
+        ----------
+        stream : numpy.random.Generator
+            For points and directions in which derivatives are compared.
+        """
+        arguments = self._feed.whole
+        self._check_signature(arguments)
+        value = self.value(self.x)
+        if not isfinite(value):
+            raise ValueError(
+                f"{self.name} must be finite at x0, and is {value}. Begin elsewhere, look for NaN "
+                "in the data, or keep logarithms and divisions away from zero"
+            )
+        self._compare(stream)
+        self._try_derivative()
+        if not np.isfinite(self._gradient).all():
+            raise ValueError(
+                f"the derivative of {self.name} is not finite at x0, though its value is. Begin "
+                "elsewhere, or write it so that no step of it has an infinite slope there, such as "
+                "np.sqrt, np.log and np.linalg.norm at 0: np.sqrt(x + 1e-12)"
+            )
+
+    def _try_derivative(self) -> None:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.filterwarnings("error", "Output seems independent of input")
+            try:
+                self._derive(self._feed.first)
+            except UserWarning as warning:
+                raise ValueError(
+                    f"{self.name} does not depend on x, as far as autograd can tell"
+                ) from warning
+            except TypeError as error:
+                raise ValueError(
+                    f"autograd cannot differentiate {self.name} at x0 ({error!s:.200}): "
+                    "`import autograd.numpy as np` where it is written"
+                ) from error
+
+    def _check_signature(self, arguments: tuple[Any, ...]) -> None:
+        try:
+            described = signature(self._cost)
+        except (TypeError, ValueError):  # some functions of other languages have none
+            return
+        try:
+            described.bind(self.x, *arguments)
+        except TypeError as error:
+            called = "(x, data)" if arguments else "(x), for data is None"
+            raise TypeError(
+                f"{self.name} is called as {self.name}{called}, and takes {described}: {error}"
+            ) from error
+
+    def _compare(self, stream: np.random.Generator) -> None:
+        """Compare derivatives with finite differences near x0, in float64.
+
+        Not at x0 itself, which may be a kink, as zero is of absolute values.
+        """
+        x0, arguments = self.x.astype(np.float64), self._feed.first
+        points = stream.standard_normal((N_COMPARED, x0.size))
+        for spread, least in SPREADS:
+            scale = spread * np.maximum(np.abs(x0), least)
+
+            def near(u: Any, scale: Array = scale) -> Any:
+                return self._cost(self._variables.of_vector(x0 + scale * u), *arguments)
+
+            with np.errstate(all="ignore"):
+                values = [near(sign * 2 * point) for point in points for sign in (1, -1)]
+            if np.isfinite(values).all():
+                for point in points:
+                    check_derivative(near, self.name, point, stream)
+                return
+
+    def value(self, vector: Array) -> float:
+        """The cost of some variables (P,), with all the data."""
+        with np.errstate(all="ignore"):
+            value = self._cost(self.user_form(vector), *self._feed.whole)
+        if not _is_number(value):
+            raise ValueError(f"{self.name} must give a number, and gave {_described(value)}")
+        return float(value)
+
+    def user_form(self, vector: Array) -> Any:
+        """A copy of some variables (P,), in the form of x0."""
+        return self._variables.structured(self._variables.values(vector.copy()))
+
+    def _derive(self, arguments: tuple[Any, ...]) -> float:
+        """Put the gradient of the cost into its vector, and give the cost."""
+        cost, structured = self._cost, self._variables.structured
+        value, vjp = value_and_vjp(
+            lambda x: cost(structured(x), *arguments), self._variables.values(self.x)
+        )
+        self._variables.gather(vjp(ONE), self._gradient)
+        return float(value)
+
+    def iterate(self, n_done: int) -> Iteration:
+        """Make a step with each batch of the data.
+
+        Parameters
+        ----------
+        n_done : int
+            Iterations done.
+        """
+        first_rate, rates, scalars, sums = self._steps.plan(n_done, self._sums)
+        costs = []
+        with np.errstate(all="ignore"):
+            for arguments, rate, of_step, square in zip(
+                self._feed.batches(), rates, zip(*scalars, strict=True), self._squares, strict=True
+            ):
+                costs.append(self._derive(arguments))
+                self._steps(rate, of_step, square)
+                if not isfinite(costs[-1] + square.item()):
+                    raise DivergenceError(self._divergence(n_done, costs[-1], first_rate.item()))
+            norms = np.sqrt(self._squares)
+        self._sums = sums
+        fractions = self._fractions
+        return Iteration(float(fractions @ costs), first_rate.item(), float(norms.mean()))
+
+    def _divergence(self, n_done: int, cost: float, rate: float) -> str:
+        what = f"{self.name} is {cost}"
+        if isfinite(cost):
+            what = f"the derivative of {self.name} is not finite, or too long for {self.x.dtype}"
+        return divergence(n_done + 1, what, rate)
+
+
+def divergence(n_iterations: int, what: str, rate: float) -> str:
+    """Say in which iteration a descent diverged, what is not finite, and what to do."""
+    return (
+        f"Minimisation diverged in iteration {n_iterations}: {what} (learning rate {rate:.3g}). "
+        "Most likely the learning rate is too high: lower learning_rate_init or set max_grad_norm. "
+        "Logarithms, roots and divisions may need a distance from zero. The attribute `result` of "
+        "this error has the last x whose cost was finite"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    if getattr(value, "shape", ()):
+        return False
+    is_real = isinstance(value, Real) and not isinstance(value, bool)
+    return is_real or getattr(getattr(value, "dtype", None), "kind", "") in ("f", "i", "u")
+
+
+def _described(value: Any) -> str:
+    if getattr(value, "shape", ()):
+        return f"an array of shape {tuple(value.shape)}: its sum or its mean would be one"
+    return f"{value!r:.100}, of the type {type(value).__name__}"

@@ -1,0 +1,445 @@
+"""What is found: the course's example, scipy's solutions, a network, loops written by hand."""
+
+import math
+import pickle
+from collections import namedtuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import OptimizeResult
+from scipy.optimize import minimize as scipy_minimize
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+
+from skbn import BNSoftmaxClassifier, minimize
+from skbn.network.optimizers import OPTIMIZERS
+from skbn.network.schedules import SCHEDULES
+
+SOLVERS = {name: {"solver": name} for name in OPTIMIZERS}
+SOLVERS["rmsprop"] |= {"beta_2": 0.9}
+SOLVERS["momentum"] = {"solver": "sgd", "momentum": 0.9}
+SOLVERS["nesterov"] = {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": True}
+each_solver = pytest.mark.parametrize("solver", SOLVERS)
+DESCENT = {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.01}
+
+
+# The course's example.
+
+
+def plain(w):
+    return w**2 - 10 * w + 25
+
+
+def fed(w, x):
+    return x[0][0] * w**2 + x[1][0] * w + x[2][0]
+
+
+COEFFICIENTS = np.array([[1.0], [-10.0], [25.0]])
+each_form = pytest.mark.parametrize(("cost", "data"), [(plain, None), (fed, COEFFICIENTS)])
+
+
+@each_form
+def test_example_of_the_course(cost, data):
+    first = minimize(cost, 0.0, data=data, max_iter=1, **DESCENT)
+    assert first.x == pytest.approx(0.1, abs=1e-15)
+    assert first.fun == pytest.approx(24.01)
+    result = minimize(cost, 0.0, data=data, max_iter=1001, **DESCENT)
+    assert math.floor(result.x * 1e4) / 1e4 == 4.9999
+    assert result.x == pytest.approx(5 - 5 * 0.98**1001, abs=1e-12)
+    assert isinstance(result, OptimizeResult)
+    assert result.success
+    assert result.nit == 1001
+
+
+@each_form
+@pytest.mark.parametrize("kind", [np.float32, lambda x: np.array(x, np.float32)])
+def test_example_of_the_course_in_single_precision(cost, data, kind):
+    first = minimize(cost, kind(0), data=data, max_iter=1, **DESCENT)
+    assert type(first.x) is type(kind(0))
+    assert first.x.dtype == np.float32
+    assert first.x == np.float32(0.099999994)
+    result = minimize(cost, kind(0), data=data, max_iter=1001, **DESCENT)
+    assert math.floor(result.x * 1e4) / 1e4 == 4.9999
+
+
+def test_another_feed_goes_elsewhere():
+    other = np.array([[1.0], [-20.0], [100.0]])
+    result = minimize(fed, 0.0, data=other, max_iter=1000, **DESCENT)
+    assert result.x == pytest.approx(10 - 10 * 0.98**1000, abs=1e-12)
+
+
+# Known solutions.
+
+
+def of_rosenbrock():
+    """Rosenbrock's function, its valley a third as steep; scipy's solution."""
+    x0 = np.array([-0.5, 0.5])
+
+    def cost(x):
+        return 10 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+
+    return cost, x0, None, scipy_minimize(cost, x0, tol=1e-10).x
+
+
+def of_least_squares():
+    stream = np.random.default_rng(0)
+    A, b = stream.standard_normal((40, 3)), stream.standard_normal(40)
+
+    def cost(x, data):
+        A, b = data
+        return np.mean((A @ x - b) ** 2)
+
+    return cost, np.zeros(3), (A, b), np.linalg.lstsq(A, b, rcond=None)[0]
+
+
+def of_logistic_regression():
+    stream = np.random.default_rng(1)
+    X = stream.standard_normal((60, 3))
+    y = np.where(X[:, 0] + stream.standard_normal(60) > 0, 1.0, -1.0)
+
+    def cost(w, data):
+        X, y = data
+        return np.logaddexp(0, -y * (X @ w)).mean() + 0.05 * (w @ w)
+
+    return cost, np.zeros(3), (X, y), scipy_minimize(cost, np.zeros(3), ((X, y),), tol=1e-10).x
+
+
+# Steps and learning rates that each solver needs, by the problem.
+NEEDED = {
+    of_rosenbrock: dict.fromkeys(SOLVERS, (800, 0.01))
+    | {"adam": (400, 0.1), "adamw": (400, 0.1), "rmsprop": (1500, 0.01), "sgd": (2000, 0.02)},
+    of_least_squares: dict.fromkeys(SOLVERS, (300, 0.1)),
+    of_logistic_regression: dict.fromkeys(SOLVERS, (400, 0.1)) | {"sgd": (400, 1.0)},
+}
+
+
+@each_solver
+@pytest.mark.parametrize("problem", NEEDED)
+def test_solutions_are_those_of_scipy(problem, solver):
+    cost, x0, data, expected = problem()
+    max_iter, rate = NEEDED[problem][solver]
+    result = minimize(
+        cost,
+        x0,
+        data,
+        learning_rate_init=rate,
+        learning_rate="cosine",
+        max_iter=max_iter,
+        **SOLVERS[solver],
+    )
+    np.testing.assert_allclose(result.x, expected, atol=2e-3)
+    of_data = () if data is None else (data,)
+    assert result.fun == pytest.approx(cost(result.x, *of_data), rel=1e-12)
+    assert result.fun == pytest.approx(cost(expected, *of_data), abs=1e-5)
+
+
+def test_mini_batches_come_to_the_solution_too():
+    cost, x0, data, expected = of_logistic_regression()
+    result = minimize(
+        cost, x0, data, batch_size=10, learning_rate="cosine", max_iter=100, random_state=0
+    )
+    np.testing.assert_allclose(result.x, expected, atol=0.02)
+
+
+# A network that the user writes whole.
+
+
+def network_cost(parameters, data):
+    """Mean cross-entropy of a tanh layer and a softmax layer."""
+    X, targets = data
+    W, b = parameters["W"], parameters["b"]
+    a = np.tanh(X @ W[0] + b[0])
+    z = a @ W[1] + b[1]
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return -(targets * log_p).sum(axis=1).mean()
+
+
+@each_solver
+@pytest.mark.parametrize("batch_size", [None, 20])
+@pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
+def test_a_network_written_whole_trains_as_the_classifier_does(solver, batch_size, schedule):
+    X, y = load_iris(return_X_y=True)
+    X, y = ((X - X.mean(axis=0)) / X.std(axis=0))[::3], y[::3]
+    shared = SOLVERS[solver] | {"learning_rate": schedule, "max_grad_norm": 0.5, "max_iter": 8}
+    shared |= {"shuffle": False}
+    alone = {"batch_norm": False, "n_members": 1, "calibrate": False, "dtype": "float64"}
+    like_minimize = {"alpha": 0.0, "beta_2": 0.999, "momentum": 0.0, "nesterovs_momentum": False}
+    model = BNSoftmaxClassifier(
+        (5,),
+        activation="tanh",
+        batch_size=batch_size or len(X),
+        random_state=0,
+        **(alone | like_minimize | shared),
+    )
+    # Steps of no length leave the weights as they were drawn.
+    drawn = clone(model).set_params(learning_rate_init=1e-300, max_iter=1).fit(X, y)
+    x0 = {"W": drawn.coefs_, "b": drawn.intercepts_}
+    steps = []
+    result = minimize(
+        network_cost,
+        x0,
+        (X, np.eye(3)[y]),
+        batch_size=batch_size,
+        learning_rate_init=0.05,
+        callback=lambda result: steps.append(result.x),
+        **shared,
+    )
+    model.set_params(learning_rate_init=0.05)
+    for parameters in steps:
+        model.partial_fit(X, y, classes=[0, 1, 2])
+        for mine, theirs in (("W", model.coefs_), ("b", model.intercepts_)):
+            for k in range(2):
+                np.testing.assert_allclose(parameters[mine][k], theirs[k], atol=1e-10)
+    assert len(steps) == 8
+    for mine, theirs in (("cost", "loss"), *((n, n) for n in ("learning_rate", "gradient_norm"))):
+        np.testing.assert_allclose(result.history[mine], model.history_[theirs], rtol=1e-9)
+
+
+# Loops written by hand.
+
+MULTIPLIERS = {
+    "constant": lambda progress, epoch: 1.0,
+    "inverse_time": lambda progress, epoch: 1 / (1 + 0.3 * epoch),
+    "exponential": lambda progress, epoch: math.exp(-0.3 * epoch),
+    "cosine": lambda progress, epoch: (1 + math.cos(math.pi * progress)) / 2,
+    "one_cycle": lambda progress, epoch: 1 - progress,
+}
+
+
+def by_hand(w, batches, schedule, warmup, max_iter):
+    """Gradient descent on the mean of (w - row)^2, a batch after the other; and its rates."""
+    rates = []
+    for epoch in range(max_iter):
+        for k, batch in enumerate(batches):
+            progress = (epoch + k / len(batches)) / max_iter
+            if progress < warmup:
+                factor = 0.04 + 0.96 * progress / warmup
+            else:
+                factor = MULTIPLIERS[schedule]((progress - warmup) / (1 - warmup), epoch)
+            rate = 0.2 * max(factor, 0.01)
+            if k == 0:
+                rates.append(rate)
+            w = w - rate * (2 * (w - batch)).mean()
+    return w, rates
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("warmup", [None, 0.4])
+@pytest.mark.parametrize("n_batches", [1, 3])
+def test_schedules_are_those_of_a_loop(schedule, warmup, n_batches):
+    rows = np.random.default_rng(0).standard_normal(9) + 3
+    result = minimize(
+        lambda w, rows: ((w - rows) ** 2).mean(),
+        0.0,
+        rows,
+        solver="sgd",
+        learning_rate_init=0.2,
+        learning_rate=schedule,
+        learning_rate_decay=0.3,
+        warmup_fraction=warmup,
+        batch_size=3 if n_batches == 3 else None,
+        shuffle=False,
+        max_iter=7,
+    )
+    own = 0.3 if schedule == "one_cycle" else 0.0
+    batches = np.split(rows, n_batches)
+    w, rates = by_hand(0.0, batches, schedule, own if warmup is None else warmup, 7)
+    assert result.x == pytest.approx(w, rel=1e-12)
+    assert result.history["learning_rate"] == pytest.approx(rates, rel=1e-12)
+
+
+def test_history_and_clipping_are_those_of_a_loop():
+    w, costs, norms = np.array([3.0, -4.0]), [], []
+    result = minimize(
+        lambda w: (w @ w) ** 2, w, max_grad_norm=10.0, max_iter=20, **DESCENT | {"momentum": 0.5}
+    )
+    velocity = np.zeros(2)
+    for _ in range(20):
+        gradient = 4 * (w @ w) * w
+        costs.append((w @ w) ** 2)
+        norms.append(np.linalg.norm(gradient))
+        velocity = 0.5 * velocity - 0.01 * gradient * min(1, 10 / norms[-1])
+        w = w + velocity
+    np.testing.assert_allclose(result.x, w, rtol=1e-12)
+    history = pd.DataFrame(result.history)
+    assert list(history) == ["cost", "learning_rate", "gradient_norm"]
+    np.testing.assert_allclose(history["cost"], costs, rtol=1e-12)
+    np.testing.assert_allclose(history["gradient_norm"], norms, rtol=1e-12)
+    np.testing.assert_allclose(history["learning_rate"], 0.01)
+
+
+# Mini-batches.
+
+
+def rows_met(data, n_rows, **options):
+    """The rows that a cost meets in each iteration, in order."""
+    met, iterations = [], []
+
+    def cost(w, data):
+        met.append(data)
+        return w**2
+
+    def callback(result):
+        iterations.append(met.copy())
+        met.clear()
+
+    minimize(cost, 1.0, data, callback=callback, **{"max_iter": 3, "batch_size": 4} | options)
+    n_batches = -(-n_rows // 4)
+    return [iteration[-n_batches:] for iteration in iterations]
+
+
+def test_each_iteration_is_a_pass_over_the_rows_in_another_order():
+    passes = rows_met(np.arange(10), 10, random_state=0)
+    orders = [np.concatenate(batches).tolist() for batches in passes]
+    assert [[len(batch) for batch in batches] for batches in passes] == [[4, 3, 3]] * 3
+    assert [sorted(order) for order in orders] == [list(range(10))] * 3
+    assert len(set(map(tuple, orders))) == 3
+    again = rows_met(np.arange(10), 10, random_state=0)
+    assert [np.concatenate(batches).tolist() for batches in again] == orders
+    other = rows_met(np.arange(10), 10, random_state=1)
+    assert [np.concatenate(batches).tolist() for batches in other] != orders
+
+
+def test_unshuffled_rows_come_in_their_order():
+    for batches in rows_met(np.arange(10), 10, shuffle=False):
+        assert np.concatenate(batches).tolist() == list(range(10))
+
+
+def test_arrays_of_a_tuple_and_tables_are_cut_alike():
+    Parts = namedtuple("Parts", "X frame column")
+    frame = pd.DataFrame({"a": np.arange(10.0), "b": list("abcdefghij")}, index=range(5, 15))
+    data = Parts(np.arange(20).reshape(10, 2), frame, frame["a"])
+    for batches in rows_met(data, 10, random_state=0):
+        for part in batches:
+            assert type(part) is Parts
+            assert isinstance(part.frame, pd.DataFrame)
+            assert (part.X[:, 0] == 2 * part.frame["a"]).all()
+            assert (part.column == part.frame["a"]).all()
+        assert sorted(np.concatenate([part.column for part in batches])) == list(range(10))
+
+
+def test_a_batch_size_above_the_rows_is_all_of_them():
+    (batches,) = rows_met(np.arange(3), 3, batch_size=100, max_iter=1)
+    assert [sorted(batch) for batch in batches] == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("data", [{"a": 1}, "text", [1, 2], pd.DataFrame({"a": [1]}), np.arange(3)])
+def test_data_are_passed_as_they_are(data):
+    seen = []
+
+    def cost(w, given):
+        seen.append(given)
+        return w**2
+
+    minimize(cost, 1.0, data, max_iter=2)
+    assert all(given is data for given in seen)
+
+
+# The end.
+
+
+def parabola(w):
+    return w**2
+
+
+def test_tol_stops_ten_iterations_after_the_last_progress():
+    options = {"solver": "sgd", "learning_rate_init": 0.25, "tol": 1e-3}
+    result = minimize(parabola, 1.0, max_iter=100, **options)
+    costs = result.history["cost"]  # a quarter of the one before
+    last = next(i for i in range(99) if costs[i] - costs[i + 1] < 1e-3)
+    assert result.nit == len(costs) == last + 1 + 10
+    assert result.success
+    assert "tol=0.001" in result.message
+    short = minimize(parabola, 1.0, max_iter=5, **options)
+    assert not short.success
+    assert "max_iter=5" in short.message
+    assert short.nit == 5
+
+
+@pytest.mark.parametrize("ending", ["returns", "raises"])
+def test_a_callback_sees_each_iteration_and_stops(ending):
+    seen = []
+
+    def callback(intermediate_result):
+        assert isinstance(intermediate_result, OptimizeResult)
+        seen.append(intermediate_result)
+        if intermediate_result.nit == 3 and ending == "raises":
+            raise StopIteration
+        return intermediate_result.nit == 3
+
+    result = minimize(parabola, np.ones(1)[0], callback=callback, max_iter=9)
+    assert [each.nit for each in seen] == [1, 2, 3]
+    assert [each.fun for each in seen] == result.history["cost"]
+    assert result.nit == 3
+    assert result.x == seen[-1].x != seen[0].x
+    assert not result.success
+    assert "callback" in result.message
+
+
+def test_what_a_callback_does_to_x_changes_nothing():
+    def callback(result):
+        result.x["w"][...] = 7
+
+    expected = minimize(lambda x: (x["w"] ** 2).sum(), {"w": np.ones(2)}, max_iter=5)
+    result = minimize(
+        lambda x: (x["w"] ** 2).sum(), {"w": np.ones(2)}, max_iter=5, callback=callback
+    )
+    np.testing.assert_array_equal(result.x["w"], expected.x["w"])
+
+
+def test_interruption_leaves_the_last_whole_iteration():
+    expected = minimize(lambda w, rows: ((w - rows) ** 2).mean(), 0.0, np.arange(4.0), max_iter=5)
+    n_done = 0
+
+    def callback(result):
+        nonlocal n_done
+        n_done = result.nit
+
+    def cost(w, rows):
+        if n_done == 5:
+            callback(OptimizeResult(nit=0))
+            raise KeyboardInterrupt
+        return ((w - rows) ** 2).mean()
+
+    with pytest.warns(UserWarning, match="interrupted by the user after iteration 5"):
+        result = minimize(cost, 0.0, np.arange(4.0), max_iter=99, callback=callback)
+    assert result.x == expected.x
+    assert result.nit == 5
+    assert result.history == expected.history
+    assert not result.success
+
+
+def test_interruption_before_the_first_iteration_is_not_swallowed():
+    n_calls = 0
+
+    def cost(w):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 2:
+            raise KeyboardInterrupt
+        return w**2
+
+    with pytest.raises(KeyboardInterrupt):
+        minimize(cost, 1.0)
+
+
+def test_a_result_is_printed_in_a_few_lines_and_pickled_whole():
+    result = minimize(parabola, 1.0, max_iter=500)
+    assert len(repr(result)) < 500
+    assert "500 values each of cost, learning_rate, gradient_norm" in repr(result)
+    copy = pickle.loads(pickle.dumps(result))
+    assert dict(copy) == dict(result)
+    assert repr(copy) == repr(result)
+
+
+def test_variables_that_nothing_moves_do_not_become_slow_numbers():
+    """Without a gradient velocities decay, to zero and not to subnormal numbers."""
+
+    def cost(w):
+        return (np.maximum(w, 0) ** 2).sum()
+
+    w = np.array([1.0, 1e-160])
+    result = minimize(cost, w, solver="sgd", momentum=0.5, max_iter=300)
+    assert result.x[1] == 0
+    assert result.x[0] < 1e-3
