@@ -157,7 +157,7 @@ def best_guess(loss: Loss, frequencies: Array, hyper: Mapping[str, Array]) -> Ar
         return float(losses.mean()), batch.logits.sum(axis=(0, 1))
 
     options = {"gtol": 1e-7, "ftol": 1e-10}
-    with np.errstate(under="ignore"):
+    with np.errstate(all="ignore"):  # of a loss of one's own, far away
         found = minimize(mean_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
     best: Array = found.x
     return best
