@@ -1,11 +1,13 @@
 """What it costs to write the forward pass only.
 
     env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python benchmarks/forward_only.py [--rounds 9]
-        [--only minimize]
+        [--only fit,minimize] [--sizes AC]
 
 Process CPU time with one thread, the arms one after another in each round; printed are medians
 of the rounds' ratios, with the ratio of the best times in brackets.
 
+fit         a fit of one network with an activation or a loss of one's own, which equals the
+            written one, against that; the sizes are those of speed.py
 minimize    `skbn.minimize` against PyTorch in eager mode: logistic regression of 10,000 rows by
             50 columns, float64, batches of 128 in random order, the cost by ``logaddexp``, the
             same optimiser; PyTorch's with and without ``fused=True``
@@ -13,14 +15,16 @@ minimize    `skbn.minimize` against PyTorch in eager mode: logistic regression o
 
 import argparse
 import warnings
+from functools import partial
 from statistics import median
 
 import numpy as np
-from _common import machine, optional
+from _common import ONE, SIZES, machine, optional
+from sklearn.base import clone
 from speed import alternate
 from threadpoolctl import threadpool_limits
 
-from skbn import minimize
+from skbn import BNSoftmaxClassifier, minimize
 
 torch = optional("torch")
 
@@ -67,7 +71,53 @@ def of_torch(X, y, solver, **options):
     return run
 
 
-def measure_minimize(rounds):
+def relu(z):
+    return np.maximum(z, 0)
+
+
+def cross_entropy(logits, targets):
+    z = logits - np.max(logits, axis=1, keepdims=True)
+    return np.log(np.sum(np.exp(z), axis=1)) - (targets * z).sum(axis=1)
+
+
+def focal(logits, targets):
+    p = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+    p = p / p.sum(axis=1, keepdims=True)
+    return -(targets * (1 - p) ** 2 * np.log(p + 1e-12)).sum(axis=1)
+
+
+OWN = {
+    "activation=relu": ({"activation": relu}, {}),
+    "loss=cross_entropy": ({"loss": cross_entropy}, {}),
+    "both": ({"activation": relu, "loss": cross_entropy}, {}),
+    "loss=focal": ({"loss": focal}, {"loss": "focal"}),
+    '"focal" itself': ({"loss": "focal"}, {}),
+}
+"""Parameters, and those of the fit to compare with."""
+
+
+def measure_fit(rounds, sizes):
+    """How many times as long a fit with functions of one's own takes."""
+    print(f"{'fit':20s}" + "".join(f"{name:>16s}" for name in sizes))
+    ratios = {name: [] for name in OWN}
+    for size in (SIZES[name] for name in sizes):
+        X, y = size.data()
+        shape = {"batch_size": size.batch, "max_iter": size.epochs, "random_state": 0}
+        model = BNSoftmaxClassifier(size.hidden, **ONE, **shape)
+        for name, each in OWN.items():
+            arms = {
+                which: partial(clone(model).set_params(**params).fit, X, y)
+                for which, params in zip(("own", "written"), each, strict=True)
+            }
+            seconds = alternate(arms, rounds)
+            pairs = zip(*seconds.values(), strict=True)
+            best = min(seconds["own"]) / min(seconds["written"])
+            ratios[name].append(f"{median(a / b for a, b in pairs):9.2f} ({best:4.2f})")
+    for name, each in ratios.items():
+        print(f"{name:20s}" + "".join(each), flush=True)
+
+
+def measure_minimize(rounds, sizes):
     """Both come to the same, and how long they take."""
     if torch is None:
         print("minimize: PyTorch is not installed: left out")
@@ -93,7 +143,7 @@ def measure_minimize(rounds):
             )
 
 
-PARTS = {"minimize": measure_minimize}
+PARTS = {"fit": measure_fit, "minimize": measure_minimize}
 
 
 def main():
@@ -102,6 +152,7 @@ def main():
     )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--sizes", default="AC")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     if torch is not None:
@@ -109,7 +160,7 @@ def main():
     print(machine())
     with threadpool_limits(1):
         for name in arguments.only.split(","):
-            PARTS[name](arguments.rounds)
+            PARTS[name](arguments.rounds, arguments.sizes)
 
 
 if __name__ == "__main__":
