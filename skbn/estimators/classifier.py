@@ -44,11 +44,12 @@ class BNSoftmaxClassifier(
     hidden_layer_sizes : int or array-like of int, default=(192, 192)
         Units of each hidden layer. ``()`` is softmax regression.
 
-    activation : str or array-like of str, default="relu"
+    activation : str, callable or list of such, default="relu"
         Activation of the hidden layers: "relu", "leaky_relu", "elu", "selu",
-        "gelu" (exact), "silu", "mish", "tanh", "logistic" or "identity". A list has
-        one for each hidden layer, such as ``["relu", "tanh"]``, and is empty where
-        there is none.
+        "gelu" (exact), "silu", "mish", "tanh", "logistic" or "identity"; or a function of
+        an array, element by element, whose derivative autograd finds (extra
+        ``autodiff``). A list has one for each hidden layer, such as
+        ``["relu", "tanh"]``, and is empty where there is none.
 
     batch_norm : bool, default=True
         Normalise every hidden layer between its matrix product and its
@@ -143,11 +144,13 @@ class BNSoftmaxClassifier(
         Longest gradient, in the Euclidean norm over all parameters of the loss
         without the penalty; a longer one is scaled down to it. None is no limit.
 
-    loss : {"cross_entropy", "focal"}, default="cross_entropy"
+    loss : {"cross_entropy", "focal"} or callable, default="cross_entropy"
         What is minimised. The "focal" loss of a row whose class has the probability p is
         ``(1 - p) ** focal_gamma * -log(p)`` [4]_: rows that are right by a wide margin count
         for little. Its probabilities are too close to each other, which ``calibrate`` mends
-        in part.
+        in part. A function ``loss(logits, targets)`` gets two arrays of shape
+        (n, n_classes), of targets in one-hot code or smoothed, and gives the loss of each
+        row, of shape (n,); autograd finds the derivative.
 
     focal_gamma : float, default=2.0
         Exponent of the focal loss; 0 is cross-entropy.
