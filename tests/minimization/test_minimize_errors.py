@@ -149,7 +149,7 @@ def test_a_cost_that_does_not_depend_on_x_is_refused():
         lambda w: np.abs(w).sum(),
         lambda w: np.maximum(w, 0).sum() + (w**2).sum(),
         lambda w: anp.where(w > 0, w, 0.1 * w).sum() + (w**2).sum(),
-        lambda w: np.sum(np.abs(np.maximum(w - 1e-9, 0))) + (w**2).sum(),
+        lambda w: np.abs(np.maximum(w - 1e-9, 0)).sum() + (w**2).sum(),
     ],
 )
 def test_a_kink_at_x0_is_no_mismatch(cost):
