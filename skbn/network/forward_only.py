@@ -120,7 +120,10 @@ def check_derivative(
         If autograd is not installed.
     """
     make_vjp_of_autograd()
-    value = values_of(function, name, x).astype(np.float64)
+    value = values_of(function, name, x)
+    # A function may compute in single precision whatever it is given.
+    precision = np.finfo(value.dtype if value.dtype.kind == "f" else np.float64).eps
+    value = value.astype(np.float64)
     direction = stream.standard_normal(x.shape) * np.maximum(np.abs(x), 1)
     weights = stream.standard_normal(value.shape)
     found = float(np.vdot(_gradient(function, name, x, weights), direction))
@@ -137,7 +140,7 @@ def check_derivative(
                 np.asarray(function(x + sign * step * direction), np.float64) for sign in (1, -1)
             ]
             difference = float(np.vdot(weights, ends[0] - ends[1])) / (2 * step)
-        rounding = np.finfo(np.float64).eps * float(np.vdot(np.abs(weights), np.abs(value))) / step
+        rounding = precision * float(np.vdot(np.abs(weights), np.abs(value))) / step
         slack = TOLERANCE * max(abs(difference), abs(found)) + 10 * rounding
         if abs(difference - found) <= slack:
             return

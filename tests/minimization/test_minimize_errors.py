@@ -156,6 +156,16 @@ def test_a_kink_at_x0_is_no_mismatch(cost):
     assert minimize(cost, np.zeros(3), max_iter=2).success
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_a_cost_in_single_precision_is_as_right_as_that_can_be(offset):
+    def cost(w):
+        return (w.astype(np.float32) ** 2).sum() + np.float32(offset)
+
+    for seed in range(20):
+        w = np.random.default_rng(seed).standard_normal(5).astype(np.float32)
+        assert minimize(cost, w, max_iter=1, random_state=seed).success
+
+
 @pytest.mark.parametrize("x0", [1e-7, 1e-3, 1.0, 1e6])
 def test_derivatives_are_compared_where_the_cost_is_finite(x0):
     assert minimize(lambda w: w - np.log(w), x0, max_iter=2, learning_rate_init=1e-9).success
