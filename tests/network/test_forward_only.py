@@ -25,6 +25,7 @@ FOLLOWED = {
     "kinks": lambda x: np.maximum(np.abs(x) - 0.5, 0),
     "autograd.numpy": lambda x: anp.where(x > 0, x, 0.1 * x) + anp.clip(x, -1, 1),
     "ufuncs of scipy": lambda x: expit(x) + erf(x),
+    "single precision": lambda x: np.tanh(x.astype(np.float32)) * np.float32(3),
     "constant": lambda x: np.ones(3),
     "large": lambda x: 1e9 + 1e3 * x,
     "small": lambda x: 1e-9 * x**3,
@@ -35,6 +36,10 @@ NOT_FOLLOWED = {
     "np.clip": (lambda x: np.clip(x, -1, 1), "import autograd.numpy as np"),
     "np.asarray": (lambda x: np.asarray(x) ** 2, "import autograd.numpy as np"),
     "np.where in a part": (lambda x: x**2 + 0.01 * np.where(x > 0, x, 0), "autograd"),
+    "np.where of single precision": (
+        lambda x: np.where(x.astype(np.float32) > 0, x.astype(np.float32), np.float32(0)),
+        "autograd",
+    ),
     "np.sort": (lambda x: np.sort(x, axis=1), "import autograd.numpy as np"),
     "assignment": (assign, r"cannot differentiate f .*without assignment to elements"),
     "out": (lambda x: np.exp(x, out=np.empty_like(x)), r"cannot differentiate f .*out="),
