@@ -19,9 +19,8 @@ from skbn.network.parameters import Array, zeros
 from skbn.network.steps import Steps
 
 AVERAGES = ("beta_1", "beta_2")
-SPREADS = ((1e-1, 1), (1e-3, 1), (1e-1, 0), (1e-3, 0))
-"""How far from x0 derivatives are compared, as parts of variables, and from where on of these: the
-first are taken at which the cost is finite all around."""
+SPREADS = (1e-1, 1e-3)
+"""How far from x0 derivatives are compared, as parts of a variable's size."""
 ONE = np.float64(1)
 """Gradient of a cost at itself; some derivatives of autograd ask for its shape."""
 N_COMPARED = 2
@@ -120,19 +119,18 @@ class Descent:
             )
 
     def _try_derivative(self) -> None:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.filterwarnings("error", "Output seems independent of input")
+        """Find the derivative at x0, with what autograd says of it in other words."""
+        with np.errstate(all="ignore"), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             try:
                 self._derive(self._feed.first)
-            except UserWarning as warning:
-                raise ValueError(
-                    f"{self.name} does not depend on x, as far as autograd can tell"
-                ) from warning
             except TypeError as error:
                 raise ValueError(
                     f"autograd cannot differentiate {self.name} at x0 ({error!s:.200}): "
                     "`import autograd.numpy as np` where it is written"
                 ) from error
+        if any("Output seems independent of input" in str(each.message) for each in caught):
+            raise ValueError(f"{self.name} does not depend on x, as far as autograd can tell")
 
     def _check_signature(self, arguments: tuple[Any, ...]) -> None:
         try:
@@ -154,8 +152,10 @@ class Descent:
         """
         x0, arguments = self.x.astype(np.float64), self._feed.first
         points = stream.standard_normal((N_COMPARED, x0.size))
-        for spread, least in SPREADS:
-            scale = spread * np.maximum(np.abs(x0), least)
+        of_arrays = np.maximum(np.abs(x0), self._variables.sizes())
+        # An element alone may be near to where the cost ends, as that of a logarithm at zero.
+        of_elements = np.where(x0 == 0, 1e-6 * of_arrays, np.abs(x0))
+        for scale in (spread * size for size in (of_arrays, of_elements) for spread in SPREADS):
 
             def near(u: Any, scale: Array = scale) -> Any:
                 return self._cost(self._variables.of_vector(x0 + scale * u), *arguments)
@@ -202,14 +202,14 @@ class Descent:
             for arguments, rate, of_step, square in zip(
                 self._feed.batches(), rates, zip(*scalars, strict=True), self._squares, strict=True
             ):
-                costs.append(self._derive(arguments))
+                cost = self._derive(arguments)
                 self._steps(rate, of_step, square)
-                if not isfinite(costs[-1] + square.item()):
-                    raise DivergenceError(self._divergence(n_done, costs[-1], first_rate.item()))
+                if not (isfinite(cost) and isfinite(square.item())):
+                    raise DivergenceError(self._divergence(n_done, cost, first_rate.item()))
+                costs.append(cost)
             norms = np.sqrt(self._squares)
         self._sums = sums
-        fractions = self._fractions
-        return Iteration(float(fractions @ costs), first_rate.item(), float(norms.mean()))
+        return Iteration(float(self._fractions @ costs), first_rate.item(), float(norms.mean()))
 
     def _divergence(self, n_done: int, cost: float, rate: float) -> str:
         what = f"{self.name} is {cost}"

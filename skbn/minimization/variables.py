@@ -73,6 +73,17 @@ class Variables:
     def __iter__(self) -> Iterator[Variable]:
         return iter(self._variables)
 
+    def sizes(self) -> Array:
+        """Give the size (P,) of each variable at first: its largest element, at most one.
+
+        What is zero may be of size one.
+        """
+        sizes = np.ones(self.start.shape[1])
+        for each in self:
+            largest = np.abs(self.start[0, each.where]).max(initial=0)
+            sizes[each.where] = min(largest, 1) or 1
+        return sizes
+
     def structured(self, values: Any) -> Any:
         """Give values as the user has them, in containers."""
         if self._is_alone:

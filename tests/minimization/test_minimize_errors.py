@@ -177,6 +177,23 @@ def test_derivatives_are_compared_where_the_cost_is_finite(x0):
         minimize(wrong, x0, callback=never)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-6, 1.0, 1e6])
+def test_derivatives_are_compared_in_the_units_of_each_variable(unit):
+    def cost(x):
+        return np.sin(x["a"] / unit).sum() + np.sin(x["b"]).sum()
+
+    def wrong(x):
+        return cost(x) + np.where(x["c"] > 0, x["c"] / unit, 0)
+
+    for seed in range(10):
+        stream = np.random.default_rng(seed)
+        x0 = {"a": unit * stream.standard_normal(3), "b": stream.standard_normal(2), "c": unit}
+        rate = {"learning_rate_init": 1e-3 * unit}
+        assert minimize(cost, x0, max_iter=1, random_state=seed, **rate).success
+        with pytest.raises(ValueError, match=r"wrong .*finite differences"):
+            minimize(wrong, x0, random_state=seed, callback=never)
+
+
 def test_a_derivative_that_is_not_finite_at_x0_is_refused():
     with pytest.raises(ValueError, match="derivative of length is not finite at x0"):
         minimize(length, np.zeros(2), callback=never)
