@@ -169,8 +169,13 @@ class Descent:
 
     def value(self, vector: Array) -> float:
         """The cost of some variables (P,), with all the data."""
-        with np.errstate(all="ignore"):
-            value = self._cost(self.user_form(vector), *self._feed.whole)
+        x = self.user_form(vector)
+        try:
+            with np.errstate(all="ignore"):
+                value = self._cost(x, *self._feed.whole)
+        except Exception as error:
+            error.add_note(f"Raised by {self.name}, which gets x as x0 is: {type(x).__name__}")
+            raise
         if not _is_number(value):
             raise ValueError(f"{self.name} must give a number, and gave {_described(value)}")
         return float(value)
