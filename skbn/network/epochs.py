@@ -119,15 +119,15 @@ class Epoch(NamedTuple):
         Mean over the steps, before clipping.
     finite : bool ndarray of shape (K,)
         False where the loss or a parameter is not.
-    faults : mapping of int to str
-        What a function of the user's own gave first that is not finite, by member.
+    faults : mapping of int to str or Exception
+        What went wrong first in a function of the user's own, by member.
     """
 
     loss: Array
     learning_rate: Array
     gradient_norm: Array
     finite: npt.NDArray[np.bool_]
-    faults: Mapping[int, str]
+    faults: Mapping[int, str | Exception]
 
 
 BUFFER_SIZE = 2**12

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from skbn.network.activations import Activation, activation_of
 from skbn.network.initializers import INITIALIZERS
-from skbn.network.own_functions import OwnActivation, OwnPass
+from skbn.network.own_functions import Faults, OwnActivation, OwnPass
 from skbn.network.parameters import Array, Key, Shapes, empty
 
 Streams = Sequence[np.random.Generator]
@@ -46,8 +46,8 @@ class Workspace:
     ----------
     trains_below : bool
         Whether a layer before the one that is being made has parameters.
-    faults : dict of int to str
-        What a function of the user's own gave first that is not finite, by member.
+    faults : dict of int to str or Exception
+        What went wrong first in a function of the user's own, by member.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Workspace:
         # buffers there are, the more of a step stays in the cache.
         self._shared = [empty((0,), self.dtype) for _ in range(2)]
         self.trains_below = False
-        self.faults: dict[int, str] = {}
+        self.faults: Faults = {}
 
     def buffer(self, n_units: int) -> Array:
         """Give an array (K, m, n_units) that nobody else has."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from skbn.network.architecture import Architecture
 from skbn.network.layers import Layer, Pass, Streams, Workspace
+from skbn.network.own_functions import Faults
 from skbn.network.parameters import Array, Indices
 
 
@@ -56,8 +57,8 @@ class Network:
                 self._backward.insert(0, made)
 
     @property
-    def faults(self) -> dict[int, str]:
-        """What a function of the user's own gave first that is not finite, by member."""
+    def faults(self) -> Faults:
+        """What went wrong first in a function of the user's own, by member."""
         of_layers, of_loss = self._faults
         return of_layers | of_loss
 

@@ -27,6 +27,10 @@ def has_own_name(function: Any) -> bool:
         return False
 
 
+Faults = dict[int, str | Exception]
+"""What functions of the user's own did first: gave a number that is not finite, or raised."""
+
+
 class OwnFunction:
     """A function that a user wrote, as a value: with others of the same code it is one.
 
@@ -42,7 +46,11 @@ class OwnFunction:
     ----------
     name : str
         Of the function.
+    n_axes : int
+        How many of the axes of its argument, which is a matrix, its values have.
     """
+
+    n_axes = 2
 
     def __init__(self, function: Callable[..., Any], parameter: str, identity: str = "") -> None:
         self.function, self.parameter, self._identity = function, parameter, identity
@@ -178,8 +186,8 @@ class OwnPass:
     shape : tuple of int
         (K, m, n) of its argument.
     dtype : numpy dtype
-    faults : dict of int to str
-        What was not finite first, by member.
+    faults : dict of int to str or Exception
+        What went wrong first, by member.
     """
 
     def __init__(
@@ -188,28 +196,31 @@ class OwnPass:
         where: str,
         shape: tuple[int, int, int],
         dtype: Any,
-        faults: dict[int, str],
+        faults: Faults,
     ) -> None:
-        self._own, self._title, self._faults = own, f"{own.title} in {where}", faults
+        self._own, self._where, self._faults = own, where, faults
         self._is_joint = is_joint(own, shape, dtype)
 
     def forward(self, x: Array, row_weights: Array | None) -> Array:
         """Give g(x)."""
         self._x = x
-        self._y, self._vjp = traced(self._own.function, (x,), self._is_joint)
+        self._y, self._vjp = traced(self._own, (x,), self._is_joint, self._faults)
         return self._y
 
     def backward(self, d: Array) -> Array:
         """Give g'(x) d in place of ``d``."""
         gradient = self._vjp(d)
         if not is_finite(gradient):
-            note_faults(self._faults, self._title, self._x, self._y, d, gradient)
+            title = f"{self._own.title} in {self._where}"
+            note_faults(self._faults, title, self._x, self._y, d, gradient)
         d[...] = gradient
         return d
 
 
 class OwnLoss(OwnFunction):
     """A loss of one's own, in the place of a name of ``LOSSES``."""
+
+    n_axes = 1
 
     @cached_property
     def loss(self) -> Loss:
@@ -275,8 +286,8 @@ class OwnBatchLoss:
     Attributes
     ----------
     logits : ndarray of shape (K, m, C)
-    faults : dict of int to str
-        What was not finite first, by member.
+    faults : dict of int to str or Exception
+        What went wrong first, by member.
     """
 
     def __init__(
@@ -295,7 +306,7 @@ class OwnBatchLoss:
         self._first = n_outputs * np.arange(n_members * n_rows).reshape(n_members, n_rows)
         self._inverse_rows = np.full((1, 1), 1 / n_rows, smoothing.dtype)
         self._own, self._is_joint = own, is_joint(own, shape, smoothing.dtype)
-        self.faults: dict[int, str] = {}
+        self.faults: Faults = {}
 
     def __call__(self, targets: Indices, weights: Array | None) -> Array:
         """Turn ``logits`` into the gradient, in place, and give each row's loss.
@@ -309,7 +320,7 @@ class OwnBatchLoss:
         z, y = self.logits, self._targets
         y[...] = self._spread
         y.reshape(-1)[self._first + targets] = self._at_labels
-        losses, vjp = traced(self._own.function, (z, y), self._is_joint)
+        losses, vjp = traced(self._own, (z, y), self._is_joint, self.faults)
         per_row = self._inverse_rows
         if weights is not None:
             losses = losses * weights
@@ -322,17 +333,19 @@ class OwnBatchLoss:
 
 
 def traced(
-    function: Callable[..., Any], arrays: Sequence[Array], is_joint: bool
+    own: OwnFunction, arrays: Sequence[Array], is_joint: bool, faults: Faults
 ) -> tuple[Array, VJP]:
     """Call a function of matrices for each member, and give its values and derivative.
 
     Parameters
     ----------
-    function : callable
+    own : OwnFunction
     arrays : sequence of ndarray of shape (K, m, n)
         Its arguments; the derivative is that with respect to the first.
     is_joint : bool
         Whether to call it once, with the rows of all members, or for each.
+    faults : dict of int to str or Exception
+        Takes the errors by member, of which values or derivative are NaN.
 
     Returns
     -------
@@ -342,23 +355,78 @@ def traced(
         From the gradient at the values to that at the first array.
     """
     shape, dtype = arrays[0].shape, arrays[0].dtype
-    if is_joint:
-        arrays = [each.reshape(1, -1, each.shape[2]) for each in arrays]
-    values, products = [], []
-    for x, *others in zip(*arrays, strict=True):
-        of_x = partial(_called, function, others) if others else function
-        value, product = value_and_vjp(of_x, x)
-        values.append(value)
-        products.append(product)
-    together = np.ascontiguousarray(values[0] if len(values) == 1 else np.stack(values), dtype)
+    calls = _calls(own, arrays, is_joint)
+    if is_joint and calls[0].error is not None:
+        calls = _calls(own, arrays, is_joint=False)  # one of them will have raised it
+    _note_errors(calls, faults)
 
     def vjp(gradient: Array) -> Array:
-        if len(products) == 1:
-            product: Array = products[0](gradient.reshape(np.shape(values[0]))).reshape(shape)
-            return product
-        return np.stack([product(d) for product, d in zip(products, gradient, strict=True)])
+        found = _products(calls, gradient)
+        if len(calls) < shape[0] and calls[0].error is not None:
+            alone: Array = traced(own, arrays, False, faults)[1](gradient)
+            return alone
+        _note_errors(calls, faults)
+        return found.reshape(shape)
 
-    return together.reshape(*shape[:2], *np.shape(values[0])[1:]), vjp
+    return _values(calls).astype(dtype, copy=False).reshape(shape[: own.n_axes + 1]), vjp
+
+
+def _calls(own: OwnFunction, arrays: Sequence[Array], is_joint: bool) -> list[_Call]:
+    if is_joint:
+        arrays = [each.reshape(1, -1, each.shape[2]) for each in arrays]
+    return [_Call(own, each) for each in zip(*arrays, strict=True)]
+
+
+def _values(calls: Sequence[_Call]) -> Array:
+    return np.ascontiguousarray(_side_by_side([call.values for call in calls]))
+
+
+def _products(calls: Sequence[_Call], gradient: Array) -> Array:
+    gradients = gradient.reshape(len(calls), -1, *gradient.shape[2:])
+    return _side_by_side([call.vjp(d) for call, d in zip(calls, gradients, strict=True)])
+
+
+def _side_by_side(parts: Sequence[Any]) -> Array:
+    return np.asarray(parts[0])[None] if len(parts) == 1 else np.stack(parts)
+
+
+def _note_errors(calls: Sequence[_Call], faults: Faults) -> None:
+    for k, call in enumerate(calls):
+        if call.error is not None:
+            faults.setdefault(k, call.error)
+
+
+class _Call:
+    """A call of a function with matrices; after an error its values or derivative are NaN."""
+
+    def __init__(self, own: OwnFunction, arrays: Sequence[Array]) -> None:
+        x, *others = arrays
+        self._own, self._shape = own, x.shape
+        self.error: Exception | None = None
+        of_x = partial(_called, own.function, others) if others else own.function
+        shape = x.shape[: own.n_axes]
+        try:
+            self.values, self._vjp = value_and_vjp(of_x, x)
+            if np.shape(self.values) != shape:
+                raise ValueError(
+                    f"the values have the shape {np.shape(self.values)} instead of {shape}"
+                )
+        except Exception as error:
+            self._note(error)
+            self.values = np.full(shape, np.nan)
+
+    def vjp(self, gradient: Array) -> Any:
+        """Give the product of a gradient at the values with the derivative."""
+        if self.error is None:
+            try:
+                return self._vjp(gradient)
+            except Exception as error:
+                self._note(error)
+        return np.full(self._shape, np.nan)
+
+    def _note(self, error: Exception) -> None:
+        error.add_note(f"Raised by {self._own.title}, called with an array of shape {self._shape}")
+        self.error = error
 
 
 def _called(function: Callable[..., Any], others: Sequence[Array], x: Any) -> Any:
@@ -383,16 +451,12 @@ def is_joint(own: OwnFunction, shape: tuple[int, int, int], dtype: Any) -> bool:
     if isinstance(own, OwnLoss):
         arrays.append(np.eye(shape[2])[stream.integers(shape[2], size=shape[:2])])
     arrays = [each.astype(dtype) for each in arrays]
-    outcomes = []
+    calls = [_calls(own, arrays, together) for together in (True, False)]
+    d = np.random.default_rng(1).standard_normal(shape[: own.n_axes + 1]).astype(dtype)
     with np.errstate(all="ignore"):
-        for together in (True, False):
-            try:
-                values, vjp = traced(own.function, arrays, together)
-                d = np.random.default_rng(1).standard_normal(values.shape).astype(dtype)
-                outcomes.append((values, vjp(d)))
-            except Exception:  # of a function that knows how many rows it gets
-                return False
-    return all(one.tobytes() == other.tobytes() for one, other in zip(*outcomes, strict=True))
+        outcomes = [_values(each).tobytes() + _products(each, d).tobytes() for each in calls]
+    # A function that knows how many rows it gets raises an error.
+    return outcomes[0] == outcomes[1] and not any(each.error for pair in calls for each in pair)
 
 
 def is_finite(gradient: Array) -> bool:
@@ -401,14 +465,12 @@ def is_finite(gradient: Array) -> bool:
     return bool(np.isfinite(np.dot(flat, flat)))  # costs less than a look at each
 
 
-def note_faults(
-    faults: dict[int, str], title: str, x: Array, y: Array, d: Array, gradient: Array
-) -> None:
+def note_faults(faults: Faults, title: str, x: Array, y: Array, d: Array, gradient: Array) -> None:
     """Take note of members for which a function is the first that gave no finite numbers.
 
     Parameters
     ----------
-    faults : dict of int to str
+    faults : dict of int to str or Exception
         Changed in place.
     title : str
     x, y : ndarray of shape (K, ...)

@@ -58,7 +58,7 @@ def group_of(assignment: Assignment, split: Split, memory_budget: float) -> Grou
         architecture = architecture_of(estimator, table)
         n_rows = len(split.dataset.labels)
         settings = settings_of(estimator, n_rows)
-    except ValueError:  # which training will report
+    except Exception:  # which training will report, of a function of the user's own any
         return Group(job.key, 1, 0.0, False)
     n_done = 0 if assignment.state is None else assignment.state.runs[0].n_epochs
     batch_size, dtype = settings.batch_size, split.dataset.x.dtype

@@ -226,8 +226,11 @@ class _Population:
             if not is_finite:
                 loss, rate = measured["loss"][k], measured["learning_rate"][k]
                 what = f"the loss {loss:.3g} or a parameter is not finite"
+                fault = epoch.faults.get(k, "")
                 self.runs[k].fail(
-                    divergence(self.state.n_epochs, what, rate, epoch.faults.get(k, ""))
+                    fault
+                    if isinstance(fault, Exception)
+                    else divergence(self.state.n_epochs, what, rate, fault)
                 )
         return measured if self.runs[0].validation is None else measured | self.judge()
 
