@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,8 @@ def value_and_vjp(function: Callable[[Any], Any], x: Any) -> tuple[Any, VJP]:
 
 def name_of(function: Any) -> str:
     """Name of a function for messages."""
+    if isinstance(function, partial):
+        return f"partial of {name_of(function.func)}"
     return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
