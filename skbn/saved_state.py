@@ -5,10 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from os import fspath
 from pathlib import Path
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +18,6 @@ from skbn import _version
 from skbn._compat import name_of_scorer
 from skbn.network.own_functions import OwnFunction, has_own_name
 
-FUNCTIONS = FunctionType, partial
-"""Types of what may not be importable by a name."""
 SCALARS = frozenset((type(None), bool, int, float, str))
 FROZEN = (type(stats.uniform()), type(stats.randint(0, 1)))
 DISTRIBUTIONS = {
@@ -145,7 +141,7 @@ def _are_same(items: Iterable[Any], others: Iterable[Any]) -> bool:
 
 
 def _written(value: Any, name: str) -> Any:
-    if isinstance(value, FUNCTIONS) and not has_own_name(value):
+    if callable(value) and not isinstance(value, type) and not has_own_name(value):
         return OwnFunction(value, name)
     for kind, form in FORMS.items():
         if (content := form.write(value)) is not None:

@@ -318,9 +318,12 @@ def _continued(estimator: Any, architecture: Architecture, progress: Progress) -
     asked |= {"solver": estimator.solver, "dtype": estimator.dtype}
     for name in has:
         if asked[name] != has[name]:
+            before, now = repr(has[name]), repr(asked[name])
+            if now == before:
+                now = f"another {now} (other code, or other values that it reads)"
             raise ValueError(
-                f"{name} was changed from {has[name]!r} to {asked[name]!r}, with which the "
-                "trained network cannot go on; set it back, or fit anew with warm_start=False"
+                f"{name} was changed from {before} to {now}, with which the trained network "
+                "cannot go on; set it back, or fit anew with warm_start=False"
             )
     return progress.copy()
 

@@ -39,6 +39,8 @@ OF_ITEMS = ("STORE_SUBSCR", "DELETE_SUBSCR", "COPY")
 @lru_cache(maxsize=1000)
 def is_library(module: str) -> bool:
     """Whether a module is part of an installed library, and not code of the user."""
+    if module == "__main__":  # whose file is one of a library in workers of joblib
+        return False
     path = getattr(sys.modules.get(module), "__file__", None)
     if path is None:
         return module.partition(".")[0] in sys.stdlib_module_names
