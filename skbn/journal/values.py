@@ -54,7 +54,8 @@ def digest_of(value: Any, name: str, form: Callable[[Any], Any] | None = None) -
     """Digest of a value, item by item.
 
     Functions count by their code, defaults, closure, module and the global names they read;
-    what a library defines, by its name; other objects by what `copy` and `pickle` would take.
+    what a library defines, by its name; other objects by what `copy` and `pickle` would take,
+    or by what their method ``to_digest`` gives.
 
     Parameters
     ----------
@@ -225,6 +226,8 @@ class _Walk:
         raise TypeError(f"{name} is not the name of it in a module")
 
     def _object_parts(self, value: Any) -> tuple[str, Iterable[bytes]]:
+        if own := getattr_static(type(value), "to_digest", None):
+            return "object", (self(type(value)), self(own(value)))
         reduce = copyreg.dispatch_table.get(type(value))
         reduced = value.__reduce_ex__(4) if reduce is None else reduce(value)
         if isinstance(reduced, str):

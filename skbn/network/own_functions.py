@@ -78,6 +78,10 @@ class OwnFunction:
     def __deepcopy__(self, memo: Any) -> OwnFunction:
         return self
 
+    def to_digest(self) -> tuple[Any, ...]:
+        """Give what tells it from others: the function, and not how it is pickled."""
+        return self.function, self.parameter
+
     def __reduce__(self) -> tuple[Any, ...]:
         # What skops asks, whose files hold names and no code.
         try:

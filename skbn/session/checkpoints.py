@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -20,14 +21,17 @@ from skbn.training.run import Progress
 
 MIN_CHECKPOINTS = 3
 """The first, the last and the best."""
+BUILT_IN = {"activation": "relu", "loss": "cross_entropy"}
+"""What stands in files for functions of one's own: those are the model's that goes on."""
 _NUMBERS = ("loss", "to_beat", "waited", "epoch")
 
 
 class Checkpoint(NamedTuple):
     """Where networks stood.
 
-    Both files are what `skbn.export.load_model` reads. The first can go on training; the
-    second, of the best epochs, is there if a validation set is.
+    Both files are what `skbn.export.load_model` reads, with ``BUILT_IN`` functions in place of
+    one's own. The first can go on training; the second, of the best epochs, is there if a
+    validation set is.
     """
 
     model: bytes | memoryview
@@ -49,11 +53,28 @@ def saved(networks: Networks) -> Checkpoint:
 
 def _file(prepared: Prepared, progress: list[Progress], training_state: bool) -> memoryview:
     names = BNSoftmaxClassifier().get_params()
-    model = BNSoftmaxClassifier(**{name: getattr(prepared.classifier, name) for name in names})
+    params = {name: getattr(prepared.classifier, name) for name in names}
+    if built_in := in_place_of_functions(params):
+        params |= built_in
+        progress = [
+            replace(each, architecture=replace(each.architecture, **built_in)) for each in progress
+        ]
+    model = BNSoftmaxClassifier(**params)
     networks = [each.network for each in progress[: prepared.fit.n_averaged]]
     outcome = Outcome(Ensemble(networks), progress)
     set_attributes([(model, attributes_after(model, prepared.table, outcome))])
     return model_bytes(model, training_state)
+
+
+def in_place_of_functions(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what stands in a file for parameters that are functions of one's own, or hold one."""
+    own: dict[str, Any] = {}
+    for name, built_in in BUILT_IN.items():
+        value = params[name]
+        items = value if isinstance(value, (list, tuple)) else [value]
+        if any(map(callable, items)):
+            own[name] = built_in
+    return own
 
 
 def positions_of(checkpoint: Checkpoint) -> list[Position]:

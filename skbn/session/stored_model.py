@@ -14,7 +14,8 @@ from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.estimators.pipelines import classifier_of
 from skbn.export.encoding import decoded, encoded
 from skbn.export.skops_types import SKOPS_TYPES
-from skbn.journal.values import digest_of
+from skbn.journal.values import digest_of, short_text
+from skbn.session.checkpoints import in_place_of_functions
 from skbn.session.machine import this_machine
 from skbn.session.preparation import Prepared
 
@@ -46,16 +47,19 @@ def described(
     max_checkpoints : int
     """
     classifier = classifier_of(model)
-    names = BNSoftmaxClassifier().get_params()
-    params = {name: encoded(getattr(classifier, name), name) for name in names}
+    params = {name: getattr(classifier, name) for name in BNSoftmaxClassifier().get_params()}
+    built_in = in_place_of_functions(params)
+    held = {name: encoded(value, name) for name, value in (params | built_in).items()}
     about: dict[str, Any] = {
-        "params": json.dumps(params),
+        "params": json.dumps(held),
         "class": type(classifier).__qualname__,
         "seeds": json.dumps(seeds),
         "machine": json.dumps(this_machine()),
         "max_checkpoints": str(max_checkpoints),
         "status": "idle",
     }
+    if built_in:
+        about["functions"] = ", ".join(f"{name}={short_text(params[name])}" for name in built_in)
     if isinstance(model, Pipeline):
         about["rows"] = digest_of(prepared.table.dataset.x, "X")
         if transformers := _transformers(model):
@@ -90,8 +94,13 @@ def rebuilt(about: Mapping[str, Any], path: str) -> Any:
     Raises
     ------
     ValueError
-        If it is of another class, or a Pipeline that the journal does not hold.
+        If it is of another class, or has functions or a Pipeline that the journal does not hold.
     """
+    if "functions" in about:
+        raise ValueError(
+            f"journal {path!r} knows functions of one's own by their code but does not hold them: "
+            f"pass the model that the session began with, which has {about['functions']}, as model="
+        )
     classifier = stored_classifier(about)
     if about["class"] != type(classifier).__qualname__:
         raise ValueError(

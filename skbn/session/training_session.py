@@ -197,8 +197,8 @@ class TrainingSession:
         model : BNSoftmaxClassifier or Pipeline, default=None
             The model that it began with. It is needed where the journal does not hold it: it is
             a Pipeline and skops was not installed (``pip install "skbn[skops]"``), it has steps
-            of other libraries than scikit-learn, skrub and skbn or functions of one's own, or its
-            classifier is of a subclass.
+            of other libraries than scikit-learn, skrub and skbn, it has functions of one's own,
+            such as an activation or a loss, or its classifier is of a subclass.
         verbose : int, default=1
             As of the class.
 
@@ -254,8 +254,8 @@ class TrainingSession:
         model : BNSoftmaxClassifier or Pipeline, default=None
             The model that it began with. It is needed where the journal does not hold it: it is
             a Pipeline and skops was not installed (``pip install "skbn[skops]"``), it has steps
-            of other libraries than scikit-learn, skrub and skbn or functions of one's own, or its
-            classifier is of a subclass.
+            of other libraries than scikit-learn, skrub and skbn, it has functions of one's own,
+            such as an activation or a loss, or its classifier is of a subclass.
         verbose : int, default=1
             As of the class.
 
