@@ -51,8 +51,8 @@ def encoded(value: Any, name: str) -> Any:
         return {"RandomState": _encoded_random_state(value, name)}
     if callable(value):
         raise ValueError(
-            f"{name} holds the function {name_of(value)}, which a model file cannot hold: it travels "
-            "without code. Save the model with pickle or joblib"
+            f"{name} holds the function {name_of(value)}, which a model file cannot hold: it "
+            "travels without code. Save the model with pickle or joblib"
         )
     raise _unknown(f"holds a {kind.__module__}.{kind.__qualname__}", name)
 

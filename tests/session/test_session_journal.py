@@ -68,19 +68,6 @@ VARIANTS = [
 ]
 
 
-def snake(z):
-    return z + np.sin(z) ** 2
-
-
-@pytest.mark.parametrize("activation", [snake, ["relu", snake]])
-def test_a_journal_refuses_a_function_of_ones_own_at_once(digits, path, activation):
-    pytest.importorskip("autograd")
-    own = {"activation": activation, "hidden_layer_sizes": (8, 8)}
-    with pytest.raises(ValueError, match=r"activation holds the function snake.*without a journal"):
-        session_on(digits, path, **own)
-    assert not path.exists()
-
-
 @pytest.mark.parametrize("params", VARIANTS, ids=str)
 def test_a_session_goes_on_bit_for_bit_in_another_process(digits, path, params):
     validation = params.get("validation", True)
