@@ -147,10 +147,10 @@ class BNSoftmaxClassifier(
     loss : {"cross_entropy", "focal"} or callable, default="cross_entropy"
         What is minimised. The "focal" loss of a row whose class has the probability p is
         ``(1 - p) ** focal_gamma * -log(p)`` [4]_: rows that are right by a wide margin count
-        for little. Its probabilities are too close to each other, which ``calibrate`` mends
-        in part. A function ``loss(logits, targets)`` gets two arrays of shape
-        (n, n_classes), of targets in one-hot code or smoothed, and gives the loss of each
-        row, of shape (n,); autograd finds the derivative.
+        for little. It is no proper loss: probabilities come out too close to each other, which
+        ``calibrate`` mends in part. A function ``loss(logits, targets)`` gets two arrays of
+        shape (n, n_classes), of targets in one-hot code or smoothed, and gives the loss of
+        each row, of shape (n,); autograd finds the derivative.
 
     focal_gamma : float, default=2.0
         Exponent of the focal loss; 0 is cross-entropy.

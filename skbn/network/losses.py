@@ -240,8 +240,8 @@ def _focal(entropies: Array, gamma: Array) -> tuple[Array, Array]:
     gamma : ndarray of shape (K, 1)
     """
     others = -np.expm1(-entropies)  # probability of all other classes
-    # Away from zero, where all limits are those of what is multiplied with l; and no power,
-    # which NumPy rounds otherwise for one exponent than for that of each member.
+    # So that at l = 0 neither 0 / 0 nor 0 log 0 comes up. No power is taken: NumPy rounds it
+    # otherwise for one exponent than for those of several members.
     floored = np.maximum(others, np.finfo(others.dtype).tiny)
     factors = np.log(floored)
     factors *= gamma

@@ -122,19 +122,18 @@ class Holdout:
             }
 
     def loss_of_guessing(
-        self, dataset: Dataset, loss: Loss, frequencies: Array, hyper: Mapping[str, Array]
+        self, dataset: Dataset, loss: Loss, guess: Array, hyper: Mapping[str, Array]
     ) -> float:
-        """Give the mean loss over the rows of the guess, one for all, that suits frequencies."""
-        logits = best_guess(loss, frequencies, hyper)
-        logits = np.broadcast_to(logits, (1, len(self.labels(dataset)), len(frequencies)))
+        """Give the mean loss over the rows of the same logits (C,) for all of them."""
+        logits = np.broadcast_to(guess, (1, len(self.labels(dataset)), len(guess)))
         return float(self.measured(dataset, loss, logits, hyper)["loss"].item())
 
 
 def best_guess(loss: Loss, frequencies: Array, hyper: Mapping[str, Array]) -> Array:
-    """Give the logits (C,) of the lowest mean loss without a look at the features.
+    """Give the logits (C,), the same for all rows, of the lowest mean loss.
 
-    Those of the frequencies themselves for a proper loss such as cross-entropy; under the focal
-    loss probabilities nearer to each other.
+    Their probabilities are the frequencies for a proper loss such as cross-entropy, and nearer
+    to each other for the focal loss.
 
     Parameters
     ----------

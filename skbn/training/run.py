@@ -14,7 +14,7 @@ from skbn.network.epochs import Settings
 from skbn.network.inference import TrainedNetwork
 from skbn.network.parameters import Array, Indices
 from skbn.network.state import Snapshot, State, copy_streams, initial_state
-from skbn.training.holdout import BestState, Dataset, Holdout
+from skbn.training.holdout import BestState, Dataset, Holdout, best_guess
 
 Entry = dict[str, float]
 """Measurements of an epoch: a line of the history."""
@@ -212,12 +212,13 @@ class Run:
         return Holdout(self.rows, weights)
 
     def losses_of_guessing(self, dataset: Dataset, *judged: Holdout) -> list[float]:
-        """Give the losses on some rows of the guess that suits the classes of those trained on."""
+        """Give the losses on some rows of guessing by the frequencies of those trained on."""
         architecture = self.progress.architecture
         labels, weights = self.trained_on.labels_and_weights(dataset)
         counts = np.bincount(labels, weights, minlength=architecture.n_outputs)
-        guess = architecture.loss_function, counts / counts.sum(), self.hyper
-        return [each.loss_of_guessing(dataset, *guess) for each in judged]
+        loss = architecture.loss_function
+        guess = best_guess(loss, counts / counts.sum(), self.hyper)
+        return [each.loss_of_guessing(dataset, loss, guess, self.hyper) for each in judged]
 
     def keep(self) -> None:
         """Choose the network as it stands for the result; the validation loss no longer stops."""

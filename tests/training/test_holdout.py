@@ -154,9 +154,9 @@ def test_the_best_guess_by_focal_loss_is_the_lowest_of_all(gamma, share):
     expected = (first + second).argmax()
     hyper = {"focal_gamma": np.full((1, 1), gamma), "label_smoothing": np.full((1, 1), 0.5)}
     dataset = Dataset(np.zeros((100, 1)), (np.arange(100) >= round(100 * share)).astype(int))
-    arguments = LOSSES["focal"], np.array([share, 1 - share])
-    assert softmax(best_guess(*arguments, hyper))[0] == pytest.approx(p[expected], abs=2e-4)
-    loss = Holdout().loss_of_guessing(dataset, *arguments, hyper)
+    guess = best_guess(LOSSES["focal"], np.array([share, 1 - share]), hyper)
+    assert softmax(guess)[0] == pytest.approx(p[expected], abs=2e-4)
+    loss = Holdout().loss_of_guessing(dataset, LOSSES["focal"], guess, hyper)
     assert loss == pytest.approx(-(first + second)[expected], rel=1e-5)
 
 
