@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import warnings
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -66,7 +67,10 @@ def value_and_vjp(function: Callable[[Any], Any], x: Any) -> tuple[Any, VJP]:
 def name_of(function: Any) -> str:
     """Name of a function for messages."""
     if isinstance(function, partial):
-        return f"partial of {name_of(function.func)}"
+        given = [("", function.func), *(("", each) for each in function.args)]
+        given += [(f"{name}=", each) for name, each in function.keywords.items()]
+        texts = (name + (name_of(v) if callable(v) else reprlib.repr(v)) for name, v in given)
+        return f"partial({', '.join(texts)})"
     return str(getattr(function, "__name__", None) or type(function).__name__)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skbn._version import refuse_files_of_0_1
+from skbn.network.forward_only import name_of
 from skbn.saved_state import require
 
 Units = NDArray[np.float64]
@@ -418,6 +419,8 @@ def ticks_at(distribution: Distribution, values: Sequence[Any]) -> list[tuple[fl
 
 def write(value: Any) -> str:
     """Text of a value at a tick."""
+    if callable(value) and " at 0x" in repr(value):
+        return name_of(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

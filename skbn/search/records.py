@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skbn.journal.checksums import DamageError, Row, well_formed
+from skbn.journal.values import without_addresses
 from skbn.search.study import Study, Trial
 
 TEXTS = {"fit_error", "score_error"}
@@ -29,7 +30,7 @@ def round_row(number: int, study: Study) -> Row:
 
 def candidate_row(candidate: int, trial: Trial, params: Any) -> Row:
     """Row of a candidate, with its parameters for people to read."""
-    readable = repr(params).encode("utf-8", "backslashreplace").decode()
+    readable = without_addresses(repr(params)).encode("utf-8", "backslashreplace").decode()
     return candidate, trial.round, trial.draw, json.dumps(trial.unit.tolist()), readable
 
 

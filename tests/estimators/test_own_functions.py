@@ -322,7 +322,7 @@ def redefined(code, **more):
     return names["f"]
 
 
-LOSS = "f = lambda z, y: s * (np.log(np.exp(z).sum(axis=1)) - (y * z).sum(axis=1))"
+LOSS = "f = lambda z, y, **more: s * (np.log(np.exp(z).sum(axis=1)) - (y * z).sum(axis=1))"
 CHANGES = {
     "code": ("activation", *(redefined(f"def f(z): return np.tanh({n} * z)") for n in "12")),
     "a global": (
@@ -330,7 +330,7 @@ CHANGES = {
         *(redefined("def f(z): return np.tanh(z) * s", s=s) for s in (1, 2)),
     ),
     "a default": ("activation", *(redefined(f"def f(z, s={n}): return z * s") for n in "12")),
-    "a partial": ("loss", *(functools.partial(focal, gamma=gamma) for gamma in (1, 2))),
+    "a partial": ("loss", *(functools.partial(redefined(LOSS, s=s), s=1) for s in (1, 2))),
     "an object": ("activation", Swish(1.0), Swish(2.0)),
     "a loss": ("loss", *(redefined(LOSS, s=s) for s in (1, 2))),
 }
