@@ -330,7 +330,7 @@ class OwnBatchLoss:
             losses = losses * weights
             per_row = weights * per_row
         gradient = vjp(np.broadcast_to(per_row, losses.shape))
-        if not is_finite(gradient):
+        if not (is_finite(gradient) and is_finite(losses)):
             note_faults(self.faults, self._own.title, z, losses, per_row, gradient)
         z[...] = gradient
         return losses
@@ -484,8 +484,9 @@ def note_faults(faults: Faults, title: str, x: Array, y: Array, d: Array, gradie
     """
     d = np.broadcast_to(d, (len(x), *d.shape[1:]))
     for k in range(len(x)):
-        is_fault = np.isfinite(x[k]).all() and not np.isfinite(gradient[k]).all()
-        if not np.isfinite(y[k]).all():
+        has_values = np.isfinite(y[k]).all()
+        is_fault = np.isfinite(x[k]).all() and not (has_values and np.isfinite(gradient[k]).all())
+        if not has_values:
             what = "a value"
         elif np.isfinite(d[k]).all():
             what = "a derivative"
