@@ -6,6 +6,7 @@ import reprlib
 import warnings
 from collections.abc import Callable
 from functools import lru_cache, partial
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ def make_vjp_of_autograd() -> Callable[[Callable[[Any], Any], Any], tuple[VJP, A
     return make_vjp  # type: ignore[no-any-return]
 
 
+_TRACING = RLock()
+"""One thread at a time: autograd counts derivatives within derivatives for all threads at once."""
 _make_vjp = lru_cache(maxsize=1)(make_vjp_of_autograd)  # an import takes four microseconds
 
 
@@ -60,7 +63,8 @@ def value_and_vjp(function: Callable[[Any], Any], x: Any) -> tuple[Any, VJP]:
     ImportError
         If autograd is not installed.
     """
-    vjp, value = _make_vjp()(function, x)
+    with _TRACING:
+        vjp, value = _make_vjp()(function, x)
     return value, vjp
 
 

@@ -5,7 +5,6 @@ import functools
 import pickle
 import subprocess
 import sys
-import threading
 
 import joblib
 import numpy as np
@@ -273,36 +272,6 @@ def test_an_error_in_training_is_of_the_member_it_comes_from(fault, iris):
 
 
 # Threads.
-
-
-def test_a_derivative_within_a_derivative_is_right_beside_other_threads():
-    from autograd import elementwise_grad
-
-    from skbn.network.forward_only import value_and_vjp
-
-    other_is_traced, is_traced, other_is_over = (threading.Event() for _ in range(3))
-
-    def other(z):
-        other_is_traced.set()
-        assert is_traced.wait(30)
-        return 2 * z
-
-    def cube_by_derivative(z):
-        is_traced.set()
-        assert other_is_over.wait(30)
-        return elementwise_grad(lambda w: w**2 * z / 2)(z) * z
-
-    def trace_other():
-        value_and_vjp(other, np.ones(3))
-        other_is_over.set()
-
-    thread, x = threading.Thread(target=trace_other), np.array([1.0, 2, 3])
-    thread.start()
-    assert other_is_traced.wait(30)
-    value, vjp = value_and_vjp(cube_by_derivative, x)
-    thread.join()
-    np.testing.assert_allclose(value, x**3)
-    np.testing.assert_allclose(vjp(np.ones(3)), 3 * x**2)
 
 
 def test_fits_in_threads_have_the_bits_of_one_after_the_other(iris):

@@ -82,7 +82,7 @@ WAYS = {
 OWN = {
     "a function": (snake, "snake"),
     "a lambda": (lambda z: 1.5 * z, "<lambda>"),
-    "a partial": (partial(scaled, scale=2.0), "partial of scaled"),
+    "a partial": (partial(scaled, scale=2.0), r"partial\(scaled, scale=2\.0\)"),
     "a function of NumPy": (np.tanh, "tanh"),
     "in a list": (["relu", snake], "snake"),
     "in all layers": ([snake, snake], "snake"),
@@ -115,7 +115,7 @@ def test_a_parameter_that_was_set_since_is_refused_and_a_trained_one_stays(tmp_p
 LOSSES = {
     "a function": (hinge, f"{__name__}.hinge"),
     "a lambda": (lambda z, t: hinge(z, t), f"{__name__}.<lambda>"),
-    "a partial": (partial(hinge), "functools.partial of hinge"),
+    "a partial": (partial(hinge), "functools.partial(hinge)"),
 }
 
 

@@ -1,9 +1,11 @@
 import sys
 import threading
+import time
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd import elementwise_grad
 from scipy.special import erf, expit, softmax
 
 from skbn.network import forward_only
@@ -88,23 +90,28 @@ def test_value_and_product_with_the_jacobian():
     np.testing.assert_allclose(vjp(d), (d @ A.T) * np.cos(X), rtol=1e-14)
 
 
-def test_threads_do_not_mix_their_derivatives():
-    wrong = []
+def test_one_thread_at_a_time_is_watched():
+    # A derivative within a derivative could be taken for one of another thread.
+    inside, at_once = [], []
 
-    def work(seed):
-        stream = np.random.default_rng(seed)
-        for _ in range(200):
-            x = stream.standard_normal(7)
-            _, vjp = value_and_vjp(lambda x: np.sin(x) * np.exp(x), x)
-            if not np.allclose(vjp(np.ones(7)), np.exp(x) * (np.sin(x) + np.cos(x))):
-                wrong.append(seed)
+    def slow(x):
+        inside.append(x)
+        at_once.append(len(inside))
+        time.sleep(1e-3)
+        inside.pop()
+        return elementwise_grad(lambda z: z**2 * x / 2)(x)
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    def work():
+        for _ in range(5):
+            _, vjp = value_and_vjp(slow, X)
+            np.testing.assert_allclose(vjp(np.ones_like(X)), 2 * X)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong
+    assert at_once == [1] * 20
 
 
 def test_without_autograd_the_extra_is_named(monkeypatch):
