@@ -161,7 +161,7 @@ def check_derivative(
     raise ValueError(
         f"the derivative of {name} by autograd, {found:.6g} in a random direction, does not fit "
         f"finite differences, {differences[2]:.6g}. Some functions of plain numpy hide a "
-        "derivative from autograd, such as np.where, np.clip and np.asarray: "
+        "derivative from autograd, such as np.where, np.clip, np.cumsum and np.asarray: "
         f"`import autograd.numpy as np` where {name} is written"
     )
 

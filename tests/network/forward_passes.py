@@ -61,16 +61,16 @@ ACTIVATION_PASSES = {
 
 def log_softmax(logits):
     shifted = logits - np.max(logits, axis=1, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def cross_entropy(logits, targets):
-    return -np.sum(targets * log_softmax(logits), axis=1)
+    return -(targets * log_softmax(logits)).sum(axis=1)
 
 
 def focal(logits, targets):
     log_p = log_softmax(logits)
-    return -np.sum(targets * (1 - np.exp(log_p)) ** 2 * log_p, axis=1)
+    return -(targets * (1 - np.exp(log_p)) ** 2 * log_p).sum(axis=1)
 
 
 LOSS_PASSES = {"cross_entropy": cross_entropy, "focal": focal}
@@ -83,7 +83,7 @@ def snake(z):
 
 def brier(logits, targets):
     p = np.exp(log_softmax(logits))
-    return np.sum((p - targets) ** 2, axis=1)
+    return ((p - targets) ** 2).sum(axis=1)
 
 
 def snake_gain():

@@ -22,7 +22,8 @@ def assign(x):
 
 FOLLOWED = {
     "products": lambda x: np.tanh(x @ A) * (x @ B),
-    "sums": lambda x: np.sum(x * x, axis=1) / (1 + x.sum(axis=0).max()),
+    "sums": lambda x: (x * x).sum(axis=1) / (1 + x.sum(axis=0).max()),
+    "reductions by functions": lambda x: np.sum(np.max(x * x, axis=1, keepdims=True)),
     "a number": lambda x: np.mean(np.logaddexp(0, x)),
     "kinks": lambda x: np.maximum(np.abs(x) - 0.5, 0),
     "autograd.numpy": lambda x: anp.where(x > 0, x, 0.1 * x) + anp.clip(x, -1, 1),
@@ -31,7 +32,7 @@ FOLLOWED = {
     "constant": lambda x: np.ones(3),
     "large": lambda x: 1e9 + 1e3 * x,
     "small": lambda x: 1e-9 * x**3,
-    "many kinks": lambda x: np.sum(np.abs((np.arange(200) / 100 - 1)[:, None] * x[0] - x[1, 0])),
+    "many kinks": lambda x: np.abs((np.arange(200) / 100 - 1)[:, None] * x[0] - x[1, 0]).sum(),
 }
 NOT_FOLLOWED = {
     "np.where": (lambda x: np.where(x > 0, x, 0), "import autograd.numpy as np"),
