@@ -241,7 +241,8 @@ class OwnLoss(OwnFunction):
     def of_labels(self, logits: Array, labels: Indices, hyper: Any = None) -> Array:
         """Losses (K, n) of logits (K, n, C) for labels (n,), without smoothing."""
         targets = np.eye(logits.shape[2], dtype=logits.dtype)[labels]
-        return np.stack([np.asarray(self.function(z, targets), np.float64) for z in logits])
+        losses = (self.function(z.copy(), targets.copy()) for z in logits)
+        return np.stack([np.asarray(each, np.float64) for each in losses])
 
     def check(self, n_outputs: int) -> None:
         """Raise an error if a network with so many classes could not be trained with the loss.
@@ -405,6 +406,7 @@ class _Call:
 
     def __init__(self, own: OwnFunction, arrays: Sequence[Array]) -> None:
         x, *others = arrays
+        others = [each.copy() for each in others]  # which a function may change in place
         self._own, self._shape = own, x.shape
         self.error: Exception | None = None
         of_x = partial(_called, own.function, others) if others else own.function
@@ -455,9 +457,9 @@ def is_joint(own: OwnFunction, shape: tuple[int, int, int], dtype: Any) -> bool:
     if isinstance(own, OwnLoss):
         arrays.append(np.eye(shape[2])[stream.integers(shape[2], size=shape[:2])])
     arrays = [each.astype(dtype) for each in arrays]
-    calls = [_calls(own, arrays, together) for together in (True, False)]
     d = np.random.default_rng(1).standard_normal(shape[: own.n_axes + 1]).astype(dtype)
     with np.errstate(all="ignore"):
+        calls = [_calls(own, arrays, together) for together in (True, False)]
         outcomes = [_values(each).tobytes() + _products(each, d).tobytes() for each in calls]
     # A function that knows how many rows it gets raises an error.
     return outcomes[0] == outcomes[1] and not any(each.error for pair in calls for each in pair)

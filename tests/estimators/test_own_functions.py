@@ -126,6 +126,23 @@ def test_weights_of_rows_and_classes(params):
     assert_trains_like_the_built_in_ones(X, y, weights, class_weight="balanced", **params)
 
 
+def in_place(logits, targets):
+    targets *= 2
+    logits *= -1
+    return cross_entropy(-logits, targets) / 2
+
+
+def test_a_function_may_change_its_arguments(iris):
+    X, y = iris
+    models = [classifier(loss=each, dtype="float64") for each in (in_place, cross_entropy)]
+    for model in models:
+        model.set_params(calibrate=True).fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
+    assert bits(models[0]) == bits(models[1])
+    for name in ("validation_loss", "validation_accuracy"):
+        assert models[0].history_[name] == models[1].history_[name]
+    assert models[0].temperature_ == models[1].temperature_
+
+
 # In company.
 
 
