@@ -419,6 +419,8 @@ def ticks_at(distribution: Distribution, values: Sequence[Any]) -> list[tuple[fl
 
 def write(value: Any) -> str:
     """Text of a value at a tick."""
+    if isinstance(value, (list, tuple)) and any(map(callable, value)):
+        return f"[{', '.join(map(write, value))}]"
     if callable(value) and " at 0x" in repr(value):
         return name_of(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -240,8 +240,9 @@ def test_a_journal_knows_functions_by_their_code(change, place, iris, tmp_path, 
 
 
 def test_pictures_name_functions(iris):
-    search = coarse_to_fine(SPACE, n_candidates=12).fit(*iris)
+    space = SPACE | {"activation": [*SPACE["activation"], [snake]]}
+    search = coarse_to_fine(space, n_candidates=12).fit(*iris)
     figure = SearchDisplay.from_search(search).plot().figure_
     texts = {text.get_text() for text in figure.findobj(plt.Text)}
     plt.close(figure)
-    assert {"relu", "snake", "Swish", "<lambda>", "focal", "partial(focal, …"} <= texts
+    assert {"relu", "snake", "Swish", "<lambda>", "focal", "partial(focal, …", "[snake]"} <= texts
