@@ -305,7 +305,7 @@ class BNSoftmaxClassifier(
         beta_2: float = 0.95,
         epsilon: float = 1e-8,
         max_grad_norm: float | None = None,
-        loss: str = "cross_entropy",
+        loss: Any = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
         class_weight: Any = None,

@@ -147,7 +147,9 @@ class Fit:
         run = self.runs[0]
         if run.validation is None or not run.validation.of_validation or run.best is None:
             return ""
-        if temperature > LARGE_TEMPERATURE:
+        # Logits are of any scale under a loss of one's own.
+        is_built_in = isinstance(run.progress.architecture.loss, str)
+        if is_built_in and temperature > LARGE_TEMPERATURE:
             what = f"the temperature that fits its rows is above {LARGE_TEMPERATURE}"
         elif run.is_worse_than_guessing(dataset):
             what = "its loss was above that of guessing by the class frequencies in every epoch"

@@ -396,3 +396,13 @@ def test_functions_of_a_notebook_come_back_from_workers_and_files_and_go_on(tmp_
         model.set_params(max_iter=4).fit(*load_iris(return_X_y=True))
         for one, theta in zip(model._progress, thetas, strict=True):
             np.testing.assert_array_equal(one.state.theta, theta)
+
+
+def test_logits_may_be_of_any_scale(iris):
+    X, y = iris
+
+    def of_small_logits(logits, targets):
+        return cross_entropy(logits / 1000, targets)
+
+    model = classifier(loss=of_small_logits, calibrate=True, learning_rate_init=0.3, max_iter=99)
+    assert model.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:]).temperature_ > 20
