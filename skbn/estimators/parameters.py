@@ -12,7 +12,7 @@ from skbn.journal.values import UnidentifiedError, digest_of
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.architecture import Architecture
 from skbn.network.epochs import PER_MEMBER, Settings, stack_hyperparameters
-from skbn.network.own_functions import OwnActivation, OwnFunction, OwnLoss, checked
+from skbn.network.own_functions import OwnActivation, OwnLoss, check_once
 from skbn.network.parameters import Array
 
 
@@ -28,15 +28,21 @@ def architecture_of(estimator: Any, table: CheckedTable) -> Architecture:
     )
 
 
-def own_function(kind: type[OwnFunction], value: Any, parameter: str, *shape: int) -> Any:
+def own_function(
+    kind: type[OwnActivation | OwnLoss], value: Any, parameter: str, *shape: int
+) -> Any:
     """Give a parameter's value, or a function of one's own as a checked value of its kind."""
     if not callable(value):
         return value
+    own = kind(value, parameter)
     try:
-        identity = digest_of(value, parameter)
+        # Some of what a function reads is no part of its digest: containers that it writes to.
+        identity = f"{digest_of(value, parameter)} {own.behaviour(*kind.examples(*shape))}"
+        own = kind(value, parameter, identity)
     except UnidentifiedError:
-        identity = ""  # known by itself alone
-    return checked(kind(value, parameter, identity), *shape)
+        pass  # known by itself alone
+    check_once(own, *shape)
+    return own
 
 
 def layer_sizes(estimator: Any) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
-from itertools import chain
+from itertools import chain, pairwise
 from operator import attrgetter
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -32,6 +32,8 @@ CHANGES = {
     *("popleft", "remove", "setdefault", "update"),
 }
 """Methods that change a container."""
+READS = ("LOAD_ATTR", "LOAD_METHOD")
+"""Instructions that read an attribute."""
 OF_ITEMS = ("STORE_SUBSCR", "DELETE_SUBSCR", "COPY")
 """Instructions after the loading of a container and a key, by which an item is changed."""
 
@@ -77,15 +79,18 @@ def cells_of(function: FunctionType) -> dict[str, Any]:
 
     Those that it writes as well, such as a counter, are state and no part of it.
     """
-    written = _written(function.__code__, "DEREF")
-    names = function.__code__.co_freevars
+    code = function.__code__
+    written, instructions = _written(code, "DEREF"), _instructions(code)
     found = {}
-    for name, cell in zip(names, function.__closure__ or (), strict=True):
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
             if name not in written:
                 found[name] = cell.cell_contents
         except ValueError:  # not assigned yet
             continue
+    for one, following in pairwise(instructions):
+        if one.opname == "LOAD_DEREF" and one.argval in found:
+            found |= _read_of_class(one.argval, found[one.argval], following, code)
     return found
 
 
@@ -103,8 +108,8 @@ def globals_of(function: FunctionType) -> dict[str, Any]:
         if is_read and name in function.__globals__:
             value = function.__globals__[name]
             for following in instructions[position + 1 :]:
-                is_attribute = following.opname in ("LOAD_ATTR", "LOAD_METHOD")
-                if not (is_attribute and isinstance(value, ModuleType)):
+                if not (following.opname in READS and isinstance(value, ModuleType)):
+                    found |= _read_of_class(name, value, following, function.__code__)
                     break
                 if is_library(value.__name__) or not hasattr(value, following.argval):
                     break
@@ -113,6 +118,18 @@ def globals_of(function: FunctionType) -> dict[str, Any]:
         elif instruction.opname == "IMPORT_NAME":
             found |= _source_of(name, function.__globals__.get("__name__", ""))
     return found
+
+
+def _read_of_class(
+    name: str, value: Any, following: dis.Instruction, code: CodeType
+) -> dict[str, Any]:
+    """Value of an attribute that code reads of a class of the user, and does not write."""
+    attribute = following.argval
+    is_read = isinstance(value, type) and following.opname in READS
+    if not is_read or is_library(value.__module__) or attribute in _written(code, "ATTR"):
+        return {}
+    found = inspect.getattr_static(value, attribute, None)
+    return {f"{name}.{attribute}": found} if isinstance(found, CONSTANT + CONTAINERS) else {}
 
 
 def _source_of(module: str, package: str) -> dict[str, Any]:
@@ -131,7 +148,7 @@ def _written(code: CodeType, kind: str) -> frozenset[str]:
     all_of_it = _instructions(code)
     found = {each.argval for each in all_of_it if each.opname == f"STORE_{kind}"}
     for one, other, third in zip(all_of_it, all_of_it[1:], all_of_it[2:], strict=False):
-        is_changed = other.opname in ("LOAD_ATTR", "LOAD_METHOD") and other.argval in CHANGES
+        is_changed = other.opname in READS and other.argval in CHANGES
         is_changed |= other.opname.startswith("LOAD_") and third.opname in OF_ITEMS
         if one.opname in (f"LOAD_{kind}", "LOAD_NAME") and is_changed:
             found.add(one.argval)
@@ -165,7 +182,9 @@ def attributes_of(function: FunctionType) -> dict[str, Any]:
 
 
 CONSTANT = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, np.generic)
-"""Types of the class attributes that count by value: others may be where a class keeps books."""
+"""Types of the class attributes that count by value."""
+CONTAINERS = (list, dict, set, np.ndarray)
+"""Types of those that count where code reads them, and does not change them."""
 
 
 def constants_of(cls: type, methods: Mapping[str, FunctionType]) -> dict[str, Any]:
@@ -176,13 +195,16 @@ def constants_of(cls: type, methods: Mapping[str, FunctionType]) -> dict[str, An
     """
     if "__call__" not in methods:
         return {}
+    codes = [_instructions(method.__code__) for method in methods.values()]
+    read = {each.argval for code in codes for each in code if each.opname in READS}
     found = {}
     for name in set(dir(cls)) - books_of(methods):
         if name.startswith("__"):
             continue
         value, *of_bases = (inspect.getattr_static(c, name, None) for c in (cls, *cls.__bases__))
         is_own = all(value is not other for other in of_bases)
-        if is_own and isinstance(value, CONSTANT):
+        is_read = name in read and isinstance(value, CONTAINERS)
+        if is_own and (is_read or isinstance(value, CONSTANT)):
             found[name] = value
     return found
 

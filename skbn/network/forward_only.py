@@ -10,6 +10,7 @@ from threading import RLock
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from skbn.network.parameters import Array
 
@@ -21,6 +22,10 @@ STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 made of rounding errors."""
 TOLERANCE = 1e-4
 """Relative difference of a derivative and a finite difference that fit."""
+HIDDEN = (
+    "Some functions of plain numpy hide a derivative from autograd, such as np.where, np.clip, "
+    "np.cumsum and np.asarray: `import autograd.numpy as np` where the function is written"
+)
 STEPS_OF_SINGLE, TOLERANCE_OF_SINGLE = (1e-1, 3e-2, 1e-2, 3e-3), 1e-2
 """For functions that compute in single precision whatever they are given."""
 
@@ -101,7 +106,8 @@ def values_of(function: Callable[[Any], Any], name: str, x: Array) -> Array:
         error.add_note(f"Raised by {name}, called with an array of shape {x.shape}")
         raise
     if value.dtype.kind not in "fiub":
-        raise ValueError(f"{name} must give real numbers; it gave an array of {value.dtype}")
+        what = "None: is a return missing?" if value[()] is None else f"an array of {value.dtype}"
+        raise ValueError(f"{name} must give real numbers; it gave {what}")
     if not np.array_equal(value, again, equal_nan=value.dtype.kind == "f"):
         raise ValueError(
             f"{name} gave other values when it was asked again at the same point: its value must "
@@ -112,7 +118,7 @@ def values_of(function: Callable[[Any], Any], name: str, x: Array) -> Array:
 
 def check_derivative(
     function: Callable[[Any], Any], name: str, x: Array, stream: np.random.Generator
-) -> None:
+) -> Array:
     """Compare the derivative of a function with finite differences in a random direction.
 
     Parameters
@@ -123,6 +129,11 @@ def check_derivative(
     x : float64 ndarray
     stream : numpy.random.Generator
         For the direction, and for weights of the values.
+
+    Returns
+    -------
+    gradient : float64 ndarray
+        That at x of the sum of the values with random weights.
 
     Raises
     ------
@@ -139,7 +150,8 @@ def check_derivative(
     value = value.astype(np.float64)
     direction = stream.standard_normal(x.shape) * np.maximum(np.abs(x), 1)
     weights = stream.standard_normal(value.shape)
-    found = float(np.vdot(_gradient(function, name, x, weights), direction))
+    watched, gradient = _watched(function, name, x, weights)
+    found = float(np.vdot(gradient, direction))
     if not np.isfinite(found):
         raise ValueError(
             f"the derivative of {name} is not finite at points where its values are. Write it so "
@@ -156,18 +168,19 @@ def check_derivative(
         rounding = precision * float(np.vdot(np.abs(weights), np.abs(value))) / step
         slack = tolerance * max(abs(difference), abs(found)) + 10 * rounding
         if abs(difference - found) <= slack:
-            return
+            _check_is_same(name, watched, value)
+            return gradient
         differences.append(difference)
     raise ValueError(
         f"the derivative of {name} by autograd, {found:.6g} in a random direction, does not fit "
-        f"finite differences, {differences[2]:.6g}. Some functions of plain numpy hide a "
-        "derivative from autograd, such as np.where, np.clip, np.cumsum and np.asarray: "
-        f"`import autograd.numpy as np` where {name} is written"
+        f"finite differences, {differences[2]:.6g}. {HIDDEN}"
     )
 
 
-def _gradient(function: Callable[[Any], Any], name: str, x: Array, weights: Array) -> Array:
-    """Gradient of the weighted sum of a function's values, with autograd's errors in words."""
+def _watched(
+    function: Callable[[Any], Any], name: str, x: Array, weights: Array
+) -> tuple[npt.NDArray[Any], Array]:
+    """Values, and the gradient of their weighted sum, with autograd's errors in words."""
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             # "Output seems independent of input": finite differences tell whether it is.
@@ -183,4 +196,11 @@ def _gradient(function: Callable[[Any], Any], name: str, x: Array, weights: Arra
             "elements, out=, float() and other libraries than autograd.numpy and "
             "autograd.scipy"
         ) from error
-    return gradient
+    return np.asarray(value), gradient
+
+
+def _check_is_same(name: str, watched: npt.NDArray[Any], value: Array) -> None:
+    """Refuse a function that does something else when autograd watches it."""
+    is_number = watched.dtype != object and watched.shape == value.shape
+    if not (is_number and np.allclose(watched, value, rtol=1e-5, equal_nan=True)):
+        raise ValueError(f"{name} gives other values when autograd watches it. {HIDDEN}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, lru_cache, partial
+from hashlib import blake2b
 from math import sqrt, tau
 from typing import Any
 
@@ -14,9 +16,11 @@ from skbn.network.forward_only import VJP, check_derivative, name_of, value_and_
 from skbn.network.losses import Loss, is_correct, log_mean_probabilities, log_softmax, softmax
 from skbn.network.parameters import Array, Indices, empty
 
-LIMIT, STEP = 10, 2**-11
-"""The gain's quadrature: midpoints of cells of this width between -LIMIT and LIMIT. Kinks and
+LIMIT, FIRST_STEP, LAST_STEP = 10, 2**-11, 2**-16
+"""The gain's quadrature: midpoints of cells of these widths between -LIMIT and LIMIT. Kinks and
 jumps at a multiple of the width, as most are, are on the edge of a cell."""
+MEAN_SQUARES = 1e-6, 1e6
+"""Bounds of what the initial weights can balance in single precision."""
 
 
 def has_own_name(function: Any) -> bool:
@@ -78,6 +82,32 @@ class OwnFunction:
     def __deepcopy__(self, memo: Any) -> OwnFunction:
         return self
 
+    @contextmanager
+    def naming(self, x: Array) -> Iterator[None]:
+        """Note in errors that the function raises what it was called with."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(f"Raised by {self.title}, called with an array of shape {np.shape(x)}")
+            raise
+
+    def behaviour(self, *arguments: Array) -> str:
+        """Digest of the values for some arguments, the same on other processors."""
+        try:
+            with np.errstate(all="ignore"):
+                values = np.asarray(self.function(*[each.copy() for each in arguments]))
+            return blake2b(values.astype(np.float32).tobytes(), digest_size=8).hexdigest()
+        except Exception:  # which `check` will raise
+            return ""
+
+    def check_slope(self, gradient: Array) -> None:
+        """Refuse a function whose derivative is zero everywhere."""
+        if not gradient.any():
+            raise ValueError(
+                f"the derivative of {self.title} is zero at all points that were tried, so that "
+                "nothing could be learned through it: it must not be constant, nor made of steps"
+            )
+
     def to_digest(self) -> tuple[Any, ...]:
         """Give what tells it from others: the function, and not how it is pickled."""
         return self.function, self.parameter
@@ -121,26 +151,44 @@ class OwnActivation(OwnFunction):
     @cached_property
     def gain(self) -> float:
         """1 / sqrt(E[g(x)^2]) for a standard normal x, by quadrature, to four decimals."""
-        x = np.arange(-LIMIT + STEP / 2, LIMIT, STEP)
-        with np.errstate(all="ignore"):
-            y = np.asarray(self.function(x.reshape(-1, 256).copy()), np.float64).ravel()
-            mean_square = float(np.dot(y * y, np.exp(-x * x / 2))) * STEP / sqrt(tau)
-        if not np.isfinite(y).all():
-            raise ValueError(
-                f"{self.title} is not finite at {x[~np.isfinite(y)][0]:.4g}: its values must be "
-                f"finite numbers between -{LIMIT} and {LIMIT} at least"
-            )
-        if not np.isfinite(mean_square) or round(mean_square**-0.5 if mean_square else 0, 4) == 0:
+        mean_square, step = self._mean_square(FIRST_STEP), FIRST_STEP
+        while step > LAST_STEP:  # until half of the step gives the same
+            step /= 2
+            coarser, mean_square = mean_square, self._mean_square(step)
+            if abs(mean_square - coarser) <= 1e-6 * mean_square:
+                break
+        if not MEAN_SQUARES[0] <= mean_square <= MEAN_SQUARES[1]:
             raise ValueError(
                 f"{self.title} has a mean square of {mean_square:.3g} for standard normal inputs, "
                 "with which no layer can be trained: scale its values to be of the order of one"
             )
         return round(1 / sqrt(mean_square), 4)
 
+    def _mean_square(self, step: float) -> float:
+        """E[g(x)^2] by the midpoint rule; raise if a value is not finite."""
+        x = np.arange(-LIMIT + step / 2, LIMIT, step)
+        with np.errstate(all="ignore"), self.naming(x.reshape(-1, 256)):
+            y = np.asarray(self.function(x.reshape(-1, 256).copy()), np.float64).ravel()
+            mean_square = float(np.dot(y * y, np.exp(-x * x / 2))) * step / sqrt(tau)
+        if not np.isfinite(y).all():
+            raise ValueError(
+                f"{self.title} is not finite at {x[~np.isfinite(y)][0]:.4g}: its values must be "
+                f"finite numbers between -{LIMIT} and {LIMIT} at least"
+            )
+        return mean_square
+
+    @staticmethod
+    def examples() -> tuple[Array]:
+        """Arguments to try the function with."""
+        x = 2 * np.random.default_rng(1).standard_normal((8, 9))
+        x[0, :3] = 0, 1, -1
+        return (x,)
+
     def forward(self, x: Array, out: Array) -> None:
         """Write g(x) into ``out``, for x (K, m, n), without a derivative."""
         for each, result in zip(x, out, strict=True):
-            result[...] = self.function(each)
+            with self.naming(each):
+                result[...] = self.function(each)
 
     def check(self) -> None:
         """Raise an error if a network could not be trained with the function.
@@ -154,8 +202,7 @@ class OwnActivation(OwnFunction):
             If autograd is not installed.
         """
         stream = np.random.default_rng(0)
-        x = 2 * stream.standard_normal((8, 9))
-        x[0, :3] = 0, 1, -1
+        (x,) = self.examples()
         y = values_of(self.function, self.title, x)
         if y.shape != x.shape:
             raise ValueError(
@@ -168,15 +215,19 @@ class OwnActivation(OwnFunction):
                 "any number, zero and negative ones too"
             )
         order = stream.permutation(x.size)
-        shuffled = values_of(self.function, self.title, x.ravel()[order].reshape(x.shape))
-        if not np.allclose(shuffled.ravel(), y.ravel()[order], rtol=1e-9, atol=1e-12):
-            raise ValueError(
-                f"{self.title} must work element by element: the value at an element changed with "
-                "the other elements of the array"
-            )
-        x[0, :3] += 0.3  # where kinks and jumps are not
-        check_derivative(self.function, self.title, x, stream)
+        shuffled = values_of(self.function, self.title, x.ravel()[order].reshape(x.shape)).ravel()
+        part = values_of(self.function, self.title, x[:2, :3])
+        for some, same in [(shuffled, y.ravel()[order]), (part, y[:2, :3])]:
+            if not np.allclose(some, same, rtol=1e-9, atol=1e-12):
+                raise ValueError(
+                    f"{self.title} must work element by element: the value at an element changed "
+                    "with the other elements of the array"
+                )
+        x[0, :3] += 0.3137  # where kinks and jumps are not
+        far = stream.uniform(-LIMIT, LIMIT, x.shape)
         _ = self.gain
+        self.check_slope(check_derivative(self.function, self.title, x, stream))
+        check_derivative(self.function, self.title, far, stream)
 
 
 class OwnPass:
@@ -238,11 +289,28 @@ class OwnLoss(OwnFunction):
             combine=log_mean_probabilities,
         )
 
+    @staticmethod
+    def examples(n_outputs: int) -> tuple[Array, Array]:
+        """Logits and targets to try the function with; some targets are smoothed."""
+        n_rows = n_outputs + 7
+        logits = 2 * np.random.default_rng(1).standard_normal((n_rows, n_outputs))
+        targets = np.eye(n_outputs)[np.arange(n_rows) % n_outputs]
+        targets[::2] = 0.9 * targets[::2] + 0.1 / n_outputs
+        return logits, targets
+
     def of_labels(self, logits: Array, labels: Indices, hyper: Any = None) -> Array:
         """Losses (K, n) of logits (K, n, C) for labels (n,), without smoothing."""
         targets = np.eye(logits.shape[2], dtype=logits.dtype)[labels]
-        losses = (self.function(z.copy(), targets.copy()) for z in logits)
-        return np.stack([np.asarray(each, np.float64) for each in losses])
+        losses = np.empty(logits.shape[:2])
+        for z, each in zip(logits, losses, strict=True):
+            with self.naming(z):
+                found = np.asarray(self.function(z.copy(), targets.copy()), np.float64)
+                if found.shape != each.shape:
+                    raise ValueError(
+                        f"{self.title} gave the shape {found.shape} instead of {each.shape}"
+                    )
+                each[...] = found
+        return losses
 
     def check(self, n_outputs: int) -> None:
         """Raise an error if a network with so many classes could not be trained with the loss.
@@ -255,10 +323,8 @@ class OwnLoss(OwnFunction):
             If autograd is not installed.
         """
         stream = np.random.default_rng(0)
-        n_rows = n_outputs + 7
-        logits = 2 * stream.standard_normal((n_rows, n_outputs))
-        targets = np.eye(n_outputs)[np.arange(n_rows) % n_outputs]
-        targets[::2] = 0.9 * targets[::2] + 0.1 / n_outputs
+        logits, targets = self.examples(n_outputs)
+        n_rows = len(logits)
 
         def function(z: Any) -> Any:
             return self.function(z, targets.copy())
@@ -275,7 +341,7 @@ class OwnLoss(OwnFunction):
                 f"{self.title} is not finite for ordinary logits and targets, of which some are "
                 "zero: np.log(p + 1e-12) instead of np.log(p), for example"
             )
-        check_derivative(function, self.title, logits, stream)
+        self.check_slope(check_derivative(function, self.title, logits, stream))
 
 
 class OwnBatchLoss:
@@ -439,9 +505,15 @@ def _called(function: Callable[..., Any], others: Sequence[Array], x: Any) -> An
     return function(x, *others)
 
 
+SCALES = (1, 10, 100)
+"""Sizes of arguments at which bits are compared."""
+
+
 @lru_cache(maxsize=256)
 def is_joint(own: OwnFunction, shape: tuple[int, int, int], dtype: Any) -> bool:
     """Whether a function gives the same bits for all members at once as for each alone.
+
+    It is tried, at arguments of several sizes, on members that are unlike each other.
 
     Parameters
     ----------
@@ -453,11 +525,24 @@ def is_joint(own: OwnFunction, shape: tuple[int, int, int], dtype: Any) -> bool:
     if shape[0] == 1:
         return True
     stream = np.random.default_rng(0)
-    arrays = [2 * stream.standard_normal(shape)]
+    return all(_is_joint_at(own, shape, dtype, scale, stream) for scale in SCALES)
+
+
+def _is_joint_at(
+    own: OwnFunction, shape: tuple[int, int, int], dtype: Any, scale: float, stream: Any
+) -> bool:
+    """Whether bits are the same for members whose arguments and labels are unlike."""
+    n_members, n_rows, n_columns = shape
+    of_member = np.arange(1, n_members + 1)[:, None, None]
+    arrays = [scale * of_member * stream.standard_normal(shape)]
     if isinstance(own, OwnLoss):
-        arrays.append(np.eye(shape[2])[stream.integers(shape[2], size=shape[:2])])
+        # The first member has rows of one class alone, the others of more and more.
+        n_classes = np.minimum(np.arange(n_members) + 1, n_columns)[:, None]
+        arrays.append(
+            np.eye(n_columns)[(stream.random((n_members, n_rows)) * n_classes).astype(int)]
+        )
     arrays = [each.astype(dtype) for each in arrays]
-    d = np.random.default_rng(1).standard_normal(shape[: own.n_axes + 1]).astype(dtype)
+    d = stream.standard_normal(shape[: own.n_axes + 1]).astype(dtype)
     with np.errstate(all="ignore"):
         calls = [_calls(own, arrays, together) for together in (True, False)]
         outcomes = [_values(each).tobytes() + _products(each, d).tobytes() for each in calls]
@@ -503,7 +588,6 @@ def _as_they_are(labels: Indices) -> Indices:
 
 
 @lru_cache(maxsize=64)
-def checked(own: Any, *arguments: Any) -> Any:
-    """Give an `OwnActivation` or `OwnLoss` after its ``check``, once for equal ones."""
+def check_once(own: Any, *arguments: Any) -> None:
+    """Check an `OwnActivation` or `OwnLoss`, once for equal ones."""
     own.check(*arguments)
-    return own

@@ -491,3 +491,34 @@ def test_a_copy_of_a_function_is_the_function():
     copy = FunctionType(power.__code__, power.__globals__, "other", power.__defaults__)
     copy.__kwdefaults__ = power.__kwdefaults__
     assert digest_of(copy, "") == digest_of(power, "")
+
+
+READERS = {
+    "a list that a callable reads": "class f:\n    c = [{}]\n    def __call__(self): return self.c",
+    "an array that a callable reads": (
+        "class f:\n    c = np.full(2, {})\n    def __call__(self): return self.c"
+    ),
+    "a number of a class": "class C:\n    c = {}\ndef f(): return C.c",
+    "a dict of a class": "class C:\n    c = dict(a={})\ndef f(): return C.c",
+    "of an enclosing function": (
+        "def make():\n    class C:\n        c = {}\n"
+        "    def f(): return C.c\n    return f\nf = make()"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_attributes_of_classes_count_where_they_are_read(kind):
+    def digest(value):
+        made = defined(READERS[kind].replace("{}", value))
+        return digest_of(made() if isinstance(made, type) else made, "")
+
+    assert digest("1") == digest("1")
+    assert digest("1") != digest("2")
+
+
+def test_attributes_of_classes_that_are_written_do_not_count():
+    source = "class C:\n    n = 0\ndef f():\n    C.n += 1"
+    assert digest_of(defined(source), "") == digest_of(
+        defined(source.replace("n = 0", "n = 1")), ""
+    )

@@ -125,7 +125,7 @@ def test_members_are_asked_one_by_one_where_the_bits_differ():
 REFUSED = {
     "not finite": (np.log, "is not finite at 0: an activation gets any number"),
     "not finite at negative ones": (lambda x: np.log(x + 1), "is not finite at -"),
-    "not finite far away": (lambda x: np.exp(x**4), r"is not finite at -\d.*between -10 and 10"),
+    "not finite far away": (lambda x: np.exp(x**3), r"is not finite at \d.*between -10 and 10"),
     "another shape": (lambda x: x.sum(axis=1), r"of shape \(8, 9\) it made \(8,\)"),
     "rows": (lambda x: x - x.mean(axis=0), "must work element by element"),
     "units": (lambda x: x / (1 + np.abs(x).sum(axis=1, keepdims=True)), "element by element"),
@@ -145,7 +145,7 @@ def test_functions_that_are_no_activations(case):
 
 def test_fault_says_which_layer():
     def root(z):
-        return np.sqrt(np.maximum(z + 9, 0))
+        return np.sqrt(np.maximum(z + 11, 0))
 
     activation = own(root)
     activation.check()
