@@ -81,6 +81,7 @@ STRANGERS = [  # the first does not import the second, though it stands above
 OF_THE_CORE = {"numpy", "scipy.special.erf", "scipy.sparse.issparse", "skbn.network"}
 OF_THE_CORE |= {  # where they are needed
     "autograd.core.make_vjp",
+    "autograd.numpy.numpy_boxes.ArrayBox",
     "autograd.scipy.special",
     "joblib.wrap_non_picklable_objects",
 }

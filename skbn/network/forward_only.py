@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import reprlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from threading import RLock
 from typing import Any
@@ -17,14 +18,20 @@ from skbn.network.parameters import Array
 VJP = Callable[[Any], Any]
 """From the gradient at the value of a function to that at its argument."""
 
-STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 """Lengths of finite differences. One has to fit: long ones may cross a kink, and short ones are
 made of rounding errors."""
+N_DIRECTIONS = 5
+"""Random directions, of which one has to fit: all finite differences of one may cross kinks."""
 TOLERANCE = 1e-4
 """Relative difference of a derivative and a finite difference that fit."""
 HIDDEN = (
-    "Some functions of plain numpy hide a derivative from autograd, such as np.where, np.clip, "
+    "Some functions of plain numpy hide the derivative, such as np.where, np.clip, np.dot, "
     "np.cumsum and np.asarray: `import autograd.numpy as np` where the function is written"
+)
+ALIEN = (
+    "Do without assignment to elements, out=, float() and other libraries than autograd.numpy and "
+    "autograd.scipy, and import those whole: in another process single functions of them are lost"
 )
 STEPS_OF_SINGLE, TOLERANCE_OF_SINGLE = (1e-1, 3e-2, 1e-2, 3e-3), 1e-2
 """For functions that compute in single precision whatever they are given."""
@@ -119,7 +126,7 @@ def values_of(function: Callable[[Any], Any], name: str, x: Array) -> Array:
 def check_derivative(
     function: Callable[[Any], Any], name: str, x: Array, stream: np.random.Generator
 ) -> Array:
-    """Compare the derivative of a function with finite differences in a random direction.
+    """Compare the derivative of a function with finite differences in random directions.
 
     Parameters
     ----------
@@ -128,7 +135,7 @@ def check_derivative(
         For messages.
     x : float64 ndarray
     stream : numpy.random.Generator
-        For the direction, and for weights of the values.
+        For the directions, and for weights of the values.
 
     Returns
     -------
@@ -148,29 +155,27 @@ def check_derivative(
     precision = np.finfo(value.dtype if is_single else np.float64).eps
     tolerance = TOLERANCE_OF_SINGLE if is_single else TOLERANCE
     value = value.astype(np.float64)
-    direction = stream.standard_normal(x.shape) * np.maximum(np.abs(x), 1)
     weights = stream.standard_normal(value.shape)
     watched, gradient = _watched(function, name, x, weights)
-    found = float(np.vdot(gradient, direction))
-    if not np.isfinite(found):
+    if not np.isfinite(gradient).all():
         raise ValueError(
             f"the derivative of {name} is not finite at points where its values are. Write it so "
             "that no step of it has an infinite slope, such as np.sqrt and np.log at 0: "
             "np.sqrt(x + 1e-12)"
         )
-    differences = []
-    for step in STEPS_OF_SINGLE if is_single else STEPS:
-        with np.errstate(all="ignore"):
-            ends = [
-                np.asarray(function(x + sign * step * direction), np.float64) for sign in (1, -1)
-            ]
-            difference = float(np.vdot(weights, ends[0] - ends[1])) / (2 * step)
-        rounding = precision * float(np.vdot(np.abs(weights), np.abs(value))) / step
-        slack = tolerance * max(abs(difference), abs(found)) + 10 * rounding
-        if abs(difference - found) <= slack:
-            _check_is_same(name, watched, value)
-            return gradient
-        differences.append(difference)
+    rounding = precision * float(np.vdot(np.abs(weights), np.abs(value)))
+    for _ in range(N_DIRECTIONS):
+        direction = stream.standard_normal(x.shape) * np.maximum(np.abs(x), 1)
+        found, differences = float(np.vdot(gradient, direction)), []
+        for step in STEPS_OF_SINGLE if is_single else STEPS:
+            with np.errstate(all="ignore"):
+                ends = [np.asarray(function(x + s * direction), np.float64) for s in (step, -step)]
+                difference = float(np.vdot(weights, ends[0] - ends[1])) / (2 * step)
+            slack = tolerance * max(abs(difference), abs(found)) + 10 * rounding / step
+            if abs(difference - found) <= slack:
+                _check_is_same(name, watched, value)
+                return gradient
+            differences.append(difference)
     raise ValueError(
         f"the derivative of {name} by autograd, {found:.6g} in a random direction, does not fit "
         f"finite differences, {differences[2]:.6g}. {HIDDEN}"
@@ -182,21 +187,47 @@ def _watched(
 ) -> tuple[npt.NDArray[Any], Array]:
     """Values, and the gradient of their weighted sum, with autograd's errors in words."""
     try:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
+        with _TRACING, np.errstate(all="ignore"), warnings.catch_warnings(), _refused_arrays():
             # "Output seems independent of input": finite differences tell whether it is.
             warnings.simplefilter("ignore")
             value, vjp = value_and_vjp(function, x.copy())
             # Not a float where the value is one number: some derivatives ask for its shape.
             gradient = np.asarray(vjp(weights if np.ndim(value) else weights[()]), np.float64)
+    except _HiddenError as error:
+        raise ValueError(
+            f"the derivative of {name} by autograd would not fit finite differences. {HIDDEN}. "
+            f"{ALIEN}"
+        ) from error
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
         raise ValueError(
             f"autograd cannot differentiate {name} ({type(error).__name__}: {reason:.200}). "
-            "`import autograd.numpy as np` where it is written, and do without assignment to "
-            "elements, out=, float() and other libraries than autograd.numpy and "
-            "autograd.scipy"
+            f"`import autograd.numpy as np` where it is written. {ALIEN}"
         ) from error
     return np.asarray(value), gradient
+
+
+class _HiddenError(TypeError):
+    """A function that autograd does not know makes a plain array of one that it watches."""
+
+
+@contextmanager
+def _refused_arrays() -> Iterator[None]:
+    """Refuse to make plain arrays of what autograd watches.
+
+    They would hold numbers that are watched one by one: derivatives are zero, or take a thousand
+    times as long.
+    """
+    from autograd.numpy.numpy_boxes import ArrayBox
+
+    def refuse(box: Any, dtype: Any = None, copy: Any = None) -> Any:
+        raise _HiddenError("a function of plain numpy makes an array of it")
+
+    ArrayBox.__array__ = refuse
+    try:
+        yield
+    finally:
+        del ArrayBox.__array__
 
 
 def _check_is_same(name: str, watched: npt.NDArray[Any], value: Array) -> None:

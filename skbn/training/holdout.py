@@ -106,16 +106,28 @@ class Holdout:
         """Give weighted means (K,) over the rows of what the loss measures, by name.
 
         Logits that are not finite give a loss that is not.
+
+        Raises
+        ------
+        ValueError
+            If the loss of finite logits is not finite.
         """
         logits = self.logits(dataset, network).astype(np.float64)
-        return self.measured(dataset, network.architecture.loss_function, logits, hyper)
+        loss = network.architecture.loss
+        measured = self.measured(dataset, network.architecture.loss_function, logits, hyper)
+        if np.isfinite(logits).all() and not np.isfinite(measured["loss"]).all():
+            raise ValueError(
+                f"loss={loss!r} is not finite for some rows of the validation set, whose logits "
+                "are: np.log(p + 1e-12) instead of np.log(p), for example"
+            )
+        return measured
 
     def measured(
         self, dataset: Dataset, loss: Loss, logits: Array, hyper: Mapping[str, Array]
     ) -> dict[str, Array]:
         """Give what `score` does, of logits (K, n, C) in float64."""
         labels, weights = self.labels_and_weights(dataset)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             return {
                 name: _weighted_mean(measure(logits, labels, hyper), weights.astype(np.float64))
                 for name, measure in loss.measures.items()

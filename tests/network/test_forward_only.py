@@ -1,6 +1,7 @@
 import sys
 import threading
 import time
+import warnings
 
 import autograd.numpy as anp
 import numpy as np
@@ -43,10 +44,17 @@ NOT_FOLLOWED = {
         lambda x: np.where(x.astype(np.float32) > 0, x.astype(np.float32), np.float32(0)),
         "autograd",
     ),
+    "np.dot": (lambda x: np.dot(x, A).sum(), "derivative of f.*np.dot"),
+    "np.einsum": (lambda x: np.einsum("ij,jk", x, A).sum(), "derivative of f"),
+    "other values when it is watched": (
+        lambda x: x + (0 if isinstance(x, np.ndarray) else 1),
+        "gives other values when autograd watches it",
+    ),
+    "nothing": (lambda x: None, "it gave None: is a return missing"),
     "np.sort": (lambda x: np.sort(x, axis=1), "import autograd.numpy as np"),
     "assignment": (assign, r"cannot differentiate f .*without assignment to elements"),
-    "out": (lambda x: np.exp(x, out=np.empty_like(x)), r"cannot differentiate f .*out="),
-    "another library": (lambda x: softmax(x), r"cannot differentiate f .*autograd\.scipy"),
+    "out": (lambda x: np.exp(x, out=np.empty_like(x)), r"derivative of f.*out="),
+    "another library": (lambda x: softmax(x), r"derivative of f.*autograd\.scipy"),
     "float": (lambda x: float(x.sum()), "cannot differentiate f"),
     "np.outer": (lambda x: np.outer(x, x), "import autograd.numpy as np"),
     "an infinite slope": (lambda x: np.sqrt(np.maximum(x, 0)), "not finite at points where"),
@@ -128,3 +136,30 @@ def test_names_of_functions():
     assert name_of(np.tanh) == "tanh"
     assert name_of(test_names_of_functions) == "test_names_of_functions"
     assert name_of(np.random.default_rng(0)) == "Generator"
+
+
+def test_a_kink_near_by_is_no_mistake():
+    # One direction in three or so crosses a kink even with the shortest step.
+    kinks = np.linspace(-1, 1, 20001)
+    for seed in range(20):
+        x = np.random.default_rng(seed).uniform(-0.1, 0.1, (1, 1))
+        check_derivative(
+            lambda x: np.abs(x - kinks).sum() + 0 * x.sum(), "f", x, np.random.default_rng(seed)
+        )
+
+
+def test_warnings_stay_as_they_are():
+    before = list(warnings.filters)
+    threads = [
+        threading.Thread(
+            target=lambda: [
+                check_derivative(np.tanh, "f", X, np.random.default_rng(0)) for _ in range(50)
+            ]
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert warnings.filters == before
