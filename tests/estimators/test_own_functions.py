@@ -406,3 +406,89 @@ def test_logits_may_be_of_any_scale(iris):
 
     model = classifier(loss=of_small_logits, calibrate=True, learning_rate_init=0.3, max_iter=99)
     assert model.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:]).temperature_ > 20
+
+
+# What is trained is what was given.
+
+
+class Scaled:
+    """A loss whose costs are an attribute of its class."""
+
+    costs = np.ones((3, 3)) - np.eye(3)
+
+    def __call__(self, logits, targets):
+        p = np.exp(logits - anp.max(logits, axis=1, keepdims=True))
+        p = p / p.sum(axis=1, keepdims=True)
+        return (targets @ self.costs * p).sum(axis=1)
+
+
+class Dearer(Scaled):
+    costs = 10 * Scaled.costs
+
+
+def with_class(gamma):
+    class Settings:
+        value = gamma
+
+    return lambda z: np.tanh(Settings.value * z)
+
+
+def with_counter(gamma):
+    books = {"calls": 0, "gamma": gamma}
+
+    def counted(z):
+        books["calls"] += 1
+        return np.tanh(books["gamma"] * z)
+
+    return counted
+
+
+def test_functions_of_the_same_code_are_not_taken_for_each_other(iris):
+    losses = [classifier(loss=each).fit(*iris).loss_ for each in (Scaled(), Dearer())]
+    assert losses[1] > 5 * losses[0]
+    for make in (with_class, with_counter):
+        alone = [classifier(make(gamma)).fit(*iris).loss_ for gamma in (1.0, 4.0)]
+        assert alone[0] != alone[1]
+        together = [classifier(make(gamma)) for gamma in (1.0, 4.0)]
+        fit_population(together, *iris)
+        assert [each.loss_ for each in together] == alone
+
+
+def test_models_keep_their_own_objects(iris):
+    first, second = Swish(1.0), Swish(1.0)
+    classifier(first).fit(*iris)
+    model = classifier(second).fit(*iris)
+    before = model.predict_proba(iris[0])
+    first.beta = 5.0
+    np.testing.assert_array_equal(model.predict_proba(iris[0]), before)
+    assert classifier(Swish(1.0)).fit(*iris).loss_ == model.loss_
+
+
+def test_a_fit_does_not_depend_on_those_before(iris):
+    one, other = (classifier(with_counter(g), batch_norm=False) for g in (1.0, 0.25))
+    alone = other.fit(*iris).loss_
+    one.fit(*iris)
+    assert clone(other).fit(*iris).loss_ == alone
+
+
+def test_validation_losses_that_are_not_finite_name_the_loss(iris):
+    def unguarded(logits, targets):
+        p = np.exp(logits - anp.max(logits, axis=1, keepdims=True))
+        return -(targets * np.log(p / p.sum(axis=1, keepdims=True))).sum(axis=1)
+
+    X, y = iris
+    far = X[:50] * 1e4
+    with pytest.raises(ValueError, match="loss=unguarded is not finite for some rows of the vali"):
+        classifier(loss=unguarded).fit(X, y, X_val=far, y_val=y[:50])
+
+
+def test_errors_in_prediction_name_the_function(iris):
+    def picky(z):
+        if len(z) == 77:
+            raise RuntimeError("77")
+        return np.tanh(z)
+
+    model = classifier(picky).fit(*iris)
+    with pytest.raises(RuntimeError) as caught:
+        model.predict(iris[0][:77])
+    assert "activation=picky" in caught.value.__notes__[0]

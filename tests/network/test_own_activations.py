@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from forward_passes import ACTIVATION_PASSES, snake, snake_gain
 from network_oracles import assert_same_state, make_data, make_hyper, make_settings, make_state, run
+from scipy.stats import norm
 
 from skbn.network.activations import ACTIVATIONS, activation_of
 from skbn.network.architecture import Architecture
@@ -61,6 +62,7 @@ GAINS = {
     "a jump elsewhere": (lambda x: 1.0 * (x > 0.5), 0.3085375387259869**-0.5),
     "exp": (np.exp, np.exp(-1)),
     "x^3": (lambda x: x**3, 15**-0.5),
+    "jumps off the grid": (lambda x: 1.0 * (x > 0.3), norm.sf(0.3) ** -0.5),
     "cos": (np.cos, (0.5 + 0.5 * np.exp(-2)) ** -0.5),
 }
 
@@ -112,6 +114,14 @@ def test_all_members_are_asked_at_once():
     assert calls == [(45, 7), (45, 6)] * n_steps
 
 
+def test_right_functions_with_jumps_are_let_in():
+    for function in (
+        lambda x: x + np.round(5 * x),
+        lambda x: np.tanh(x) + 0.01 * np.floor(1000 * x),
+    ):
+        own(function).check()
+
+
 def test_members_are_asked_one_by_one_where_the_bits_differ():
     def centred(z):
         return z - 1e-3 * np.mean(z)
@@ -129,6 +139,11 @@ REFUSED = {
     "another shape": (lambda x: x.sum(axis=1), r"of shape \(8, 9\) it made \(8,\)"),
     "rows": (lambda x: x - x.mean(axis=0), "must work element by element"),
     "units": (lambda x: x / (1 + np.abs(x).sum(axis=1, keepdims=True)), "element by element"),
+    "a softmax of all": (lambda x: np.exp(x) / np.exp(x).sum(), "must work element by element"),
+    "centred": (lambda x: x - x.mean(), "must work element by element"),
+    "steps": (lambda x: np.floor(3 * x + 0.1), "is zero at all points that were tried"),
+    "a constant": (lambda x: x * 0 + 1, "is zero at all points that were tried"),
+    "hidden far away": (lambda x: x + np.where(np.abs(x) > 7, 3 * x, 0.0), "autograd.numpy"),
     "zero": (lambda x: 0 * x, "mean square of 0 for standard normal inputs"),
     "large": (lambda x: 1e9 * x, r"mean square of 1e\+18"),
     "no derivative": (lambda x: np.where(x > 0, x, 0), "import autograd.numpy as np"),

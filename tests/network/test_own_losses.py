@@ -101,7 +101,27 @@ def test_members_are_as_alone(function, dtype):
         assert_same_state(state.members([k]), alone)
 
 
+def of_frequencies(logits, targets):
+    return cross_entropy(logits, targets) / (targets.mean(axis=0) @ targets.T + 1e-3)
+
+
+def of_large_logits(logits, targets):
+    return cross_entropy(logits * np.minimum(1, 10 / np.max(np.abs(logits))), targets)
+
+
+@pytest.mark.parametrize("function", [of_frequencies, of_large_logits, of_the_batch])
+@pytest.mark.parametrize("shape", [(2, m, 2) for m in (2, 3, 9, 18, 34, 56)] + [(3, 3, 2)])
+def test_what_depends_on_the_batch_is_asked_one_by_one(function, shape):
+    assert not is_joint(own(function), shape, np.dtype(np.float32))
+    assert is_joint(own(brier), shape, np.dtype(np.float32))
+
+
 REFUSED = {
+    "no slope": (
+        lambda z, y: (z.argmax(axis=1) != y.argmax(axis=1)) * 1.0,
+        "is zero at all points",
+    ),
+    "without logits": (lambda z, y: (y**2).sum(axis=1), "is zero at all points"),
     "a mean": (lambda z, y: brier(z, y).mean(), r"it made \(\) instead of \(11,\)\. Sum over"),
     "each class": (lambda z, y: (z - y) ** 2, r"it made \(11, 4\) instead of \(11,\)"),
     "a column": (lambda z, y: brier(z, y)[:, None], r"it made \(11, 1\) instead of \(11,\)"),
