@@ -52,7 +52,8 @@ def encoded(value: Any, name: str) -> Any:
     if callable(value):
         raise ValueError(
             f"{name} holds the function {name_of(value)}, which a model file cannot hold: it "
-            "travels without code. Save the model with pickle or joblib"
+            "travels without code. Save the model with pickle or joblib; a loss may be a function "
+            "with training_state=False"
         )
     raise _unknown(f"holds a {kind.__module__}.{kind.__qualname__}", name)
 
