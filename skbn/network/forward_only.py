@@ -195,8 +195,8 @@ def _watched(
             gradient = np.asarray(vjp(weights if np.ndim(value) else weights[()]), np.float64)
     except _HiddenError as error:
         raise ValueError(
-            f"the derivative of {name} by autograd would not fit finite differences. {HIDDEN}. "
-            f"{ALIEN}"
+            f"autograd cannot differentiate {name}: the derivative of {name} would not fit finite "
+            f"differences. {HIDDEN}. {ALIEN}"
         ) from error
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
