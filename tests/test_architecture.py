@@ -11,7 +11,16 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "_compat": [],
     "network": [
         *("parameters", "mapped", "forward_only", "activations", "initializers", "losses"),
-        *("own_functions", "optimizers", "schedules", "batches", "layers", "noise"),
+        *(
+            "own_functions",
+            "own_activations",
+            "own_losses",
+            "optimizers",
+            "schedules",
+            "batches",
+            "layers",
+            "noise",
+        ),
         *("architecture", "network", "inference", "steps", "state", "epochs"),
     ],
     "training": ["interruption", "threads", "holdout", "ensemble", "run", "lockstep"],

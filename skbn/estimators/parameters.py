@@ -12,7 +12,9 @@ from skbn.journal.values import UnidentifiedError, digest_of
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.architecture import Architecture
 from skbn.network.epochs import PER_MEMBER, Settings, stack_hyperparameters
-from skbn.network.own_functions import OwnActivation, OwnLoss, check_once
+from skbn.network.own_activations import OwnActivation
+from skbn.network.own_functions import check_once
+from skbn.network.own_losses import OwnLoss
 from skbn.network.parameters import Array
 
 

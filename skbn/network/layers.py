@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from skbn.network.activations import Activation, activation_of
 from skbn.network.initializers import INITIALIZERS
-from skbn.network.own_functions import Faults, OwnActivation, OwnPass
+from skbn.network.own_activations import OwnActivation, OwnPass
+from skbn.network.own_functions import Faults
 from skbn.network.parameters import Array, Key, Shapes, empty
 
 Streams = Sequence[np.random.Generator]

@@ -1,26 +1,18 @@
-"""Activations and losses of one's own: functions of which the forward pass alone is written."""
+"""Functions of the user's own in a network: as values, in pickles, and with their derivatives."""
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from hashlib import blake2b
-from math import sqrt, tau
 from typing import Any
 
 import numpy as np
 
-from skbn.network.forward_only import VJP, check_derivative, name_of, value_and_vjp, values_of
-from skbn.network.losses import Loss, is_correct, log_mean_probabilities, log_softmax, softmax
-from skbn.network.parameters import Array, Indices, empty
-
-LIMIT, FIRST_STEP, LAST_STEP = 10, 2**-11, 2**-16
-"""The gain's quadrature: midpoints of cells of these widths between -LIMIT and LIMIT. Kinks and
-jumps at a multiple of the width, as most are, are on the edge of a cell."""
-MEAN_SQUARES = 1e-6, 1e6
-"""Bounds of what the initial weights can balance in single precision."""
+from skbn.network.forward_only import VJP, name_of, value_and_vjp
+from skbn.network.parameters import Array
 
 
 def has_own_name(function: Any) -> bool:
@@ -52,9 +44,11 @@ class OwnFunction:
         Of the function.
     n_axes : int
         How many of the axes of its argument, which is a matrix, its values have.
+    takes_targets : bool
+        Whether targets are its second argument.
     """
 
-    n_axes = 2
+    n_axes, takes_targets = 2, False
 
     def __init__(self, function: Callable[..., Any], parameter: str, identity: str = "") -> None:
         self.function, self.parameter, self._identity = function, parameter, identity
@@ -143,264 +137,6 @@ class OwnFunction:
                 "be sent elsewhere, such as open files and locks"
             ) from error
         return wrapped
-
-
-class OwnActivation(OwnFunction):
-    """An activation of one's own, in the place of a name of ``ACTIVATIONS``."""
-
-    @cached_property
-    def gain(self) -> float:
-        """1 / sqrt(E[g(x)^2]) for a standard normal x, by quadrature, to four decimals."""
-        mean_square, step = self._mean_square(FIRST_STEP), FIRST_STEP
-        while step > LAST_STEP:  # until half of the step gives the same
-            step /= 2
-            coarser, mean_square = mean_square, self._mean_square(step)
-            if abs(mean_square - coarser) <= 1e-6 * mean_square:
-                break
-        if not MEAN_SQUARES[0] <= mean_square <= MEAN_SQUARES[1]:
-            raise ValueError(
-                f"{self.title} has a mean square of {mean_square:.3g} for standard normal inputs, "
-                "with which no layer can be trained: scale its values to be of the order of one"
-            )
-        return round(1 / sqrt(mean_square), 4)
-
-    def _mean_square(self, step: float) -> float:
-        """E[g(x)^2] by the midpoint rule; raise if a value is not finite."""
-        x = np.arange(-LIMIT + step / 2, LIMIT, step)
-        with np.errstate(all="ignore"), self.naming(x.reshape(-1, 256)):
-            y = np.asarray(self.function(x.reshape(-1, 256).copy()), np.float64).ravel()
-            mean_square = float(np.dot(y * y, np.exp(-x * x / 2))) * step / sqrt(tau)
-        if not np.isfinite(y).all():
-            raise ValueError(
-                f"{self.title} is not finite at {x[~np.isfinite(y)][0]:.4g}: its values must be "
-                f"finite numbers between -{LIMIT} and {LIMIT} at least"
-            )
-        return mean_square
-
-    @staticmethod
-    def examples() -> tuple[Array]:
-        """Arguments to try the function with."""
-        x = 2 * np.random.default_rng(1).standard_normal((8, 9))
-        x[0, :3] = 0, 1, -1
-        return (x,)
-
-    def forward(self, x: Array, out: Array) -> None:
-        """Write g(x) into ``out``, for x (K, m, n), without a derivative."""
-        for each, result in zip(x, out, strict=True):
-            with self.naming(each):
-                result[...] = self.function(each)
-
-    def check(self) -> None:
-        """Raise an error if a network could not be trained with the function.
-
-        Raises
-        ------
-        ValueError
-            If its values are not finite, not of the shape of its argument, or not found element
-            by element; or if autograd does not find its derivative.
-        ImportError
-            If autograd is not installed.
-        """
-        stream = np.random.default_rng(0)
-        (x,) = self.examples()
-        y = values_of(self.function, self.title, x)
-        if y.shape != x.shape:
-            raise ValueError(
-                f"{self.title} must give an array of the shape that it gets; of shape {x.shape} "
-                f"it made {y.shape}"
-            )
-        if not np.isfinite(y).all():
-            raise ValueError(
-                f"{self.title} is not finite at {x[~np.isfinite(y)][0]:.4g}: an activation gets "
-                "any number, zero and negative ones too"
-            )
-        order = stream.permutation(x.size)
-        shuffled = values_of(self.function, self.title, x.ravel()[order].reshape(x.shape)).ravel()
-        part = values_of(self.function, self.title, x[:2, :3])
-        for some, same in [(shuffled, y.ravel()[order]), (part, y[:2, :3])]:
-            if not np.allclose(some, same, rtol=1e-9, atol=1e-12):
-                raise ValueError(
-                    f"{self.title} must work element by element: the value at an element changed "
-                    "with the other elements of the array"
-                )
-        x[0, :3] += 0.3137  # where kinks and jumps are not
-        far = stream.uniform(-LIMIT, LIMIT, x.shape)
-        _ = self.gain
-        self.check_slope(check_derivative(self.function, self.title, x, stream))
-        check_derivative(self.function, self.title, far, stream)
-
-
-class OwnPass:
-    """An activation of one's own in training.
-
-    Parameters
-    ----------
-    own : OwnActivation
-    where : str
-        The layer, for messages.
-    shape : tuple of int
-        (K, m, n) of its argument.
-    dtype : numpy dtype
-    faults : dict of int to str or Exception
-        What went wrong first, by member.
-    """
-
-    def __init__(
-        self,
-        own: OwnActivation,
-        where: str,
-        shape: tuple[int, int, int],
-        dtype: Any,
-        faults: Faults,
-    ) -> None:
-        self._own, self._where, self._faults = own, where, faults
-        self._is_joint = is_joint(own, shape, dtype)
-
-    def forward(self, x: Array, row_weights: Array | None) -> Array:
-        """Give g(x)."""
-        self._x = x
-        self._y, self._vjp = traced(self._own, (x,), self._is_joint, self._faults)
-        return self._y
-
-    def backward(self, d: Array) -> Array:
-        """Give g'(x) d in place of ``d``."""
-        gradient = self._vjp(d)
-        if not is_finite(gradient):
-            title = f"{self._own.title} in {self._where}"
-            note_faults(self._faults, title, self._x, self._y, d, gradient)
-        d[...] = gradient
-        return d
-
-
-class OwnLoss(OwnFunction):
-    """A loss of one's own, in the place of a name of ``LOSSES``."""
-
-    n_axes = 1
-
-    @cached_property
-    def loss(self) -> Loss:
-        """The loss as networks know it; its probabilities are the softmax."""
-        return Loss(
-            in_training=lambda *shape_and_hyper: OwnBatchLoss(self, *shape_and_hyper),
-            encoder=lambda edges, n_members: _as_they_are,
-            measures={"loss": self.of_labels, "accuracy": is_correct},
-            probabilities=softmax,
-            log_probabilities=log_softmax,
-            combine=log_mean_probabilities,
-        )
-
-    @staticmethod
-    def examples(n_outputs: int) -> tuple[Array, Array]:
-        """Logits and targets to try the function with; some targets are smoothed."""
-        n_rows = n_outputs + 7
-        logits = 2 * np.random.default_rng(1).standard_normal((n_rows, n_outputs))
-        targets = np.eye(n_outputs)[np.arange(n_rows) % n_outputs]
-        targets[::2] = 0.9 * targets[::2] + 0.1 / n_outputs
-        return logits, targets
-
-    def of_labels(self, logits: Array, labels: Indices, hyper: Any = None) -> Array:
-        """Losses (K, n) of logits (K, n, C) for labels (n,), without smoothing."""
-        targets = np.eye(logits.shape[2], dtype=logits.dtype)[labels]
-        losses = np.empty(logits.shape[:2])
-        for z, each in zip(logits, losses, strict=True):
-            with self.naming(z):
-                found = np.asarray(self.function(z.copy(), targets.copy()), np.float64)
-                if found.shape != each.shape:
-                    raise ValueError(
-                        f"{self.title} gave the shape {found.shape} instead of {each.shape}"
-                    )
-                each[...] = found
-        return losses
-
-    def check(self, n_outputs: int) -> None:
-        """Raise an error if a network with so many classes could not be trained with the loss.
-
-        Raises
-        ------
-        ValueError
-            If it gives no finite number for each row, or autograd does not find its derivative.
-        ImportError
-            If autograd is not installed.
-        """
-        stream = np.random.default_rng(0)
-        logits, targets = self.examples(n_outputs)
-        n_rows = len(logits)
-
-        def function(z: Any) -> Any:
-            return self.function(z, targets.copy())
-
-        losses = values_of(function, self.title, logits)
-        if losses.shape != (n_rows,):
-            raise ValueError(
-                f"{self.title} must give a loss for each row: of logits and targets of shape "
-                f"{logits.shape} it made {losses.shape} instead of {(n_rows,)}. Sum over the "
-                "classes (axis=1), and not over the rows: weights and the mean come afterwards"
-            )
-        if not np.isfinite(losses).all():
-            raise ValueError(
-                f"{self.title} is not finite for ordinary logits and targets, of which some are "
-                "zero: np.log(p + 1e-12) instead of np.log(p), for example"
-            )
-        self.check_slope(check_derivative(function, self.title, logits, stream))
-
-
-class OwnBatchLoss:
-    """A loss of one's own for mini-batches of one size: a `BatchLoss`.
-
-    Parameters
-    ----------
-    own : OwnLoss
-    n_members, n_rows, n_outputs : int
-    hyper : mapping of str to ndarray of shape (K, 1)
-        With ``label_smoothing``; its dtype is that of the logits.
-
-    Attributes
-    ----------
-    logits : ndarray of shape (K, m, C)
-    faults : dict of int to str or Exception
-        What went wrong first, by member.
-    """
-
-    def __init__(
-        self,
-        own: OwnLoss,
-        n_members: int,
-        n_rows: int,
-        n_outputs: int,
-        hyper: Mapping[str, Array],
-    ) -> None:
-        smoothing = hyper["label_smoothing"]
-        shape = n_members, n_rows, n_outputs
-        self.logits, self._targets = (empty(shape, smoothing.dtype) for _ in range(2))
-        self._spread = (smoothing / n_outputs)[..., None]
-        self._at_labels = 1 - smoothing + smoothing / n_outputs
-        self._first = n_outputs * np.arange(n_members * n_rows).reshape(n_members, n_rows)
-        self._inverse_rows = np.full((1, 1), 1 / n_rows, smoothing.dtype)
-        self._own, self._is_joint = own, is_joint(own, shape, smoothing.dtype)
-        self.faults: Faults = {}
-
-    def __call__(self, targets: Indices, weights: Array | None) -> Array:
-        """Turn ``logits`` into the gradient, in place, and give each row's loss.
-
-        Parameters
-        ----------
-        targets : int ndarray of shape (K, m)
-            Labels.
-        weights : ndarray of shape (K, m) or None
-        """
-        z, y = self.logits, self._targets
-        y[...] = self._spread
-        y.reshape(-1)[self._first + targets] = self._at_labels
-        losses, vjp = traced(self._own, (z, y), self._is_joint, self.faults)
-        per_row = self._inverse_rows
-        if weights is not None:
-            losses = losses * weights
-            per_row = weights * per_row
-        gradient = vjp(np.broadcast_to(per_row, losses.shape))
-        if not (is_finite(gradient) and is_finite(losses)):
-            note_faults(self.faults, self._own.title, z, losses, per_row, gradient)
-        z[...] = gradient
-        return losses
 
 
 def traced(
@@ -535,7 +271,7 @@ def _is_joint_at(
     n_members, n_rows, n_columns = shape
     of_member = np.arange(1, n_members + 1)[:, None, None]
     arrays = [scale * of_member * stream.standard_normal(shape)]
-    if isinstance(own, OwnLoss):
+    if own.takes_targets:
         # The first member has rows of one class alone, the others of more and more.
         n_classes = np.minimum(np.arange(n_members) + 1, n_columns)[:, None]
         arrays.append(
@@ -581,10 +317,6 @@ def note_faults(faults: Faults, title: str, x: Array, y: Array, d: Array, gradie
             continue
         if is_fault:
             faults.setdefault(k, f"{what} of {title} that is not finite")
-
-
-def _as_they_are(labels: Indices) -> Indices:
-    return labels
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,8 @@ from scipy.stats import norm
 from skbn.network.activations import ACTIVATIONS, activation_of
 from skbn.network.architecture import Architecture
 from skbn.network.forward_only import name_of
-from skbn.network.own_functions import OwnActivation, is_joint, traced
+from skbn.network.own_activations import OwnActivation
+from skbn.network.own_functions import is_joint, traced
 
 each_activation = pytest.mark.parametrize("name", ACTIVATIONS)
 

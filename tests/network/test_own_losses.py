@@ -14,7 +14,8 @@ from network_oracles import (
 
 from skbn.network.architecture import Architecture
 from skbn.network.losses import LOSSES
-from skbn.network.own_functions import OwnLoss, is_joint
+from skbn.network.own_functions import is_joint
+from skbn.network.own_losses import OwnLoss
 
 SIZES = (5, (6,), 3)
 each_loss = pytest.mark.parametrize("name", LOSSES)
