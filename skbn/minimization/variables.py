@@ -28,8 +28,8 @@ class Variables:
     Parameters
     ----------
     x0 : number, ndarray, or dict, list or tuple of such
-        Their values at first, and the containers in which a cost gets them. Integers become
-        float64.
+        Their values at first, and the containers in which a cost gets them. Python's numbers
+        and integers become float64.
 
     Attributes
     ----------
@@ -90,6 +90,10 @@ class Variables:
             return values
         return _filled(self._structure, (values[k] for k in range(len(self._variables))))
 
+    def zero(self, values: Any) -> Any:
+        """Give a zero that depends on values which autograd follows."""
+        return np.sum(0 * (values if self._is_alone else values[0]))
+
     def of_vector(self, vector: Any) -> Any:
         """Give the parts of a vector (P,), which autograd may follow, in its own dtype."""
         parts = [_part(vector, each) for each in self]
@@ -145,7 +149,10 @@ def _array(value: Any, path: str) -> npt.NDArray[Any]:
     if kind == "f":
         return np.asarray(value)
     if kind in ("i", "u") and not isinstance(value, bool):
-        return np.asarray(value, np.float64)
+        try:
+            return np.asarray(value, np.float64)
+        except OverflowError:
+            raise ValueError(f"{path} must be finite, and no float64 is so large") from None
     dtype = f" of {value.dtype}" if hasattr(value, "dtype") else ""
     raise TypeError(
         f"{path} must be a number, an array of numbers (numpy.ndarray), or a dict, list or tuple "

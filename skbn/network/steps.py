@@ -96,6 +96,9 @@ class Steps:
         are the caller's.
     n_steps : int
         Steps of an epoch.
+    are_weights : bool, default=True
+        Whether what is trained may be set to zero where it is as small as numbers that make
+        arithmetic slow, as weights may and variables in units of the user's own may not.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Steps:
         n_decayed: int,
         averages: Sequence[str],
         n_steps: int,
+        are_weights: bool = True,
     ) -> None:
         self._optimizer, self._schedule, self._hyper = optimizer, schedule, hyper
         self._trained, self._gradient, self._vectors = trained, gradient, vectors
@@ -118,7 +122,7 @@ class Steps:
         has_limit = np.isfinite(hyper["max_grad_norm"]).any()
         self._limit = working["max_grad_norm"] if has_limit else None
         self._sums = RunningSums(np.stack([hyper[name] for name in averages]), n_steps)
-        self._n_steps = n_steps
+        self._n_steps, self._are_weights = n_steps, are_weights
         # A squared norm as a product, and not by einsum, whose order of summation depends on K.
         self._row, self._column = gradient[:, None, :], gradient[:, :, None]
         self._step = Stepper(optimizer, trained, gradient, vectors, n_decayed, working)
@@ -192,7 +196,7 @@ class Steps:
         """Set to zero what is so small that it, or its square, is subnormal."""
         tiny, vectors = np.finfo(self._trained.dtype).tiny, self._vectors
         n_linear = len(vectors) - self._optimizer.n_squares
-        for array in (self._trained, *vectors[:n_linear]):
+        for array in [self._trained] * self._are_weights + [*vectors[:n_linear]]:
             # A margin, for a weight's gradient may be no more than that of its penalty.
             array[np.abs(array) < 100 * tiny**0.5] = 0
         for array in vectors[n_linear:]:

@@ -2,6 +2,8 @@
 
 import math
 import pickle
+import re
+import warnings
 from collections import namedtuple
 
 import numpy as np
@@ -287,8 +289,8 @@ def rows_met(data, n_rows, **options):
         met.clear()
 
     minimize(cost, 1.0, data, callback=callback, **{"max_iter": 3, "batch_size": 4} | options)
-    n_batches = -(-n_rows // 4)
-    return [iteration[-n_batches:] for iteration in iterations]
+    n_batches = -(-n_rows // 4)  # and all the data after them, for the callback
+    return [iteration[-n_batches - 1 : -1] for iteration in iterations]
 
 
 def test_each_iteration_is_a_pass_over_the_rows_in_another_order():
@@ -338,6 +340,34 @@ def test_data_are_passed_as_they_are(data):
     assert all(given is data for given in seen)
 
 
+def masked(w, rows):
+    """The mean square of the rows that are no NaN, which some batches do not have."""
+    is_known = ~np.isnan(rows)
+    return ((w - rows[is_known]) ** 2).sum() if is_known.any() else 0.0
+
+
+FORMS = {
+    "alone": (lambda w: w, lambda x: x),
+    "dict": (lambda w: {"w": w}, lambda x: x["w"]),
+    "after an empty array": (lambda w: [np.ones((0, 2)), w], lambda x: x[1]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("x0", [0.0, np.float32(0), np.zeros(1), np.zeros(1, np.float32)])
+@pytest.mark.parametrize("n_unknown", [2, 4])
+def test_a_batch_without_a_say_is_a_step_of_no_gradient(form, x0, n_unknown):
+    wrap, unwrap = FORMS[form]
+    rows = np.array([np.nan] * n_unknown + [3.0, 5.0])
+    options = {"batch_size": 2, "shuffle": False, "solver": "sgd", "max_iter": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = minimize(lambda x, rows: masked(unwrap(x), rows), wrap(x0), rows, **options)
+    w = 0.02 * (3 + 5)  # one step from zero, and others of no length
+    np.testing.assert_allclose(unwrap(result.x), w, rtol=1e-6)
+    assert result.fun == pytest.approx((w - 3) ** 2 + (w - 5) ** 2, rel=1e-6)
+
+
 # The end.
 
 
@@ -347,16 +377,93 @@ def parabola(w):
 
 def test_tol_stops_ten_iterations_after_the_last_progress():
     options = {"solver": "sgd", "learning_rate_init": 0.25, "tol": 1e-3}
-    result = minimize(parabola, 1.0, max_iter=100, **options)
-    costs = result.history["cost"]  # a quarter of the one before
-    last = next(i for i in range(99) if costs[i] - costs[i + 1] < 1e-3)
-    assert result.nit == len(costs) == last + 1 + 10
-    assert result.success
+    for patience in (10, 1, 3):
+        result = minimize(parabola, 1.0, max_iter=100, n_iter_no_change=patience, **options)
+        costs = 0.25 ** np.arange(100)  # after each iteration, x0's among them
+        last = next(i for i in range(99) if costs[i] - costs[i + 1] < 1e-3)
+        assert result.nit == len(result.history["cost"]) == last + patience
+        assert result.success
+        assert result.fun == result.x**2 == pytest.approx(costs[result.nit])
     assert "tol=0.001" in result.message
     short = minimize(parabola, 1.0, max_iter=5, **options)
     assert not short.success
     assert "max_iter=5" in short.message
     assert short.nit == 5
+
+
+VALLEY = (of_rosenbrock()[0], np.array([-1.2, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("cost", "x0", "options"),
+    [
+        (*VALLEY, {"tol": 1e-9}),
+        (*VALLEY, {"tol": 1e-9, "learning_rate_init": 0.02}),
+        (*VALLEY, {"tol": 0, "solver": "sgd", "momentum": 0.99, "learning_rate_init": 1e-4}),
+        (parabola, 1.0, {"tol": 1e-6, "solver": "sgd", "learning_rate_init": 1.05}),
+        (parabola, np.float32(1), {"tol": 1e-6, "solver": "sgd", "learning_rate_init": 1.05}),
+    ],
+)
+def test_a_cost_that_rises_to_the_end_is_no_success(cost, x0, options):
+    xs = [x0]
+    result = minimize(cost, x0, callback=lambda step: xs.append(step.x), **options)
+    costs = [float(cost(x)) for x in xs]
+    assert costs[-1] > min(costs) + options["tol"]
+    assert result.nit == len(xs) - 1
+    assert result.nit == costs.index(min(costs)) + 10
+    np.testing.assert_array_equal(result.x, xs[costs.index(min(costs))])
+    assert result.fun == min(costs)
+    assert not result.success
+    assert "has risen from" in result.message
+    assert "learning_rate_init" in result.message
+    assert "n_iter_no_change" in result.message
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1])
+def test_more_patience_comes_over_what_adam_overshoots(rate):
+    options = {"tol": 1e-9, "max_iter": 9999, "n_iter_no_change": 200, "learning_rate_init": rate}
+    result = minimize(*VALLEY, **options)
+    assert result.success
+    np.testing.assert_allclose(result.x, 1, atol=1e-3)
+
+
+def test_tol_takes_rounding_errors_for_no_rise():
+    def cost(w):
+        return (w - 0.1) ** 2 + np.float32(1e4) * (1 + 1e-7 * np.sin(1e6 * w))
+
+    result = minimize(cost, np.float32(0.1), tol=0, learning_rate_init=1e-6)
+    assert result.success
+
+
+def test_the_lowest_cost_is_that_of_all_the_data():
+    rows = np.random.default_rng(0).standard_normal(40)
+    options = {"batch_size": 4, "tol": 0.0, "learning_rate_init": 0.1, "random_state": 0}
+    costs = []
+    result = minimize(
+        lambda w, rows: ((w - rows) ** 2).mean(),
+        2.0,
+        rows,
+        callback=lambda step: costs.append((step.fun, ((step.x - rows) ** 2).mean(), step.x)),
+        **options,
+    )
+    assert [fun for fun, *_ in costs] == pytest.approx([cost for _, cost, _ in costs])
+    assert (result.fun, result.x) == min((fun, x) for fun, _, x in costs)
+
+
+def test_an_interruption_with_tol_leaves_the_lowest_cost():
+    def callback(step):
+        if step.nit == 5:
+            raise KeyboardInterrupt
+
+    options = {"solver": "sgd", "learning_rate_init": 1.05, "tol": 1e-6}
+    with pytest.warns(UserWarning, match="after iteration 5; x is that of the lowest cost"):
+        result = minimize(parabola, 1.0, callback=callback, **options)
+    assert (result.x, result.fun, result.nit) == (1, 1, 5)
+
+
+@pytest.mark.parametrize("answer", [None, False, 0, 1, "go on", np.ones(3), np.zeros(2), []])
+def test_answers_of_a_callback_that_are_not_true_stop_nothing(answer):
+    assert minimize(parabola, 1.0, max_iter=3, callback=lambda step: answer).nit == 3
 
 
 @pytest.mark.parametrize("ending", ["returns", "raises"])
@@ -372,7 +479,8 @@ def test_a_callback_sees_each_iteration_and_stops(ending):
 
     result = minimize(parabola, np.ones(1)[0], callback=callback, max_iter=9)
     assert [each.nit for each in seen] == [1, 2, 3]
-    assert [each.fun for each in seen] == result.history["cost"]
+    assert [each.fun for each in seen] == [each.x**2 for each in seen]
+    assert result.history["cost"] == [1.0, seen[0].fun, seen[1].fun]
     assert result.nit == 3
     assert result.x == seen[-1].x != seen[0].x
     assert not result.success
@@ -426,6 +534,34 @@ def test_interruption_before_the_first_iteration_is_not_swallowed():
         minimize(cost, 1.0)
 
 
+def sum_of_squares(node):
+    if isinstance(node, (dict, list, tuple)):
+        return sum(map(sum_of_squares, node.values() if isinstance(node, dict) else node))
+    return np.sum(node**2)
+
+
+@pytest.mark.parametrize(
+    ("x0", "words"),
+    [
+        ({0: 1.0, (1, "b"): np.ones(2)}, r"\{0: .*, \(1, 'b'\): array\("),
+        ({None: {"a": 1.0}, "none": {}}, r"\{None: \{'a': .*'none': \{\}"),
+        ({"con": 1.0, "slack": [{}, {2: 1.0}]}, r"'con': .*'slack': \[\{\}, \{2: "),
+        ([{}, {0: np.ones((20, 30))}], r"\[\{\}, \{0: array\("),
+        ({"W": np.ones((100, 100))}, r"\{'W': array\(.*\.\.\."),
+    ],
+)
+def test_a_result_is_printed_whatever_are_the_keys(x0, words):
+    result = minimize(sum_of_squares, x0, max_iter=20)
+    assert re.search(words, repr(result), re.DOTALL)
+    assert len(repr(result)) < 1000
+    assert "20 values each of cost" in str(result)
+    del result["history"]
+    assert re.search(words, repr(result), re.DOTALL)
+    assert "values each" not in repr(result)
+    result.clear()
+    assert "OptimizeResult" in repr(result)
+
+
 def test_a_result_is_printed_in_a_few_lines_and_pickled_whole():
     result = minimize(parabola, 1.0, max_iter=500)
     assert len(repr(result)) < 500
@@ -435,13 +571,12 @@ def test_a_result_is_printed_in_a_few_lines_and_pickled_whole():
     assert repr(copy) == repr(result)
 
 
-def test_variables_that_nothing_moves_do_not_become_slow_numbers():
-    """Without a gradient velocities decay, to zero and not to subnormal numbers."""
-
-    def cost(w):
-        return (np.maximum(w, 0) ** 2).sum()
-
-    w = np.array([1.0, 1e-160])
-    result = minimize(cost, w, solver="sgd", momentum=0.5, max_iter=300)
-    assert result.x[1] == 0
-    assert result.x[0] < 1e-3
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@each_solver
+def test_variables_in_units_of_the_users_own_are_not_set_to_zero(solver, kind):
+    tiny = kind(1e-19 if kind is np.float32 else 1e-160)
+    x0 = {"a": np.ones(2, kind), "length": np.array([tiny, 1], kind)}
+    result = minimize(
+        lambda x: (x["a"] ** 2).sum() + x["length"][1], x0, max_iter=600, **SOLVERS[solver]
+    )
+    assert result.x["length"][0] == tiny

@@ -177,6 +177,89 @@ def test_derivatives_are_compared_where_the_cost_is_finite(x0):
         minimize(wrong, x0, callback=never)
 
 
+def positive(v):
+    if (v <= 0).any():
+        raise ValueError("v must be positive")
+    return (v - np.log(v)).sum()
+
+
+def not_negative(v):
+    if (v < 0).any():
+        raise ValueError("v must not be negative")
+    return ((v - 1) ** 2).sum()
+
+
+def not_positive(v):
+    return not_negative(-v)
+
+
+def of_cholesky(v):
+    matrix = anp.array([[v[0], v[1]], [v[1], v[0]]])
+    return anp.linalg.cholesky(matrix).sum()
+
+
+def entropy(p):
+    return anp.where(p > 0, p * anp.log(p), 0).sum()
+
+
+def below_one(v):
+    if not v.sum() <= 1:
+        raise ArithmeticError
+    return (v**2).sum()
+
+
+def exactly(v):
+    if not (v == 0.5).all():
+        raise ArithmeticError
+    return (v**2).sum()
+
+
+@pytest.mark.parametrize(
+    ("cost", "x0"),
+    [
+        (positive, [1.0, 0.01]),
+        (positive, [1e-9, 1e6]),
+        (not_negative, [0.0, 0.0]),
+        (not_negative, [0.0, 3.0]),
+        (not_positive, [0.0, -1.0]),
+        (of_cholesky, [1.0, 0.999]),
+        (of_cholesky, [1.0, 0.999999]),
+        (entropy, [1.0, 0.01]),
+        (entropy, [1.0, 1e-9]),
+        (below_one, [0.5, 0.5]),
+        (below_one, [0.5, 0.499999]),
+    ],
+)
+def test_derivatives_are_compared_inside_the_domain_of_a_cost(cost, x0):
+    def wrong(v):
+        return cost(v) + 3 * float(np.sum(getattr(v, "_value", v)))
+
+    for seed in range(10):
+        options = {"max_iter": 1, "random_state": seed, "learning_rate_init": 1e-13}
+        assert minimize(lambda v: cost(v + 0.0), np.array(x0), solver="sgd", **options)
+        if x0[-1] == 0.999999:
+            continue
+        with pytest.raises(ValueError, match=r"wrong .*finite differences"):
+            minimize(wrong, np.array(x0), solver="sgd", **options)
+
+
+def test_a_cost_of_one_point_is_compared_with_itself_alone():
+    options = {"max_iter": 1, "learning_rate_init": 1e-300, "solver": "sgd"}
+    assert minimize(exactly, np.full(2, 0.5), **options).success
+
+    def moody(v):
+        return exactly(v) + next(COUNTER)
+
+    with pytest.raises(ValueError, match="moody gave other values"):
+        minimize(moody, np.full(2, 0.5), **options)
+
+
+def test_a_cost_that_ends_before_x0_passes_its_error_on():
+    with pytest.raises(ValueError, match="v must be positive") as caught:
+        minimize(positive, np.array([1.0, -1.0]), callback=never)
+    assert caught.value.__notes__ == ["Raised by positive, which gets x as x0 is: ndarray"]
+
+
 @pytest.mark.parametrize("unit", [1e-9, 1e-6, 1.0, 1e6])
 def test_derivatives_are_compared_in_the_units_of_each_variable(unit):
     def cost(x):
@@ -263,6 +346,8 @@ def test_data_without_rows_to_cut_are_refused(data, kind, words):
         ("shuffle", None),
         *(("max_iter", value) for value in (0, 10.0, None)),
         ("tol", -1e-3),
+        *(("n_iter_no_change", value) for value in (0, 2.5, None)),
+        *((name, True) for name in ("batch_size", "max_iter", "n_iter_no_change")),
         ("max_grad_norm", 0),
         ("random_state", "seed"),
         ("callback", 3),
@@ -303,7 +388,7 @@ def test_a_descent_that_diverges_says_where_and_keeps_what_was_finite():
     assert "diverged" in result.message
     assert result.nit == 3
     assert np.isfinite(result.history["cost"]).all()
-    assert len(result.history["cost"]) == 4
+    assert len(result.history["cost"]) == 3
     assert result.x == minimize(steep, 2.0, max_iter=3, **options).x
 
 
@@ -326,6 +411,70 @@ def test_a_derivative_that_is_not_finite_on_the_way_is_an_error():
 def test_a_gradient_too_long_for_single_precision_is_an_error():
     with pytest.raises(ValueError, match=r"iteration 1: .* too long for float32"):
         minimize(lambda w: w * 1e25, np.float32(1.0))
+
+
+@pytest.mark.parametrize(
+    ("cost", "rate", "n_done"),
+    [
+        (lambda w: np.sqrt(w**2), 0.5, 2),  # no derivative at zero, which is met
+        (lambda w: np.sqrt(w), 0.5, 3),  # then below zero
+        (lambda w: np.sqrt(w), 2.5, 0),
+        (steep, 1e60, 1),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"tol": 0.0}, {"callback": lambda step: None}])
+def test_the_result_of_a_divergence_is_that_of_its_iterations(cost, rate, n_done, options):
+    descent = {"solver": "sgd", "learning_rate_init": rate}
+    with pytest.raises(DivergenceError) as caught:
+        minimize(cost, 1.0, **descent, **options)
+    result = caught.value.result
+    assert result.x == (minimize(cost, 1.0, max_iter=n_done, **descent).x if n_done else 1.0)
+    assert result.fun == cost(result.x)
+    assert np.isfinite(result.fun)
+    assert result.nit == n_done
+    assert [len(values) for values in result.history.values()] == [n_done] * 3
+
+
+def guarded(w):
+    if w < 0.5:
+        raise ArithmeticError("too low")
+    return w**2
+
+
+@pytest.mark.parametrize(
+    ("options", "n_begun"), [({}, 3), ({"tol": 1e-9}, 2), ({"callback": lambda step: None}, 2)]
+)
+def test_an_error_of_the_cost_on_the_way_says_where_and_keeps_what_there_is(options, n_begun):
+    with pytest.raises(ArithmeticError, match="too low") as caught:
+        minimize(guarded, 1.0, solver="sgd", learning_rate_init=0.2, **options)
+    assert caught.value.__notes__ == [
+        "Raised by guarded, which gets x as x0 is: float64",
+        f"Raised in iteration {n_begun} of the minimisation of guarded",
+    ]
+    result = caught.value.result
+    assert result.x == pytest.approx(0.6)
+    assert result.fun == guarded(result.x)
+    assert result.nit == len(result.history["cost"]) == 1
+    assert not result.success
+
+
+def test_a_cost_that_fails_for_good_leaves_the_last_variables():
+    n_calls = 0
+
+    def lost(w):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls > 50:
+            raise OSError("no connection")
+        return w**2
+
+    xs = []
+    with pytest.raises(OSError, match="no connection") as caught:
+        minimize(lost, 1.0, callback=lambda step: xs.append(step.x))
+    result = caught.value.result
+    assert result.nit == len(result.history["cost"]) == len(xs)
+    assert result.x == xs[-1]
+    assert np.isnan(result.fun)
 
 
 def test_numpys_settings_are_as_they_were():

@@ -170,6 +170,9 @@ def test_what_is_no_number_is_refused_where_it_stands(x0, words):
     [
         (np.nan, "x0 must be finite, got nan"),
         ({"a": [1.0, np.array([1.0, -np.inf])]}, r"x0\['a'\]\[1\] must be finite"),
+        ((10**400,), r"x0\[0\] must be finite"),
+        ([1.0, {"a": -(10**5000)}], r"x0\[1\]\['a'\] must be finite"),
+        (Fraction(10**400), "x0 must be finite"),
         ({}, "x0 must hold a number"),
         ([np.ones((0, 2)), []], "x0 must hold a number"),
     ],
