@@ -263,7 +263,8 @@ def divergence(n_iterations: int, what: str, rate: float) -> str:
 def _is_regular(function: Callable[[Any], Any], x: Array) -> bool:
     """Whether a function has a value at x, and a derivative unless autograd fails."""
     with np.errstate(all="ignore"):
-        if not isfinite(function(x.copy())):
+        value = function(x.copy())
+        if not (_is_number(value) and isfinite(value)):
             return False
         try:
             _, vjp = value_and_vjp(lambda x: function(x) + np.sum(0 * x), x.copy())
