@@ -12,7 +12,13 @@ import numpy as np
 
 from skbn.minimization.feed import Feed
 from skbn.minimization.variables import Variables
-from skbn.network.forward_only import check_derivative, name_of, value_and_vjp, values_of
+from skbn.network.forward_only import (
+    check_derivative,
+    name_of,
+    tried_value_and_vjp,
+    value_and_vjp,
+    values_of,
+)
 from skbn.network.optimizers import Optimizer
 from skbn.network.parameters import Array, zeros
 from skbn.network.steps import Steps
@@ -267,7 +273,7 @@ def _is_regular(function: Callable[[Any], Any], x: Array) -> bool:
         if not (_is_number(value) and isfinite(value)):
             return False
         try:
-            _, vjp = value_and_vjp(lambda x: function(x) + np.sum(0 * x), x.copy())
+            _, vjp = tried_value_and_vjp(lambda x: function(x) + np.sum(0 * x), x.copy())
             return bool(np.isfinite(vjp(ONE)).all())
         except Exception:  # of which the comparison tells
             return True

@@ -80,6 +80,19 @@ def value_and_vjp(function: Callable[[Any], Any], x: Any) -> tuple[Any, VJP]:
     return value, vjp
 
 
+def tried_value_and_vjp(function: Callable[[Any], Any], x: Any) -> tuple[Any, VJP]:
+    """Give what `value_and_vjp` does of a function that is met for the first time.
+
+    Raises
+    ------
+    TypeError
+        If a function of plain numpy hides the derivative: at once, where it would take a thousand
+        times the time.
+    """
+    with _TRACING, _refused_arrays():
+        return value_and_vjp(function, x)
+
+
 def name_of(function: Any) -> str:
     """Name of a function for messages."""
     if isinstance(function, partial):
@@ -187,10 +200,10 @@ def _watched(
 ) -> tuple[npt.NDArray[Any], Array]:
     """Values, and the gradient of their weighted sum, with autograd's errors in words."""
     try:
-        with _TRACING, np.errstate(all="ignore"), warnings.catch_warnings(), _refused_arrays():
+        with _TRACING, np.errstate(all="ignore"), warnings.catch_warnings():
             # "Output seems independent of input": finite differences tell whether it is.
             warnings.simplefilter("ignore")
-            value, vjp = value_and_vjp(function, x.copy())
+            value, vjp = tried_value_and_vjp(function, x.copy())
             # Not a float where the value is one number: some derivatives ask for its shape.
             gradient = np.asarray(vjp(weights if np.ndim(value) else weights[()]), np.float64)
     except _HiddenError as error:

@@ -487,3 +487,17 @@ def test_numpys_settings_are_as_they_were():
     with pytest.raises(DivergenceError):
         minimize(steep, 2.0, solver="sgd", learning_rate_init=10.0)
     assert np.geterr() == before
+
+
+def test_products_of_plain_numpy_are_refused_before_they_are_watched_element_by_element():
+    watched = []
+
+    class Row(np.ndarray):
+        def __mul__(self, other):
+            watched.append(other)
+            return super().__mul__(other)
+
+    A = np.ones((30, 4)).view(Row)
+    with pytest.raises(ValueError, match=r"derivative of \S+ would not fit .*np\.dot"):
+        minimize(lambda w: ((np.dot(A, w) - 1) ** 2).sum(), np.zeros(4))
+    assert not watched
