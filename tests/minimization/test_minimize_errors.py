@@ -489,15 +489,8 @@ def test_numpys_settings_are_as_they_were():
     assert np.geterr() == before
 
 
-def test_products_of_plain_numpy_are_refused_before_they_are_watched_element_by_element():
-    watched = []
-
-    class Row(np.ndarray):
-        def __mul__(self, other):
-            watched.append(other)
-            return super().__mul__(other)
-
-    A = np.ones((30, 4)).view(Row)
+def test_products_of_plain_numpy_are_refused():
+    # autograd would watch each of a million products of numbers.
+    A = np.ones((2000, 500))
     with pytest.raises(ValueError, match=r"derivative of \S+ would not fit .*np\.dot"):
-        minimize(lambda w: ((np.dot(A, w) - 1) ** 2).sum(), np.zeros(4))
-    assert not watched
+        minimize(lambda w: ((np.dot(A, w) - 1) ** 2).sum(), np.zeros(500))
