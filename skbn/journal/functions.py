@@ -123,10 +123,15 @@ def globals_of(function: FunctionType) -> dict[str, Any]:
 def _read_of_class(
     name: str, value: Any, following: dis.Instruction, code: CodeType
 ) -> dict[str, Any]:
-    """Value of an attribute that code reads of a class of the user, and does not write."""
+    """Value of an attribute that code reads of a class of the user, and does not write.
+
+    Not so of estimators, whose parameters are in the instance.
+    """
     attribute = following.argval
     is_read = isinstance(value, type) and following.opname in READS
     if not is_read or is_library(value.__module__) or attribute in _written(code, "ATTR"):
+        return {}
+    if hasattr(value, "get_params"):
         return {}
     found = inspect.getattr_static(value, attribute, None)
     return {f"{name}.{attribute}": found} if isinstance(found, CONSTANT + CONTAINERS) else {}
