@@ -71,6 +71,7 @@ def in_place_of_functions(params: Mapping[str, Any]) -> dict[str, Any]:
     own: dict[str, Any] = {}
     for name, built_in in BUILT_IN.items():
         value = params[name]
+        value = value.tolist() if hasattr(value, "tolist") else value
         items = value if isinstance(value, (list, tuple)) else [value]
         if any(map(callable, items)):
             own[name] = built_in

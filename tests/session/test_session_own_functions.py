@@ -34,6 +34,10 @@ OF_MODELS = {
     "a function": lambda n: {"activation": defined(SNAKE.format(n))},
     "a lambda": lambda n: {"loss": defined("\n" * n + LOSS.format(n))},
     "a partial": lambda n: {"loss": functools.partial(defined(LOSS.format(1)), scale=n)},
+    "an array": lambda n: {
+        "hidden_layer_sizes": (8, 8),
+        "activation": np.array([defined(SNAKE.format(n)), "relu"], object),
+    },
     "both": lambda n: {
         "activation": defined(SNAKE.format(1)),
         "loss": defined(LOSS.format(n)),
@@ -82,7 +86,7 @@ def test_other_functions_or_none_are_refused(params, how, digits, path):
     given = OF_MODELS[params]
     with TrainingSession(model(given(1)), X, y, journal=path, verbose=0) as session:
         session.train(2)
-    names = [name for name in given(1) if name != "early_stopping"]
+    names = [name for name in given(1) if name in ("activation", "loss")]
     reopened = functools.partial(getattr(TrainingSession, how), path, X, y, verbose=0)
     with pytest.raises(ValueError, match=f"which has {names[0]}=.*, as model=") as caught:
         reopened()
