@@ -53,7 +53,13 @@ def trained(method, table, options):
 
 def content_of(*data):
     """Give what containers hold as bytes, without what pandas remembers."""
-    return pickle.dumps([each.to_numpy() if hasattr(each, "to_numpy") else each for each in data])
+    return pickle.dumps([_plain(each) for each in data])
+
+
+def _plain(data):
+    if not hasattr(data, "to_numpy"):
+        return data
+    return data.to_numpy() if 0 not in data.shape else data.shape  # polars 1.0 fails at none
 
 
 @dataclass(frozen=True)
