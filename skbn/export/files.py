@@ -25,7 +25,7 @@ from skbn.export.networks import (
     written_activation,
     written_loss,
 )
-from skbn.export.predictor import FORMAT, errors_of, read, require
+from skbn.export.predictor import FORMAT, errors_of, read, require, version_of
 from skbn.network.architecture import Architecture
 from skbn.network.forward_only import name_of
 from skbn.training.ensemble import Ensemble
@@ -198,14 +198,12 @@ def _described_model(model: BNSoftmaxClassifier, training_state: bool) -> dict[s
     architecture = ensemble.networks[0].architecture
     activation = written_activation(architecture, "a model file")
     loss = written_loss(architecture, training_state)
-    # The format of earlier files where it will do, so that earlier versions read those.
-    is_later = isinstance(activation, list) or loss != "cross_entropy"
     names = getattr(model, "feature_names_in_", None)
     if classes.dtype.kind == "O":
         classes = np.array([str.__str__(label) for label in classes], object)
     return {
         "format": FORMAT,
-        "format_version": 2 if is_later else 1,
+        "format_version": version_of(activation, loss),  # earlier versions read earlier ones
         "versions": {
             "skbn": __version__,
             "numpy": np.__version__,

@@ -231,6 +231,11 @@ def _check_network(header: Header) -> None:
         require(len(names) == n_features, f"{len(names)} feature_names for {n_features} features")
 
 
+def version_of(activation: Any, loss: str) -> int:
+    """Give the format of files with an activation and a loss: the first in which they may be."""
+    return 2 if isinstance(activation, list) or loss != "cross_entropy" else 1
+
+
 def _check_functions(architecture: Any, version: int) -> None:
     activation, loss = architecture["activation"], architecture["loss"]
     n_layers, is_list = len(architecture["hidden_layer_sizes"]), type(activation) is list
@@ -240,8 +245,8 @@ def _check_functions(architecture: Any, version: int) -> None:
     is_right = not is_list or len(names) == n_layers
     require(is_right, f"there are {len(names)} activations of {n_layers} hidden layers")
     require(loss in LOSSES, f"loss is {loss!r:.99}")
-    is_later = is_list or loss != "cross_entropy"
-    require(version > 1 or not is_later, "format 1 has no lists of activations, and one loss")
+    is_right = version >= version_of(activation, loss)
+    require(is_right, "format 1 has no lists of activations, and one loss")
 
 
 def _check_numbers_of_networks(header: Header) -> None:

@@ -103,6 +103,21 @@ def name_of(function: Any) -> str:
     return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
+def note_origin(error: Exception, name: str, x: Array) -> None:
+    """Note in an error that a function of this name raised it, and what it was called with."""
+    error.add_note(f"Raised by {name}, called with an array of shape {x.shape}")
+
+
+@contextmanager
+def naming(name: str, x: Array) -> Iterator[None]:
+    """Note in errors where they come from, as `note_origin` does."""
+    try:
+        yield
+    except Exception as error:
+        note_origin(error, name, x)
+        raise
+
+
 def values_of(function: Callable[[Any], Any], name: str, x: Array) -> Array:
     """Values of a function at x, which are the same when it is asked again.
 
@@ -119,12 +134,8 @@ def values_of(function: Callable[[Any], Any], name: str, x: Array) -> Array:
     ValueError
         If they are other ones, or no real numbers.
     """
-    try:
-        with np.errstate(all="ignore"):
-            value, again = (np.asarray(function(x.copy())) for _ in range(2))
-    except Exception as error:
-        error.add_note(f"Raised by {name}, called with an array of shape {x.shape}")
-        raise
+    with naming(name, x), np.errstate(all="ignore"):
+        value, again = (np.asarray(function(x.copy())) for _ in range(2))
     if value.dtype.kind not in "fiub":
         what = "None: is a return missing?" if value[()] is None else f"an array of {value.dtype}"
         raise ValueError(f"{name} must give real numbers; it gave {what}")

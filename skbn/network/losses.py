@@ -325,21 +325,24 @@ def log_mean_probabilities(logits: Array) -> Array:
 CHANGES_MEASURES = "focal_gamma"
 """Hyperparameter with another value of which losses are not to be compared."""
 
+OF_SOFTMAX: dict[str, Any] = {
+    "probabilities": softmax,
+    "log_probabilities": log_softmax,
+    "combine": log_mean_probabilities,
+}
+"""What losses have in common whose probabilities are the softmax of the logits."""
+
 LOSSES = {
     "cross_entropy": Loss(
         in_training=CrossEntropy,
         encoder=TargetIndices,
         measures={"loss": cross_entropy, "accuracy": is_correct},
-        probabilities=softmax,
-        log_probabilities=log_softmax,
-        combine=log_mean_probabilities,
+        **OF_SOFTMAX,
     ),
     "focal": Loss(
         in_training=FocalLoss,
         encoder=TargetIndices,
         measures={"loss": focal_loss, "accuracy": is_correct},
-        probabilities=softmax,
-        log_probabilities=log_softmax,
-        combine=log_mean_probabilities,
+        **OF_SOFTMAX,
     ),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skbn.network.forward_only import check_derivative, values_of
+from skbn.network.forward_only import check_derivative, naming, values_of
 from skbn.network.own_functions import (
     Faults,
     OwnFunction,
@@ -48,7 +48,7 @@ class OwnActivation(OwnFunction):
     def _mean_square(self, step: float) -> float:
         """E[g(x)^2] by the midpoint rule; raise if a value is not finite."""
         x = np.arange(-LIMIT + step / 2, LIMIT, step)
-        with np.errstate(all="ignore"), self.naming(x.reshape(-1, 256)):
+        with np.errstate(all="ignore"), naming(self.title, x.reshape(-1, 256)):
             y = np.asarray(self.function(x.reshape(-1, 256).copy()), np.float64).ravel()
             mean_square = float(np.dot(y * y, np.exp(-x * x / 2))) * step / sqrt(tau)
         if not np.isfinite(y).all():
@@ -68,7 +68,7 @@ class OwnActivation(OwnFunction):
     def forward(self, x: Array, out: Array) -> None:
         """Write g(x) into ``out``, for x (K, m, n), without a derivative."""
         for each, result in zip(x, out, strict=True):
-            with self.naming(each):
+            with naming(self.title, each):
                 result[...] = self.function(each)
 
     def check(self) -> None:

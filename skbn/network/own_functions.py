@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from skbn.network.forward_only import VJP, name_of, value_and_vjp
+from skbn.network.forward_only import VJP, name_of, note_origin, value_and_vjp
 from skbn.network.parameters import Array
 
 
@@ -75,15 +74,6 @@ class OwnFunction:
 
     def __deepcopy__(self, memo: Any) -> OwnFunction:
         return self
-
-    @contextmanager
-    def naming(self, x: Array) -> Iterator[None]:
-        """Note in errors that the function raises what it was called with."""
-        try:
-            yield
-        except Exception as error:
-            error.add_note(f"Raised by {self.title}, called with an array of shape {np.shape(x)}")
-            raise
 
     def behaviour(self, *arguments: Array) -> str:
         """Digest of the values for some arguments, the same on other processors."""
@@ -209,7 +199,7 @@ class _Call:
     def __init__(self, own: OwnFunction, arrays: Sequence[Array]) -> None:
         x, *others = arrays
         others = [each.copy() for each in others]  # which a function may change in place
-        self._own, self._shape = own, x.shape
+        self._own, self._x = own, x
         self.error: Exception | None = None
         of_x = partial(_called, own.function, others) if others else own.function
         shape = x.shape[: own.n_axes]
@@ -230,10 +220,10 @@ class _Call:
                 return self._vjp(gradient)
             except Exception as error:
                 self._note(error)
-        return np.full(self._shape, np.nan)
+        return np.full(self._x.shape, np.nan)
 
     def _note(self, error: Exception) -> None:
-        error.add_note(f"Raised by {self._own.title}, called with an array of shape {self._shape}")
+        note_origin(error, self._own.title, self._x)
         self.error = error
 
 

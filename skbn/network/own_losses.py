@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skbn.network.forward_only import check_derivative, values_of
-from skbn.network.losses import Loss, is_correct, log_mean_probabilities, log_softmax, softmax
+from skbn.network.forward_only import check_derivative, naming, values_of
+from skbn.network.losses import OF_SOFTMAX, Loss, is_correct
 from skbn.network.own_functions import (
     Faults,
     OwnFunction,
@@ -33,9 +33,7 @@ class OwnLoss(OwnFunction):
             in_training=lambda *shape_and_hyper: OwnBatchLoss(self, *shape_and_hyper),
             encoder=lambda edges, n_members: _as_they_are,
             measures={"loss": self.of_labels, "accuracy": is_correct},
-            probabilities=softmax,
-            log_probabilities=log_softmax,
-            combine=log_mean_probabilities,
+            **OF_SOFTMAX,
         )
 
     @staticmethod
@@ -52,7 +50,7 @@ class OwnLoss(OwnFunction):
         targets = np.eye(logits.shape[2], dtype=logits.dtype)[labels]
         losses = np.empty(logits.shape[:2])
         for z, each in zip(logits, losses, strict=True):
-            with self.naming(z):
+            with naming(self.title, z):
                 found = np.asarray(self.function(z.copy(), targets.copy()), np.float64)
                 if found.shape != each.shape:
                     raise ValueError(

@@ -118,7 +118,7 @@ class Steps:
         self._trained, self._gradient, self._vectors = trained, gradient, vectors
         # A number too large for float32 becomes infinite, and training reports it.
         with np.errstate(over="ignore"):
-            working = {name: value.astype(trained.dtype) for name, value in hyper.items()}
+            working = {name: hyper[name].astype(trained.dtype) for name in OF_STEPS}
         has_limit = np.isfinite(hyper["max_grad_norm"]).any()
         self._limit = working["max_grad_norm"] if has_limit else None
         self._sums = RunningSums(np.stack([hyper[name] for name in averages]), n_steps)
