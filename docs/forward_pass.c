@@ -12,7 +12,7 @@ static double activated(int activation, double x) {
     }
 }
 void predict_proba(const double *x, double *p) {
-    double a[WIDEST], z[WIDEST];
+    double a[WIDEST], z[WIDEST], sum = 0;
     const double *w = NUMBERS;  /* weights and bias of each layer of each member, in order */
     for (int member = 0; member < N_MEMBERS; member++) {
         memcpy(a, x, WIDTHS[0] * sizeof *a);
@@ -22,9 +22,13 @@ void predict_proba(const double *x, double *p) {
             for (int k = 0; k < n_in * n_out; k++) z[k % n_out] += a[k / n_out] * *w++;
             for (int j = 0; j < n_out; j++, w++) a[j] = activated(ACTIVATIONS[layer], z[j]);
         }
-        double highest = a[0], sum = 0;
+        double highest = a[0];
         for (int c = 1; c < N_CLASSES; c++) highest = fmax(highest, a[c]);
+        sum = 0;
         for (int c = 0; c < N_CLASSES; c++) sum += a[c] = exp((a[c] - highest) / TEMPERATURE);
         for (int c = 0; c < N_CLASSES; c++) p[c] = (member ? p[c] : 0) + a[c] / sum / N_MEMBERS;
     }
+    sum = 0;
+    for (int c = 0; c < N_CLASSES; c++) sum += p[c] *= PRIOR_RATIO[c];
+    for (int c = 0; c < N_CLASSES; c++) p[c] /= sum;
 }

@@ -24,6 +24,10 @@ const softmax = (z) => {
   const sum = e.reduce((a, b) => a + b);
   return e.map((ei) => ei / sum);
 };
-const predictProba = (model, x) => model.members
-  .map(({ layers }) => softmax(layers.reduce(dense, x).map((zi) => zi / model.temperature)))
-  .reduce((sum, p) => sum.map((si, i) => si + p[i])).map((si) => si / model.members.length);
+const predictProba = (model, x) => {
+  const p = model.members
+    .map(({ layers }) => softmax(layers.reduce(dense, x).map((zi) => zi / model.temperature)))
+    .reduce((sum, p) => sum.map((si, i) => si + p[i])).map((si) => si / model.members.length);
+  const ratio = model.log_prior_ratio;  // of a model whose class priors were corrected
+  return ratio ? softmax(p.map((pi, i) => Math.log(pi) + ratio[i])) : p;
+};

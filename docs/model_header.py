@@ -1,6 +1,7 @@
 """Write model.h for forward_pass.c: python model_header.py model.json > model.h."""
 
 import json
+import math
 import sys
 
 with open(sys.argv[1]) as file:
@@ -22,4 +23,6 @@ activations = [layer["activation"].upper() for layer in layers]
 print(f"static const int ACTIVATIONS[] = {{ {', '.join(activations)} }};")
 print(f"static const int WIDTHS[] = {{ {', '.join(map(str, widths))} }};")
 print(f"static const double TEMPERATURE = {model['temperature']!r};")
+ratio = [math.exp(each) for each in model.get("log_prior_ratio", [0.0] * widths[-1])]
+print(f"static const double PRIOR_RATIO[] = {{ {', '.join(map(repr, ratio))} }};")
 print(f"static const double NUMBERS[] = {{ {', '.join(map(repr, numbers))} }};")

@@ -21,7 +21,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
             "layers",
             "noise",
         ),
-        *("architecture", "network", "inference", "steps", "state", "epochs"),
+        *("architecture", "network", "inference", "moments", "steps", "state", "epochs"),
     ],
     "training": ["interruption", "threads", "holdout", "ensemble", "run", "lockstep"],
     "saved_state": [],
@@ -39,7 +39,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "estimators": [
         *("constraints", "arrays", "predictions", "checked_table", "parameters", "fitting"),
-        *("fit_tasks", "classifier", "population", "pipelines"),
+        *("fit_tasks", "classifier", "population", "adapted", "pipelines"),
     ],
     "minimization": ["variables", "feed", "descent", "minimize"],
     "tables": ["columns", "pipeline"],

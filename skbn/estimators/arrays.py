@@ -14,6 +14,9 @@ from skbn.saved_state import require
 from skbn.training.ensemble import Ensemble
 from skbn.training.run import Progress
 
+MAX_LOG_RATIO = 500.0
+"""Most that a logit is corrected by for class priors: exponentials stay finite."""
+
 
 class NetworkArrays:
     """Parameters of the first network of an estimator, as views."""
@@ -62,6 +65,19 @@ class NetworkArrays:
         """Averaged variances (n_units,) of each hidden layer."""
         return self._rows("var")
 
+    @property
+    def class_prior_(self) -> Array:
+        """Shares (n_classes,) of the classes in the weights of the loss, or re-estimated ones."""
+        totals = fitted_progress(self)[0].class_totals
+        if totals is None:
+            raise AttributeError(
+                "class_prior_ is not known: this model was saved by a version of skbn without it"
+            )
+        ratio = self._ensemble.log_prior_ratio
+        weights = totals if ratio is None else totals * np.exp(ratio)
+        prior: Array = weights / weights.sum()
+        return prior
+
 
 def fitted_ensemble(estimator: NetworkArrays) -> Ensemble:
     """Give the ensemble that an estimator predicts with; raise if it is not fitted."""
@@ -74,6 +90,13 @@ def fitted_progress(estimator: NetworkArrays) -> list[Progress]:
     """Give the networks of an estimator and what they go on with; raise if it is not fitted."""
     check_is_fitted(estimator)
     return estimator._progress
+
+
+def is_log_ratio(ratio: Any, classes: Any) -> bool:
+    """Whether it is what the logits of classes can be corrected by."""
+    is_array = type(ratio) is np.ndarray and ratio.dtype == np.float64
+    is_one_a_class = is_array and ratio.shape == (len(classes),)
+    return is_one_a_class and bool((np.abs(ratio) <= MAX_LOG_RATIO).all())
 
 
 def saved_networks(progress: Any, n: Any) -> list[TrainedNetwork]:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skbn._compat import CallbackSupportMixin, validate_parameters
 from skbn.checks import check_classes
-from skbn.estimators.arrays import saved_networks
+from skbn.estimators.arrays import is_log_ratio, saved_networks
 from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.constraints import CONSTRAINTS
 from skbn.estimators.fit_tasks import Rows, fit_tasks, hooks_of
@@ -24,10 +24,13 @@ from skbn.estimators.fitting import (
     train_alone,
 )
 from skbn.estimators.predictions import Predictions
-from skbn.saved_state import Versioned
+from skbn.saved_state import Versioned, require
 from skbn.training.ensemble import Ensemble
 from skbn.training.lockstep import run_together
 from skbn.training.run import Progress
+
+ADAPTED = ("adaptation_", "class_prior_interval_")
+"""Attributes of copies that were adapted, which the next fit drops."""
 
 
 class BNSoftmaxClassifier(
@@ -231,6 +234,10 @@ class BNSoftmaxClassifier(
         what prediction uses. Empty without batch norm.
     temperature_ : float
         By which logits are divided; 1 without ``calibrate`` and after `partial_fit`.
+    class_prior_ : ndarray of shape (n_classes,)
+        Shares of the classes in the weights of the loss, in the mean over the epochs trained;
+        of a copy that `skbn.drift.adapt` made for other class frequencies, those that it
+        estimated.
 
     See Also
     --------
@@ -487,7 +494,8 @@ class BNSoftmaxClassifier(
 
     def _fitted_attributes(self, table: CheckedTable, outcome: Outcome) -> dict[str, Any]:
         """Give all attributes of the classifier with the outcome of a fit on a table."""
-        kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
+        former = ("feature_names_in_", *ADAPTED)
+        kept = {name: value for name, value in vars(self).items() if name not in former}
         return kept | fitted_attributes(table, outcome)
 
     def _attributes(self) -> dict[str, Any]:
@@ -515,14 +523,19 @@ class BNSoftmaxClassifier(
         state = super().__getstate__()
         if "_ensemble" in state:
             # Its arrays are those of the progress, which joblib would write once more.
-            state["_n_averaged"] = len(state.pop("_ensemble").networks)
+            ensemble = state.pop("_ensemble")
+            state["_n_averaged"] = len(ensemble.networks)
+            if ensemble.log_prior_ratio is not None:
+                state["_log_prior_ratio"] = ensemble.log_prior_ratio
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "_n_averaged" in self.__dict__:
             networks = saved_networks(self._progress, self.__dict__.pop("_n_averaged"))
-            self._ensemble = Ensemble(networks, self.temperature_)
+            ratio = self.__dict__.pop("_log_prior_ratio", None)
+            require(ratio is None or is_log_ratio(ratio, self.classes_), "ratio of class priors")
+            self._ensemble = Ensemble(networks, self.temperature_, ratio)
 
 
 def progress_to_go_on(classifier: BNSoftmaxClassifier) -> list[Progress]:

@@ -64,7 +64,7 @@ class Outcome(NamedTuple):
         """Give a copy that shares nothing that changes in training."""
         progress = [each.detached() for each in self.progress]
         networks = [each.network for each in progress[: len(self.ensemble.networks)]]
-        return Outcome(Ensemble(networks, self.ensemble.temperature), progress)
+        return Outcome(replace(self.ensemble, networks=networks), progress)
 
 
 def fitted_attributes(table: CheckedTable, outcome: Outcome) -> dict[str, Any]:
@@ -130,6 +130,8 @@ class Fit:
             if run.held_out is not None
         ]
         progress = [run.result() for run in self.runs]
+        totals = self.runs[0].class_totals(dataset)
+        progress[0] = replace(progress[0], class_totals=totals)
         networks = [kept.network for kept in progress[: self.n_averaged]]
         temperature = fit_temperature(held_out) if self.calibrates else 1.0
         return Outcome(Ensemble(networks, temperature), progress)

@@ -146,7 +146,9 @@ def load_model(path: Any) -> BNSoftmaxClassifier:
         architecture = Architecture(n_features=n_features, n_outputs=n_outputs, **how)
         progress = progress_of(architecture, header, arrays)
     networks = [each.network for each in progress[: header["n_members"]]]
-    outcome = Outcome(Ensemble(networks, header["temperature"]), progress)
+    ratio = header.get("log_prior_ratio")
+    ratio = None if ratio is None else np.array(ratio)
+    outcome = Outcome(Ensemble(networks, header["temperature"], ratio), progress)
     model = BNSoftmaxClassifier(**parameters)
     set_attributes([(model, attributes_after(model, _table_without_rows(header), outcome))])
     return model
@@ -199,11 +201,13 @@ def _described_model(model: BNSoftmaxClassifier, training_state: bool) -> dict[s
     activation = written_activation(architecture, "a model file")
     loss = written_loss(architecture, training_state)
     names = getattr(model, "feature_names_in_", None)
+    ratio = ensemble.log_prior_ratio
+    corrected = {} if ratio is None else {"log_prior_ratio": ratio.tolist()}
     if classes.dtype.kind == "O":
         classes = np.array([str.__str__(label) for label in classes], object)
     return {
         "format": FORMAT,
-        "format_version": version_of(activation, loss),  # earlier versions read earlier ones
+        "format_version": version_of(activation, loss, ratio),  # earlier versions read earlier ones
         "versions": {
             "skbn": __version__,
             "numpy": np.__version__,
@@ -223,6 +227,7 @@ def _described_model(model: BNSoftmaxClassifier, training_state: bool) -> dict[s
         "dtype": ensemble.networks[0].theta.dtype.name,
         "n_members": len(ensemble.networks),
         "temperature": float(ensemble.temperature),
+        **corrected,
     }
 
 

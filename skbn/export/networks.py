@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skbn.export.encoding import decoded, encoded
-from skbn.export.predictor import check_fields, require
+from skbn.export.predictor import MAX_SIZE, check_fields, require
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.architecture import Architecture
 from skbn.network.optimizers import OPTIMIZERS
@@ -22,6 +22,7 @@ STATISTICS = ("mean", "var")
 
 MEASURES = ("loss", "learning_rate", "gradient_norm", "seconds")
 _OF_NETWORK = {"n_epochs": int, "kept_epoch": int, "history": dict}
+_WITH_TOTALS = {**_OF_NETWORK, "class_totals": list}
 _OF_TRAINED_NETWORK = {"entropy": list, "shuffle_stream": dict, "noise_stream": dict}
 _OF_STREAM = {"bit_generator": str, "state": int, "inc": int, "has_uint32": int, "uinteger": int}
 _BITS = {"state": 128, "inc": 128, "has_uint32": 1, "uinteger": 32}
@@ -82,9 +83,15 @@ def described_networks(progress: Sequence[Progress]) -> list[dict[str, Any]]:
             "n_epochs": each.state.n_epochs,
             "kept_epoch": each.kept_epoch,
             "history": {name: encoded(values, name) for name, values in each.history.items()},
+            **_described_totals(each),
         }
         for each in progress
     ]
+
+
+def _described_totals(progress: Progress) -> dict[str, list[float]]:
+    totals = progress.class_totals
+    return {} if totals is None else {"class_totals": totals.tolist()}
 
 
 def described_training(progress: Sequence[Progress]) -> dict[str, Any]:
@@ -171,7 +178,8 @@ def _progress(
     k: int,
 ) -> Progress:
     network, training = header["networks"][k], header["training_state"]
-    _check_network(network)
+    _check_network(network, architecture.n_outputs)
+    totals = network.get("class_totals")
     theta, entropy = _vector(architecture, arrays, k), ()
     state = State(theta, [], np.zeros((len(AVERAGES), 1, 1)), [], [], network["n_epochs"])
     if training is not None:
@@ -193,6 +201,7 @@ def _progress(
         bn_epsilon=arrays["bn_epsilon"][k].reshape(1, 1).copy(),
         history={name: decoded(values) for name, values in network["history"].items()},
         kept_epoch=network["kept_epoch"],
+        class_totals=None if totals is None else np.array(totals),
     )
 
 
@@ -215,8 +224,13 @@ def _stream(described: Mapping[str, Any]) -> np.random.Generator:
     return np.random.Generator(bits)
 
 
-def _check_network(network: Any) -> None:
-    check_fields(network, _OF_NETWORK, "networks")
+def _check_network(network: Any, n_classes: int) -> None:
+    has_totals = type(network) is dict and "class_totals" in network
+    check_fields(network, _WITH_TOTALS if has_totals else _OF_NETWORK, "networks")
+    totals = network.get("class_totals", [1.0] * n_classes)
+    are_floats = all(type(each) is float and 0 <= each <= MAX_SIZE for each in totals)
+    is_right = are_floats and len(totals) == n_classes and sum(totals) > 0
+    require(is_right, f"class_totals are no {n_classes} shares")
     n_epochs, history = network["n_epochs"], network["history"]
     require(0 < network["kept_epoch"] <= n_epochs, "kept_epoch is none of the epochs")
     require(set(MEASURES) <= set(history), f"history lacks one of {MEASURES}")

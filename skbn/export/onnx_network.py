@@ -114,10 +114,14 @@ NODES: dict[str, Callable[[Graph, str], str]] = {
 def add_probabilities(graph: Graph, ensemble: Ensemble, x: str, output: str) -> None:
     """Add the nodes from rows (n, n_features) to probabilities (n, C).
 
-    The probabilities are the mean over the networks of softmax(z / T).
+    The probabilities are the mean over the networks of softmax(z / T), times the ratio of the
+    classes' priors where they were corrected.
     """
     each = [graph.node("Softmax", z, axis=-1) for z in _add_logits(graph, ensemble, x)]
     mean = each[0] if len(each) == 1 else graph.node("Mul", graph.node("Sum", *each), 1 / len(each))
+    if ensemble.log_prior_ratio is not None:
+        corrected = graph.node("Add", graph.node("Log", mean), ensemble.log_prior_ratio)
+        mean = graph.node("Softmax", corrected, axis=-1)
     graph.node("Identity", mean, output=output)
 
 
@@ -131,6 +135,8 @@ def add_decision(graph: Graph, ensemble: Ensemble, x: str, output: str) -> None:
         ratios = [graph.node("Exp", graph.node("Sub", log, highest)) for log in logs]
         mean = graph.node("Mul", graph.node("Sum", *ratios), 1 / len(each))
         z = graph.node("Add", highest, graph.node("Log", mean))
+    if ensemble.log_prior_ratio is not None:
+        z = graph.node("Add", z, ensemble.log_prior_ratio)
     is_binary = ensemble.networks[0].architecture.n_outputs == 2
     z = graph.node("MatMul", z, [[1, -1], [-1, 1]]) if is_binary else z
     graph.node("Identity", z, output=output)

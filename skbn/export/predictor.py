@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-FORMAT, FORMAT_VERSION = "skbn model", 2
+FORMAT, FORMAT_VERSION = "skbn model", 3
 HEADER, CHECKSUM_BYTES = "header.json", 64
 
 _END_BYTES = 22 + CHECKSUM_BYTES  # of a ZIP file whose comment is the checksum
@@ -42,6 +42,7 @@ MAX_PARTS = 200_000
 MAX_LAYERS = 1000
 MAX_SIZE = 2**32 - 1
 MAX_LABEL_BYTES = 2**25
+MAX_LOG_RATIO = 500.0
 
 Header = dict[str, Any]
 Arrays = dict[str, Any]
@@ -156,6 +157,7 @@ _FIELDS: dict[str, Any] = {
     "networks": list,
     "training_state": (dict, type(None)),
 }
+_SINCE_3 = {"log_prior_ratio": list}
 _OF_ARCHITECTURE: dict[str, Any] = {
     "hidden_layer_sizes": list,
     "activation": (str, list),
@@ -183,13 +185,21 @@ def parsed(raw: bytes) -> Header:
             f"was written by a later version of skbn: its format is {version!r:.99}, and this one "
             f"reads {FORMAT_VERSION}. Read it with that version, or a later one"
         )
-    check_fields(header, _FIELDS, HEADER)
+    check_fields(header, _FIELDS | (_SINCE_3 if version >= 3 else {}), HEADER)
     n_bytes = _n_bytes_of_arrays(header)
     require(n_bytes <= MAX_LABEL_BYTES, f"its labels and parameters have {n_bytes:,} bytes")
     _check_network(header)
     _check_numbers_of_networks(header)
     header["classes"] = _classes(header["classes"])
+    _check_ratio(header.get("log_prior_ratio"), len(header["classes"]))
     return header
+
+
+def _check_ratio(ratio: Any, n_classes: int) -> None:
+    if ratio is not None:
+        are_floats = all(type(each) is float and abs(each) <= MAX_LOG_RATIO for each in ratio)
+        is_right = are_floats and len(ratio) == n_classes
+        require(is_right, f"log_prior_ratio is no list of {n_classes} numbers")
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -231,8 +241,10 @@ def _check_network(header: Header) -> None:
         require(len(names) == n_features, f"{len(names)} feature_names for {n_features} features")
 
 
-def version_of(activation: Any, loss: str) -> int:
-    """Give the format of files with an activation and a loss: the first in which they may be."""
+def version_of(activation: Any, loss: str, log_prior_ratio: Any = None) -> int:
+    """Give the format of files with these: the first in which they may be."""
+    if log_prior_ratio is not None:
+        return 3
     return 2 if isinstance(activation, list) or loss != "cross_entropy" else 1
 
 
@@ -450,6 +462,8 @@ class Predictor:
         self.n_features_in_ = header["n_features"]
         self.feature_names_in_ = header["feature_names"]
         self._temperature = header["temperature"]
+        ratio = header.get("log_prior_ratio")
+        self._prior_ratio = None if ratio is None else np.exp(np.array(ratio)[:, None])
         self._widest = max(header["architecture"]["hidden_layer_sizes"], default=1)
         with np.errstate(all="ignore"):
             members = [_folded(header, arrays, k) for k in range(header["n_members"])]
@@ -485,6 +499,9 @@ class Predictor:
             np.exp(z, out=z)
             z /= np.add.reduce(z, axis=1, keepdims=True)
         mean = z[0] if len(z) == 1 else np.add.reduce(z, axis=0) / len(z)
+        if self._prior_ratio is not None:
+            mean *= self._prior_ratio
+            mean /= np.add.reduce(mean, axis=0)
         return np.ascontiguousarray(mean.T)
 
     def _rows(self, x: Any) -> Any:

@@ -39,7 +39,9 @@ def to_json(model: Any, path: Any = None) -> str:
     text : str
         With ``classes``, numbers, booleans or text, as which dates and integers of more than 53
         bits are written; ``feature_names`` or null; ``n_features``; ``activation``, a name or a
-        list of that of each hidden layer; ``temperature`` and ``members``.
+        list of that of each hidden layer; ``temperature`` and ``members``; and of a model whose
+        class priors were corrected ``log_prior_ratio``, by whose exponentials the probabilities
+        are multiplied before they are divided by their sum.
 
     Raises
     ------
@@ -67,6 +69,7 @@ def to_json(model: Any, path: Any = None) -> str:
     ensemble = fitted_ensemble(model)
     network, names = ensemble.networks[0], getattr(model, "feature_names_in_", None)
     activation = written_activation(network.architecture, "JSON")
+    ratio = ensemble.log_prior_ratio
     n_digits, steps = DIGITS[network.theta.dtype.name], ensemble.folded(np.dtype("float64")).steps
     content = {
         "classes": [_label(label) for label in model.classes_],
@@ -74,6 +77,7 @@ def to_json(model: Any, path: Any = None) -> str:
         "n_features": network.architecture.n_features,
         "activation": activation,
         "temperature": float(ensemble.temperature),
+        **({} if ratio is None else {"log_prior_ratio": ratio.tolist()}),
         "members": [
             {"layers": [_layer(step, member, n_digits) for step in steps]}
             for member in range(len(ensemble.networks))

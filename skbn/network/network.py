@@ -86,16 +86,36 @@ class Network:
         losses : ndarray of shape (K, m)
             Weighted loss of each row, without the penalty.
         """
-        row_weights = None
-        if weights is not None:
-            row_weights = (weights / weights.sum(axis=1, keepdims=True))[:, None, :]
-        for layer in self._forward:
-            x = layer.forward(x, row_weights)
+        self.forward(x, weights)
         losses = self._loss(targets, weights if loss_weights is None else loss_weights)
         d = self._loss.logits
         for layer in self._backward:
             d = layer.backward(d)
         return losses
+
+    def forward(self, x: Array, weights: Array | None = None) -> Array:
+        """Give the logits of a mini-batch, which needs no labels.
+
+        Batch norm is by the mini-batch's own moments, which are written to the zone of the
+        moving statistics of ``gradient``.
+
+        Parameters
+        ----------
+        x : ndarray of shape (K, m, n_features) or (m, n_features)
+        weights : ndarray of shape (K, m) or None
+            In batch norm's moments. None stands for ones.
+
+        Returns
+        -------
+        logits : ndarray of shape (K, m, n_outputs)
+            Overwritten by the next call.
+        """
+        row_weights = None
+        if weights is not None:
+            row_weights = (weights / weights.sum(axis=1, keepdims=True))[:, None, :]
+        for layer in self._forward:
+            x = layer.forward(x, row_weights)
+        return self._loss.logits
 
 
 def _has_parameters(layer: Layer) -> bool:

@@ -32,17 +32,21 @@ class Ensemble:
     networks : sequence of TrainedNetwork
         Of one member each, and of one architecture.
     temperature : float, default=1.0
+    log_prior_ratio : ndarray of shape (C,), optional
+        Added to the combined logits: of each class the logarithm of its prior among the rows to
+        predict over that among those trained on.
     """
 
     networks: Sequence[TrainedNetwork]
     temperature: float = 1.0
+    log_prior_ratio: Array | None = None
     _folded: dict[Any, tuple[FoldedNetwork, Array]] = field(
         default_factory=dict, init=False, repr=False
     )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without what was folded, which is no part of its state.
-        return type(self), (self.networks, self.temperature)
+        return type(self), (self.networks, self.temperature, self.log_prior_ratio)
 
     @property
     def loss(self) -> Loss:
@@ -95,7 +99,9 @@ class Ensemble:
 
     def _combined(self, logits: Array) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.loss.combine(logits.astype(np.float64, copy=False) / self.temperature)
+            scaled = logits.astype(np.float64, copy=False) / self.temperature
+            combined = self.loss.combine(scaled)
+            return combined if self.log_prior_ratio is None else combined + self.log_prior_ratio
 
     def _recompute(self, combined: Array, x: Any) -> None:
         """Write logits in float64 over those that float32 could not hold."""

@@ -38,6 +38,9 @@ class Progress:
         A value an epoch.
     kept_epoch : int
         The epoch whose parameters ``state`` holds, counted from one.
+    class_totals : ndarray of shape (C,) or None
+        Sum over the epochs of the shares of the classes in the weights of the loss. None if
+        it is not known, of a model that was saved without.
     """
 
     architecture: Architecture
@@ -47,6 +50,7 @@ class Progress:
     bn_epsilon: Array = field(default_factory=lambda: np.zeros((1, 1)))
     history: dict[str, list[float]] = field(default_factory=dict)
     kept_epoch: int = 0
+    class_totals: Array | None = None
 
     @classmethod
     def new(
@@ -211,13 +215,26 @@ class Run:
         weights = self.weights if self.loss_weights is None else self.loss_weights
         return Holdout(self.rows, weights)
 
+    def class_shares(self, dataset: Dataset) -> Array:
+        """Give the share of each class in the weights of the loss."""
+        labels, weights = self.trained_on.labels_and_weights(dataset)
+        n_classes = self.progress.architecture.n_outputs
+        counts = np.bincount(labels, weights, minlength=n_classes).astype(np.float64)
+        shares: Array = counts / counts.sum()
+        return shares
+
+    def class_totals(self, dataset: Dataset) -> Array:
+        """Give the progress's sum over the epochs, with those that were trained on the rows."""
+        before = self.progress.class_totals
+        if before is None:
+            return self.n_epochs * self.class_shares(dataset)
+        n_new = max(self.n_epochs - float(before.sum()), 0.0)
+        return before + n_new * self.class_shares(dataset)
+
     def losses_of_guessing(self, dataset: Dataset, *judged: Holdout) -> list[float]:
         """Give the losses on some rows of guessing by the frequencies of those trained on."""
-        architecture = self.progress.architecture
-        labels, weights = self.trained_on.labels_and_weights(dataset)
-        counts = np.bincount(labels, weights, minlength=architecture.n_outputs)
-        loss = architecture.loss_function
-        guess = best_guess(loss, counts / counts.sum(), self.hyper)
+        loss = self.progress.architecture.loss_function
+        guess = best_guess(loss, self.class_shares(dataset), self.hyper)
         return [each.loss_of_guessing(dataset, loss, guess, self.hyper) for each in judged]
 
     def keep(self) -> None:

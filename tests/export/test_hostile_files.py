@@ -133,7 +133,7 @@ CASES = {
         lambda d: assembled(entries_of(d), zipfile.ZIP_DEFLATED),
         "is compressed",
     ),
-    "a later version": (header(format_version=3), r"later version.*is 3.* reads 2"),
+    "a later version": (header(format_version=4), r"later version.*is 4.* reads 3"),
     "a later version by far": (header(format_version=10**30), "later version of skbn"),
     "version 0": (header(format_version=0), "format_version is 0"),
     "another format": (header(format="evil"), "no format"),
