@@ -97,6 +97,13 @@ def activations(names, version=2):
     return lambda data: with_header(data, change)
 
 
+def priors(ratio):
+    def change(content):
+        content["format_version"], content["log_prior_ratio"] = 3, ratio
+
+    return lambda data: with_header(data, change)
+
+
 def array(name, change):
     def changed(content):
         new = np.load(io.BytesIO(content))
@@ -133,6 +140,10 @@ CASES = {
         lambda d: assembled(entries_of(d), zipfile.ZIP_DEFLATED),
         "is compressed",
     ),
+    "priors in a file of version 1": (header(log_prior_ratio=[0.0] * 3), "log_prior_ratio"),
+    "priors of other classes": (priors([0.0] * 2), "log_prior_ratio is no list of 3 numbers"),
+    "priors that are no numbers": (priors([0.0, 1, "evil"]), "log_prior_ratio is no list of 3"),
+    "priors without bounds": (priors([0.0, 0.0, 1e3]), "log_prior_ratio is no list of 3 numbers"),
     "a later version": (header(format_version=4), r"later version.*is 4.* reads 3"),
     "a later version by far": (header(format_version=10**30), "later version of skbn"),
     "version 0": (header(format_version=0), "format_version is 0"),
@@ -257,6 +268,10 @@ ONLY_OF_TRAINING = {
     "another solver": (deep("training_state", "solver", to="sgd"), "not one of 'sgd'"),
     "an epoch of later": (deep("networks", 0, "kept_epoch", to=9), "kept_epoch"),
     "no epochs": (deep("networks", 0, "n_epochs", to=0), "kept_epoch"),
+    "shares of other classes": (deep("networks", 0, "class_totals", to=[1.0]), "class_totals"),
+    "shares of nothing": (deep("networks", 0, "class_totals", to=[0.0] * 3), "class_totals"),
+    "shares below zero": (deep("networks", 0, "class_totals", to=[2.0, 1.0, -1.0]), "class_totals"),
+    "shares in words": (deep("networks", 0, "class_totals", to=["evil", 1.0, 1.0]), "class_totals"),
     "a history of text": (deep("networks", 0, "history", "loss", to=["a", "b"]), "no number"),
     "a short history": (deep("networks", 0, "history", "loss", to=[0.5]), "not of all epochs"),
     "no history": (deep("networks", 0, "history", to={}), "history lacks"),

@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skbn import BNSoftmaxClassifier
+from skbn.estimators.adapted import with_class_prior
 from skbn.export import to_json
 from skbn.network.activations import ACTIVATIONS
 
@@ -36,6 +37,18 @@ KINDS = {
 }
 
 
+CORRECTED = {
+    "corrected class priors": {"n_members": 2},
+    "corrected class priors of one member": {"n_members": 1},
+}
+
+
+def fitted(kind):
+    if kind in CORRECTED:
+        return with_class_prior(small(**CORRECTED[kind]).fit(X, MANY), [0.1, 0.2, 0.7])
+    return small(**KINDS[kind]).fit(X, MANY)
+
+
 def forward_pass(content, x):
     """A third one, in NumPy, by the functions of the classifier."""
     sums = 0
@@ -46,12 +59,13 @@ def forward_pass(content, x):
             ACTIVATIONS[layer["activation"]].forward(a, a)
         e = np.exp((a - a.max(axis=1, keepdims=True)) / content["temperature"])
         sums = sums + e / e.sum(axis=1, keepdims=True)
-    return sums / len(content["members"])
+    p = sums / len(content["members"]) * np.exp(content.get("log_prior_ratio", 0))
+    return p / p.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *CORRECTED])
 def test_json_holds_what_a_forward_pass_needs(kind):
-    model = small(**KINDS[kind]).fit(X, MANY)
+    model = fitted(kind)
     found = forward_pass(json.loads(to_json(model)), X)
     atol = 1e-13 if kind.endswith("float64") else 1e-7
     np.testing.assert_allclose(found, model.predict_proba(X), rtol=0, atol=atol)
@@ -168,11 +182,11 @@ LANGUAGES = {"node": in_javascript, "cc": in_c}
 
 
 @pytest.mark.parametrize("program", LANGUAGES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *CORRECTED])
 def test_forward_passes_of_the_documentation(kind, program, tmp_path):
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
-    model = small(**KINDS[kind]).fit(X, MANY)
+    model = fitted(kind)
     to_json(model, tmp_path / "model.json")
     found = LANGUAGES[program](model, tmp_path)
     np.testing.assert_allclose(found, model.predict_proba(ROWS), rtol=0, atol=1e-6)
