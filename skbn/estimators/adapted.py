@@ -16,6 +16,8 @@ from skbn.network.inference import TrainedNetwork
 from skbn.network.moments import Moments
 from skbn.network.parameters import Array
 
+MIN_PRIOR_ROWS = 8.0
+"""Automatic rows at least: 32 rows may show no variance at all in what rarely varies."""
 MAX_PRIOR_ROWS = 1e9
 """As many as leave all moments as they were."""
 
@@ -145,7 +147,7 @@ def auto_prior_rows(
     Returns
     -------
     prior_rows : float
-        At most ``MAX_PRIOR_ROWS``.
+        From ``MIN_PRIOR_ROWS`` to ``MAX_PRIOR_ROWS``.
     """
     varies = (old_var > 0) & (new_var > 0)
     if not varies.any():
@@ -154,7 +156,7 @@ def auto_prior_rows(
     moves = (new_mean[varies] - old_mean[varies]) ** 2 / old
     spreads = np.log(new / old) ** 2 / 2
     variance = float(np.mean((moves + spreads) / 2)) - 1 / n_rows
-    return min(1 / max(variance, 1 / MAX_PRIOR_ROWS), MAX_PRIOR_ROWS)
+    return float(np.clip(1 / max(variance, 1 / MAX_PRIOR_ROWS), MIN_PRIOR_ROWS, MAX_PRIOR_ROWS))
 
 
 def blend(old: Any, new: Any, n_rows: int, prior_rows: Any) -> Any:

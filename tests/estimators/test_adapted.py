@@ -204,12 +204,13 @@ def test_rows_too_large_and_wrong_rows_are_refused(model):
 def test_automatic_rows_keep_what_did_not_move_and_leave_what_did():
     stream = np.random.default_rng(1)
     mean, var = np.zeros(400), np.ones(400)
-    for n, move in ((32, 0.0), (1000, 0.0), (32, 1.0), (1000, 0.3)):
+    for n, move in ((32, 0.0), (1000, 0.0), (100, 0.4), (1000, 0.3)):
         z = stream.normal(size=(n, 400)) + move * stream.normal(size=400)
         rows = auto_prior_rows(mean, var, z.mean(axis=0), z.var(axis=0), n)
         if move:
             np.testing.assert_allclose(rows, 2 / move**2, rtol=0.25)  # variances did not move
         else:
             assert rows > 5 * n
+    assert auto_prior_rows(mean, var, mean + 9, var, 999) == 8
     assert auto_prior_rows(mean, 0 * var, mean, var, 9) == pytest.approx(1e9)
     assert blend(1.0, 3.0, 30, 10) == 2.5
