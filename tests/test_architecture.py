@@ -56,7 +56,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "search": [
         *("fingerprints", "progress", "time_limit", "distributions", "recommendation"),
         *("adapters", "space", "study", "surrogate", "zoom", "records", "journal", "folds"),
-        *("splits", "halving", "results", "jobs", "judging", "networks", "partial_fits"),
+        *("splits", "halving", "results", "log", "jobs", "judging", "networks", "partial_fits"),
         *("cache", "schedule", "evaluation", "rounds", "coarse_to_fine", "learning_rates"),
     ],
     "display": [

@@ -19,6 +19,7 @@ from skbn._compat import (
     StrOptions,
     callback_task,
     insert_error_scores,
+    n_samples,
     refuse_handed_on,
     scorers_by_name,
     validate_parameters,
@@ -31,6 +32,7 @@ from skbn.search import fingerprints, results
 from skbn.search.folds import Fold, can_be_made_again, folds_of
 from skbn.search.halving import plan_rungs
 from skbn.search.journal import Journal, NoJournal
+from skbn.search.log import plain_report, with_call
 from skbn.search.rounds import (
     Rounds,
     evaluation_of,
@@ -168,9 +170,15 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         "score" (on the rungs; missing in between), and for networks "loss" (of training),
         "validation_loss" and "validation_accuracy" (on the split's test rows, or where the
         network has a validation set of its own, on that).
+    log_ : DataFrame
+        A row for `fit` and for each `extend` and `retune` since, with the columns "call" (its
+        name), "n_rows" (of the data), "n_candidates" and "best_score" (of all rounds by then).
+        The rows of `retune` say more: which parameter has "moved_most", and its "distance", as
+        in ``optimum_shift_``; and where a drift report was given, its "verdict", "advice",
+        "auc" and "summary".
     optimum_shift_ : DataFrame
-        After `retune`: the best values before and after, and their distance, from 0 to 1
-        of the scale.
+        After `retune`: the best values "before" and "after", their "distance", from 0 to 1
+        of the scale, and the three "in_words".
     scorer_ : callable or dict
         The scorers.
     n_splits_ : int
@@ -325,7 +333,7 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
             If the journal can no longer be written, and no candidate was finished;
             otherwise the search ends there with a warning.
         """
-        self._warn(self._fit(X, y, params, path=self.journal))
+        self._warn(self._fit(X, y, params, call="fit", path=self.journal))
         return self
 
     def extend(self, X, y=None, *, n_rounds=1, **params):
@@ -348,11 +356,11 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         check_is_fitted(self, "cv_results_")
         if not isinstance(n_rounds, Integral) or n_rounds < 1:
             raise ValueError(f"n_rounds must be a positive integer, got {n_rounds!r}")
-        begun = {"path": self._journal, "former": self._study}
+        begun = {"call": "extend", "path": self._journal, "former": self._study}
         self._warn(self._fit(X, y, params, **begun, n_more_rounds=n_rounds))
         return self
 
-    def retune(self, X, y=None, *, journal=None, **params):
+    def retune(self, X, y=None, *, report=None, journal=None, **params):
         """Search anew on other data, starting from what was learned.
 
         The best candidates so far are scored on the new data first, with others
@@ -363,6 +371,10 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         ----------
         X, y : array-like
             New data, of the same meaning.
+        report : DriftReport, default=None
+            What ``skbn.drift.drift_report`` found in the new data. It decides nothing: it is
+            kept in ``log_``, and whole in the journal. A call that goes on from a journal may
+            leave it out.
         journal : str or path-like, default=None
             File to go on from after a crash, another one than that of `fit`.
         **params : dict of str to object
@@ -371,17 +383,36 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         Returns
         -------
         self : CoarseToFineSearchCV
-            With the results on the new data, and ``optimum_shift_``.
+            With the results on the new data, ``optimum_shift_``, and a new row of ``log_``.
+
+        Raises
+        ------
+        TypeError
+            Before anything is fitted, for a report that is none.
         """
         check_is_fitted(self, "cv_results_")
+        why = plain_report(report)
         ranked = self._study.ranked()
         best = [trial.unit for _, trial in ranked[: n_best(len(ranked))]]
         points = np.array(best) if best else None
-        self._warn(self._fit(X, y, params, path=journal, initial_points=points))
+        begun = {"call": "retune", "path": journal, "initial_points": points, "report": why}
+        self._warn(self._fit(X, y, params, **begun))
         return self
 
     @with_callbacks
-    def _fit(self, X, y, params, *, path, former=None, initial_points=None, n_more_rounds=0):
+    def _fit(
+        self,
+        X,
+        y,
+        params,
+        *,
+        call,
+        path,
+        former=None,
+        initial_points=None,
+        n_more_rounds=0,
+        report=None,
+    ):
         """Search, or go on with a former study; publish, and say what ended it early.
 
         An error leaves the search as it was.
@@ -401,6 +432,8 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
             study = deepcopy(former) or new_study(self, len(splits), len(rungs), points)
             if not journal.load(study):
                 journal.start(study, [space.decode(trial.unit) for trial in study.trials])
+            if call == "retune":
+                report = journal.keep_report(report)
             n_rounds = self.n_rounds
             if former:  # whose failed fits are done, though a journal has them made again
                 begun = max(former.n_complete_rounds(), study.n_complete_rounds())
@@ -414,6 +447,8 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
                     fitted |= refitted(evaluation, fitted["best_params_"], task)
         kept = {"_study": study, "_journal": path, "_identity": identity}
         kept["_splits"] = None if can_be_made_again(self.cv) else (self.cv, splits)
+        log = None if call == "fit" else getattr(self, "log_", None)
+        fitted["log_"] = with_call(log, call, n_samples(X), fitted, report)
         self._publish(fitted | kept)
         return interruption
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any
 
-from skbn.journal.checksums import contents
+from skbn.journal.checksums import contents, well_formed
 from skbn.journal.database import Database, Kind
 from skbn.journal.fingerprints import Identity
 from skbn.search.records import candidate_row, restore, result_row, round_row
@@ -47,7 +48,7 @@ KIND = Kind(
     parts="fits",
     go_on="run the same again",
     advice=_advice,
-    further=("seed",),
+    further=("seed", "report"),
 )
 
 
@@ -118,6 +119,16 @@ class Journal:
             self._add_rounds(study, params)
             self._add_results(results)
 
+    def keep_report(self, report: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Commit the drift report of a `retune`, or give the one that was committed before."""
+        if report is not None:
+            with self._database.transaction():
+                self._database.add("about", [("report", json.dumps(report))], key=b"")
+            return report
+        with self._database.errors("read"), well_formed():
+            found = json.loads(self._database.about().get("report", "null"))
+            return None if found is None else dict(found)
+
     def add_rounds(self, study: Study, params: list[dict[str, Any]]) -> None:
         """Commit the new rounds, and their candidates with these parameters."""
         with self._database.transaction():
@@ -156,6 +167,10 @@ class NoJournal:
 
     def start(self, study: Study, params: list[dict[str, Any]]) -> None:
         """Commit nothing."""
+
+    def keep_report(self, report: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Give the report, which nothing keeps."""
+        return report
 
     def add_rounds(self, study: Study, params: list[dict[str, Any]]) -> None:
         """Commit nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from math import isclose
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.base import BaseEstimator, clone
 
-from skbn.journal.values import without_addresses
+from skbn.journal.values import short_text, without_addresses
 from skbn.search.adapters import as_distribution
 from skbn.search.distributions import Axis, Distribution, Listed, Units
 
@@ -161,8 +161,8 @@ class Space:
         -------
         shift : DataFrame
             A row for each coordinate that is active at both points, with the columns
-            "before" and "after", the values, and "distance", from 0 to 1: on a scale that of
-            the coordinates, else 1 for another value.
+            "before" and "after", the values, "distance", from 0 to 1: on a scale that of
+            the coordinates, else 1 for another value; and "in_words".
         """
         both = self.active(before) & self.active(after)
         used = [(i, c) for i, c in enumerate(self.coordinates) if both[i]]
@@ -175,9 +175,14 @@ class Space:
             else repr(old) != repr(new)
             for (_, c), (old, new) in zip(used, values, strict=True)
         ]
+        words = [
+            _change_in_words(c, *pair, distance)
+            for (_, c), pair, distance in zip(used, values, distances, strict=True)
+        ]
         labels = [c.label for _, c in used]
         frame = pd.DataFrame(values, index=labels, columns=["before", "after"], dtype=object)
-        return frame.assign(distance=np.array(distances, dtype=float))
+        in_words = pd.Series(words, index=labels, dtype=object)
+        return frame.assign(distance=np.array(distances, dtype=float), in_words=in_words)
 
     def check(self, estimator: BaseEstimator) -> None:
         """Refuse parameters that the estimator does not have."""
@@ -200,6 +205,21 @@ class Space:
 
     def _part(self, unit: Units) -> int:
         return min(int(unit[0] * len(self.parts)), len(self.parts) - 1) if self.parts[1:] else 0
+
+
+def _change_in_words(coordinate: Coordinate, before: Any, after: Any, distance: float) -> str:
+    name = coordinate.label.rpartition("__")[2]
+    old, new = (_text(value) for value in (before, after))
+    if old == new:
+        return f"{name} stays at {new}"
+    how_far = f", {distance:.2f} of its scale" if coordinate.axis.ordered else ""
+    return f"{name} {old} -> {new}{how_far}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Real) and not isinstance(value, Integral | bool | np.bool_):
+        return f"{value:.3g}"
+    return value if isinstance(value, str) else short_text(value)
 
 
 def _suggestion(name: str, valid: Iterable[str]) -> str:
