@@ -63,6 +63,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("record", "axes", "pictures", "search_display"),
         *("flags", "training_record", "training_pictures", "training_display", "live_figure"),
         *("text_curves", "learning_rate_picture", "learning_rate_range"),
+        *("drift_pictures", "drift_display"),
     ],
     "session": [
         *("log", "preparation", "networks", "call_tasks", "checkpoints", "journal", "machine"),

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import RandomizedSearchCV
 
 import skbn
-from skbn.display import SearchDisplay, TrainingDisplay
+from skbn.display import DriftDisplay, SearchDisplay, TrainingDisplay
 from skbn.display.live_figure import LiveFigure
 
 
@@ -41,6 +41,7 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     calls = [display.plot, LiveFigure, TrainingDisplay(log=None).plot]
     calls += [lambda: SearchDisplay.from_search(None), lambda: TrainingDisplay.from_session(None)]
+    calls += [lambda: DriftDisplay.from_report(None)]
     for draw in [*calls, lambda: TrainingDisplay.from_estimator(None)]:
         with pytest.raises(ImportError, match=r'pip install "skbn\[plot\]"'):
             draw()
