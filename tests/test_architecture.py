@@ -43,6 +43,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "minimization": ["variables", "feed", "descent", "minimize"],
     "tables": ["columns", "pipeline"],
+    "drift": ["priors"],
     "arguments": [],
     "export": [
         *("predictor", "encoding", "container", "networks", "files", "text"),

@@ -1,0 +1,1 @@
+"""What moved between two tables, and what can be repaired without labels."""
