@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -137,8 +137,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         self.bin_edges_ = [_edges(column, y, n_bins) for column in X.T]
         self.n_bins_ = np.array([len(edges) - 1 for edges in self.bin_edges_])
         self._is_included = has_more_than_two & self.include_original
-        original = X[:, self._is_included].astype(np.float64)
-        self._mean, self._std = original.mean(axis=0), original.std(axis=0)
+        self._mean, self._std = _moments(X)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -181,9 +180,34 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             # A column's codes rise together; so they weigh no more than the column itself.
             divisor=np.repeat(np.sqrt(n_codes), n_codes).astype(dtype),
             included=np.flatnonzero(self._is_included),
-            mean=self._mean.astype(dtype),
-            std=self._std.astype(dtype),
+            mean=self._mean[self._is_included].astype(dtype),
+            std=self._std[self._is_included].astype(dtype),
         )
+
+    def _column_moments(self, X: Any) -> ColumnMoments:
+        X = self._check(X, reset=False)
+        columns = zip(X.T, self.bin_edges_, strict=True)
+        is_on_edges = [np.isin(x, edges.astype(x.dtype)).all() for x, edges in columns]
+        return ColumnMoments(self._mean, self._std, np.array(is_on_edges))
+
+    def _follow(self, mean: Any, std: Any) -> None:
+        edges_of_columns = []
+        for k, edges in enumerate(self.bin_edges_):
+            if (mean[k], std[k]) != (self._mean[k], self._std[k]):
+                edges = _increasing(
+                    mean[k] + (edges - self._mean[k]) * (std[k] / self._std[k]), edges.dtype
+                )
+            edges_of_columns.append(edges)
+        self.bin_edges_, self._mean, self._std = edges_of_columns, mean, std
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        if "_mean" in vars(self) and len(self._mean) < self.n_features_in_:
+            # An earlier version kept the moments of included columns only.
+            known, unknown = self._is_included, np.full(self.n_features_in_, np.nan)
+            mean, std = unknown.copy(), unknown
+            mean[known], std[known] = self._mean, self._std
+            self._mean, self._std = mean, std
 
     def _check(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
         advice = (
@@ -250,6 +274,49 @@ def pieces_of(encoder: PiecewiseLinearEncoder, dtype: Any) -> Pieces:
     """Give the arrays of a fitted encoder, in the dtype of the rows."""
     check_is_fitted(encoder)
     return encoder._pieces(dtype)
+
+
+class ColumnMoments(NamedTuple):
+    """Of the columns of an encoder, each array of shape (n_features,)."""
+
+    mean: Any  # in training; NaN where the encoder was saved by a version that kept none
+    std: Any
+    is_on_edges: Any  # whether all values of other rows are among the edges
+
+
+def column_moments(encoder: PiecewiseLinearEncoder, X: Any) -> ColumnMoments:
+    """Give the moments of a fitted encoder's columns, and which stay on the edges in some rows."""
+    check_is_fitted(encoder)
+    return encoder._column_moments(X)
+
+
+def follow_moments(encoder: PiecewiseLinearEncoder, mean: Any, std: Any) -> None:
+    """Move the edges of a fitted encoder, in place, as columns move to other moments.
+
+    An edge b becomes ``mean + (b - old mean) * std / old std``, so that values that move likewise
+    keep their codes. The number of bins stays.
+
+    Parameters
+    ----------
+    encoder : PiecewiseLinearEncoder
+    mean, std : ndarray of shape (n_features,)
+        Where both are as they were, the edges stay.
+    """
+    encoder._follow(mean, std)
+
+
+def _moments(X: Any) -> tuple[Any, Any]:
+    """Means and standard deviations of columns in float64; not finite of too large values."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
+
+
+def _increasing(edges: Any, dtype: Any) -> Any:
+    """Edges in a dtype, apart from each other though it cannot hold them so close."""
+    edges = edges.astype(dtype)
+    for k in range(1, len(edges)):
+        edges[k] = max(edges[k], np.nextafter(edges[k - 1], np.inf, dtype=dtype))
+    return edges
 
 
 def _bins_that_pay(n_rows: int, n_columns: int) -> int:

@@ -43,7 +43,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "minimization": ["variables", "feed", "descent", "minimize"],
     "tables": ["columns", "pipeline"],
-    "drift": ["priors"],
+    "drift": ["priors", "scalers"],
     "arguments": [],
     "export": [
         *("predictor", "encoding", "container", "networks", "files", "text"),

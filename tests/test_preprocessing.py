@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skbn.preprocessing import PiecewiseLinearEncoder
+from skbn.preprocessing import PiecewiseLinearEncoder, column_moments
 
 ALL_CHECKS = parametrize_with_checks(
     [
@@ -164,3 +164,19 @@ def test_bins_of_float64_that_float32_does_not_tell_apart():
     fitted = PiecewiseLinearEncoder(n_bins=2).fit([[1.0], [1.0 + 1e-12], [2.0]])
     codes = fitted.transform(np.array([[1.0], [2.0]], dtype=np.float32))
     np.testing.assert_array_equal(codes, [[0, 0], [1, 1]])
+
+
+@pytest.mark.parametrize("include_original", [True, False])
+def test_states_of_an_earlier_version_transform_as_ever(include_original, columns):
+    encoder = PiecewiseLinearEncoder(8, include_original=include_original).fit(columns)
+    codes, state = encoder.transform(columns), dict(encoder.__getstate__())
+    is_included = np.array([True, True, True, False, False]) & include_original
+    state["_mean"], state["_std"] = state["_mean"][is_included], state["_std"][is_included]
+    old = PiecewiseLinearEncoder()
+    old.__setstate__(state)
+    np.testing.assert_array_equal(old.transform(columns), codes)
+    moments = column_moments(old, columns)
+    np.testing.assert_array_equal(np.isfinite(moments.std), is_included)
+    np.testing.assert_array_equal(
+        moments.mean[is_included], column_moments(encoder, columns).mean[is_included]
+    )
