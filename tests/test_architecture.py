@@ -43,7 +43,9 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "minimization": ["variables", "feed", "descent", "minimize"],
     "tables": ["columns", "pipeline"],
-    "drift": ["priors", "scalers"],
+    "drift": [
+        *("priors", "scalers", "features", "columns", "two_sample", "predictions", "report"),
+    ],
     "arguments": [],
     "export": [
         *("predictor", "encoding", "container", "networks", "files", "text"),

@@ -1,1 +1,5 @@
-"""What moved between two tables, and what can be repaired without labels."""
+"""Drift: what moved between the rows of then and those of now, and what to do about it."""
+
+from skbn.drift.report import DriftReport, drift_report
+
+__all__ = ["DriftReport", "drift_report"]
