@@ -44,7 +44,9 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "minimization": ["variables", "feed", "descent", "minimize"],
     "tables": ["columns", "pipeline"],
     "drift": [
-        *("priors", "scalers", "features", "columns", "two_sample", "predictions", "report"),
+        *("priors", "scalers"),
+        *("features", "columns", "samples", "two_sample", "label_shift", "predictions"),
+        *("layers", "verdict", "words", "report", "comparison"),
     ],
     "arguments": [],
     "export": [

@@ -36,7 +36,7 @@ class Feature(NamedTuple):
     new_categories: dict[str, float]
 
 
-def check_tables(X_old: Any, X_new: Any) -> tuple[Any, Any]:
+def check_tables(X_old: Any, X_new: Any) -> tuple[Any, Any, list[Any]]:
     """Give two tables with the same columns in the same order, in the containers they came in.
 
     Parameters
@@ -47,6 +47,8 @@ def check_tables(X_old: Any, X_new: Any) -> tuple[Any, Any]:
     Returns
     -------
     X_old, X_new : the same containers
+    ignored : list
+        Names of columns of X_new that X_old has not.
 
     Raises
     ------
@@ -66,19 +68,20 @@ def check_tables(X_old: Any, X_new: Any) -> tuple[Any, Any]:
     names_old, names_new = _names(X_old, "X_old"), _names(X_new, "X_new")
     if hasattr(X_old, "columns") and hasattr(X_new, "columns"):
         if names_old == names_new:
-            return X_old, X_new
+            return X_old, X_new, []
         if missing := Counter(names_old) - Counter(names_new):
             raise ValueError(
                 f"X_new lacks columns of X_old: {listing(missing)}; both need the columns that the "
                 f"model was fitted on. X_new has: {listing(names_new)}"
             )
-        return X_old, _select(X_new, _positions(names_old, names_new))
+        ignored = list(Counter(names_new) - Counter(names_old))
+        return X_old, _select(X_new, _positions(names_old, names_new)), ignored
     if len(names_old) != len(names_new):
         raise ValueError(
             f"X_new has {len(names_new)} columns and X_old {len(names_old)}; both need the columns "
             "that the model was fitted on"
         )
-    return X_old, X_new
+    return X_old, X_new, []
 
 
 def _names(X: Any, name: str) -> list[Any]:

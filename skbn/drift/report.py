@@ -2,30 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+import pandas as pd
 
-from skbn.drift.columns import compare_column, table_of_columns
-from skbn.drift.features import check_tables, features_of
-from skbn.drift.predictions import (
-    accuracy_of,
-    last_step,
-    mean_estimate,
-    table_of_classes,
-    wilson_interval,
-)
-from skbn.drift.two_sample import Estimate, draw_rows, two_sample_test
-
-LEVEL = 0.025
-"""Of false alarms, of the columns and of the two-sample test each: 0.05 in all."""
+from skbn.drift.two_sample import Estimate
+from skbn.drift.words import html_of, summary_of
 
 
-@dataclass
+@dataclass(repr=False)
 class DriftReport:
-    """What moved between two tables, and what it means for a model."""
+    """What moved between two tables, and what it means for a model.
+
+    `skbn.drift.drift_report` makes one. It is plain data, and can be pickled.
+
+    Attributes
+    ----------
+    verdict : str
+        "none", if nothing moved that matters; "covariate", if inputs moved in a way that other
+        class proportions do not explain; "label", if they do; "unclear".
+    advice : str
+        "nothing", "adapt" (`skbn.drift.adapt`), "new priors" (``adapt(..., shift="label")``),
+        "retune" or "collect labels".
+    columns : DataFrame
+        A row a column of the data: its "kind" ("number", "category" or "date"); the "effect",
+        the Wasserstein distance in deviations of the old rows, or the total variation of
+        categories; "p_value" (Kolmogorov-Smirnov, chi-squared) and "p_adjusted" (Benjamini
+        and Hochberg, over the tests of all columns; the smaller one of values and missing
+        cells); whether it "drifted", that is by an effect of at least 0.1 and at the
+        level of 0.0125; "importance", by how much the AUC falls without it; shares of cells
+        "missing_old" and "missing_new" with the "missing_p_value" of Fisher's test; the
+        share of new rows in "new_categories", and a list of "new_category_names".
+    classes : DataFrame
+        A row a class: shares of the predicted classes, "old" and "new"; class priors that
+        these rows would have under label shift, "prior_old" and "prior_new", the latter between
+        "low" and "high".
+    layers : DataFrame or None
+        A row a hidden layer of a `skbn.BNSoftmaxClassifier`, over the units of all members:
+        "shift", how far means moved in old deviations (root mean square), "largest",
+        "spread", the ratio of new to old deviations (geometric mean).
+    auc : Estimate
+        Of a classifier that tells new from old rows, on rows that it has not seen: 0.5 where
+        there is nothing to tell, 1 where each row gives itself away.
+    auc_beyond_label_shift : Estimate
+        The same with old rows weighted as the new class priors would have it.
+    confidence_old, confidence_new : Estimate or None
+        Mean probability of the predicted class. None without probabilities.
+    expected_accuracy : Estimate or None
+        On the new rows, if the probabilities are calibrated there; after a label shift with
+        its priors.
+    accuracy : Estimate or None
+        On the new rows that have a label.
+    n_old, n_new, n_labels : int
+        Rows, and labels of the new ones.
+    remainder : float
+        Share of what moved that label shift does not explain.
+    ignored : list
+        Columns of the new rows that the old ones have not.
+
+    Notes
+    -----
+    An `Estimate` is a named tuple of ``value``, ``low`` and ``high``, the ends of an
+    interval of 95 %.
+    """
 
     verdict: str
     advice: str
@@ -33,7 +74,7 @@ class DriftReport:
     classes: Any
     layers: Any
     auc: Estimate
-    auc_beyond_label_shift: Estimate | None
+    auc_beyond_label_shift: Estimate
     confidence_old: Estimate | None
     confidence_new: Estimate | None
     expected_accuracy: Estimate | None
@@ -41,96 +82,65 @@ class DriftReport:
     n_old: int
     n_new: int
     n_labels: int = 0
+    remainder: float = 0.0
+    ignored: list[Any] = field(default_factory=list)
 
     def summary(self) -> str:
-        """Say in words what moved, of which kind the shift is, and what to do."""
-        moved = self.columns.index[self.columns["drifted"]]
-        return (
-            f"Verdict: {self.verdict}. Advice: {self.advice}.\n"
-            f"{len(moved)} of {len(self.columns)} columns drifted. Old and new rows are told "
-            f"apart with an AUC of {self.auc.value:.3f}."
-        )
+        """Say in words what moved, of which kind the shift is and how sure that is, what to do.
+
+        Returns
+        -------
+        text : str
+            Several lines.
+        """
+        return summary_of(self)
 
     def to_frame(self) -> Any:
-        """Give the columns as a DataFrame of its own."""
+        """Give the table of the columns.
+
+        Returns
+        -------
+        columns : DataFrame
+            A copy.
+        """
         return self.columns.copy()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as plain Python, for a log in JSON."""
-        return {}
+        """Give all of the report as plain Python, for a log in JSON.
+
+        Returns
+        -------
+        report : dict
+            Of text, numbers, None, lists and dicts; tables are lists of rows.
+        """
+        return {name: _plain(value) for name, value in vars(self).items()}
+
+    def __repr__(self) -> str:
+        drifted = int(self.columns["drifted"].sum())
+        return (
+            f"DriftReport(verdict={self.verdict!r}, advice={self.advice!r},\n"
+            f"            {drifted} of {len(self.columns)} columns drifted, "
+            f"auc={self.auc.value:.3f} [{self.auc.low:.3f}, {self.auc.high:.3f}],\n"
+            f"            {self.n_old:,} old and {self.n_new:,} new rows)"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
-def drift_report(
-    model: Any, X_old: Any, X_new: Any, y_new: Any = None, *, random_state: int = 0
-) -> DriftReport:
-    """Report what moved between the rows of then and those of now.
-
-    Parameters
-    ----------
-    model : fitted classifier
-        Or a Pipeline that ends in one.
-    X_old, X_new : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
-        As the model takes them: rows of then, such as those it was trained on, and of now.
-    y_new : array-like of shape (n_new,), default=None
-        Labels of the new rows; None, NaN or NA where a row has none.
-    random_state : int, default=0
-        Draws rows and halves.
-
-    Returns
-    -------
-    report : DriftReport
-    """
-    check_is_fitted(model)
-    X_old, X_new = check_tables(X_old, X_new)
-    rng = np.random.default_rng(random_state)
-    features = list(features_of(X_old, X_new))
-    names = [feature.name for feature in features]
-    columns = table_of_columns(names, [compare_column(each) for each in features], LEVEL)
-    n_old, n_new = len(features[0].old), len(features[0].new)
-    rows_old, rows_new = (draw_rows(n, len(features), rng) for n in (n_old, n_new))
-    old = np.column_stack([feature.old[rows_old] for feature in features])
-    new = np.column_stack([feature.new[rows_new] for feature in features])
-    test = two_sample_test(old, new, rng)
-    columns["importance"] = test.importance
-    classes = np.asarray(model.classes_)
-    proba_old = proba_new = None
-    if hasattr(model, "predict_proba"):
-        proba_old, proba_new = model.predict_proba(X_old), model.predict_proba(X_new)
-        predicted_old, predicted_new = proba_old.argmax(axis=1), proba_new.argmax(axis=1)
-    else:
-        predicted_old = np.searchsorted(classes, model.predict(X_old))
-        predicted_new = np.searchsorted(classes, model.predict(X_new))
-    table = table_of_classes(
-        classes, predicted_old, predicted_new, proba_old, proba_new, last_step(model)
-    )
-    confidence_old = confidence_new = expected = accuracy = beyond = None
-    n_labels = 0
-    if proba_old is not None and proba_new is not None:
-        confidence_old = mean_estimate(proba_old.max(axis=1))
-        confidence_new = mean_estimate(proba_new.max(axis=1))
-        expected = wilson_interval(confidence_new.value, n_new)
-        ratio = table["prior_new"].to_numpy() / table["prior_old"].to_numpy()
-        beyond = two_sample_test(old, new, rng, proba_old[rows_old] @ ratio).auc
-    if y_new is not None:
-        accuracy, n_labels = accuracy_of(predicted_new, y_new, classes)
-    is_drift = columns["drifted"].any() or test.auc.low > 0.5
-    verdict = "none"
-    if is_drift:
-        verdict = "unclear" if beyond is None else "covariate" if beyond.low > 0.5 else "label"
-    advice = {"none": "nothing", "covariate": "adapt", "label": "new priors"}
-    return DriftReport(
-        verdict,
-        advice.get(verdict, "collect labels"),
-        columns,
-        table,
-        None,
-        test.auc,
-        beyond,
-        confidence_old,
-        confidence_new,
-        expected,
-        accuracy,
-        n_old,
-        n_new,
-        n_labels,
-    )
+def _plain(value: Any) -> Any:
+    """Make plain Python of a value."""
+    if isinstance(value, Estimate):
+        return {name: float(figure) for name, figure in value._asdict().items()}
+    if isinstance(value, pd.DataFrame):
+        return [
+            {value.index.name: _plain(name)} | {key: _plain(cell) for key, cell in row.items()}
+            for name, row in zip(value.index, value.to_dict("records"), strict=True)
+        ]
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | type(None)) else str(value)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-MAX_ROWS = 10_000
-"""Rows of each side that the test looks at."""
-MAX_CELLS = 2 * 10**7
-"""Of the table that the test looks at: 160 MB."""
+from skbn.drift.samples import Sample
+
 CONFIDENCE = 0.95
-MAX_IMPORTANCE_CELLS = 10**8
-"""That are predicted for the importance of all columns."""
+MARGIN = float(ndtri((1 + CONFIDENCE) / 2))
+"""Standard errors on each side of an estimate."""
+MAX_IMPORTANCE_CELLS = 2 * 10**7
+"""That are predicted for the importance of all columns: seconds for hundreds of columns."""
+LEAST_IMPORTANCE_ROWS = 200
 
 
 class Estimate(NamedTuple):
@@ -26,23 +29,138 @@ class Estimate(NamedTuple):
     high: float
 
 
-def draw_rows(n_rows: int, n_columns: int, rng: Any) -> Any:
-    """Draw the rows of one side that the test looks at, in random order.
+@dataclass
+class Discriminator:
+    """A classifier of old against new rows: boosted trees and a linear model, log-odds added.
+
+    Trees see what a line cannot, such as noise; the line sees more than trees where rows are
+    few and columns move together.
+    """
+
+    trees: Any
+    line: Any
+
+    def scores(self, raw: Any, ranks: Any) -> Any:
+        """Give log-odds that rows are new.
+
+        Parameters
+        ----------
+        raw, ranks : ndarray of shape (n, ...)
+            As in `Sample`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,)
+        """
+        return self.trees.decision_function(raw) + self.line.decision_function(ranks)
+
+
+class TwoSampleTest(NamedTuple):
+    """Scores of all rows of a sample, each by a classifier that has not seen it."""
+
+    scores_old: Any
+    scores_new: Any
+    importance: Any
+
+
+def two_sample_test(sample: Sample, rng: Any) -> TwoSampleTest:
+    """Tell old from new rows by classifiers [1]_ that are trained on the other half.
 
     Parameters
     ----------
-    n_rows, n_columns : int
+    sample : Sample
     rng : numpy Generator
 
     Returns
     -------
-    rows : int ndarray
+    test : TwoSampleTest
+        With the importance of each column: by how much the AUC falls on held-out rows where
+        its cells are shuffled.
+
+    References
+    ----------
+    .. [1] D. Lopez-Paz, M. Oquab. Revisiting classifier two-sample tests. ICLR 2017.
     """
-    size = min(n_rows, MAX_ROWS, max(2, MAX_CELLS // (2 * max(1, n_columns))))
-    return rng.permutation(n_rows)[:size]
+    scores = np.empty(len(sample.raw))
+    importance = None
+    with threadpool_limits(1):  # a second thread costs more on small tables, and on busy machines
+        for half in (0, 1):
+            held = sample.halves == half
+            model = _discriminator(sample, ~held)
+            scores[held] = model.scores(sample.raw[held], sample.ranks[held])
+            if importance is None:
+                importance = _importance(model, sample, np.flatnonzero(held), rng)
+    return TwoSampleTest(scores[~sample.is_new], scores[sample.is_new], importance)
 
 
-def weighted_auc(old: Any, new: Any, weights: Any = None) -> Estimate:
+def _discriminator(sample: Sample, rows: Any) -> Discriminator:
+    is_new = sample.is_new[rows]
+    weights = np.where(is_new, 0.5 / is_new.mean(), 0.5 / (~is_new).mean())
+    trees = HistGradientBoostingClassifier(
+        max_iter=50, min_samples_leaf=10, early_stopping=False, random_state=0
+    )
+    line = LogisticRegression(C=0.1, tol=1e-3, max_iter=1000)
+    return Discriminator(
+        trees.fit(sample.raw[rows], is_new, sample_weight=weights),
+        line.fit(sample.ranks[rows], is_new, sample_weight=weights),
+    )
+
+
+def _importance(model: Discriminator, sample: Sample, rows: Any, rng: Any) -> Any:
+    """By how much the AUC falls where a column is shuffled over both sides."""
+    n_columns = sample.raw.shape[1]
+    n_rows = max(LEAST_IMPORTANCE_ROWS, MAX_IMPORTANCE_CELLS // n_columns**2)
+    rows = rng.permutation(rows)[:n_rows]
+    raw, ranks, is_new = sample.raw[rows], sample.ranks[rows], sample.is_new[rows]
+    if is_new.all() or not is_new.any():
+        return np.zeros(n_columns)
+
+    def auc() -> float:
+        scores = model.scores(raw, ranks)
+        return auc_estimate(scores[~is_new], scores[is_new]).value
+
+    whole, falls = auc(), np.zeros(n_columns)
+    for column, place in enumerate(sample.places):
+        order = rng.permutation(len(rows))
+        cells, cell_ranks = raw[:, column].copy(), ranks[:, place].copy()
+        raw[:, column], ranks[:, place] = cells[order], cell_ranks[order]
+        falls[column] = whole - auc()
+        raw[:, column], ranks[:, place] = cells, cell_ranks
+    return np.maximum(falls, 0.0)
+
+
+def two_fold_auc(sample: Sample, test: TwoSampleTest, weights: Any = None) -> Estimate:
+    """Mean of the areas under the ROC curves of both halves, with an interval.
+
+    The two areas are counted as if they were one and the same: chance that makes the halves
+    differ alike moves both.
+
+    Parameters
+    ----------
+    sample : Sample
+    test : TwoSampleTest
+    weights : ndarray of shape (n_old,), default=None
+        Of the old rows.
+
+    Returns
+    -------
+    auc : Estimate
+    """
+    halves_old, halves_new = sample.halves[~sample.is_new], sample.halves[sample.is_new]
+    estimates = [
+        auc_estimate(
+            test.scores_old[halves_old == half],
+            test.scores_new[halves_new == half],
+            None if weights is None else weights[halves_old == half],
+        )
+        for half in (0, 1)
+    ]
+    value = np.mean([each.value for each in estimates])
+    margin = np.sqrt(np.mean([((each.high - each.low) / 2) ** 2 for each in estimates]))
+    return Estimate(float(value), float(max(0.0, value - margin)), float(min(1.0, value + margin)))
+
+
+def auc_estimate(old: Any, new: Any, weights: Any = None) -> Estimate:
     """Area under the ROC curve of scores, with the interval of DeLong et al. (1988).
 
     Parameters
@@ -55,86 +173,24 @@ def weighted_auc(old: Any, new: Any, weights: Any = None) -> Estimate:
     Returns
     -------
     auc : Estimate
+        Its ends are not clipped to 0 and 1.
     """
     weights = np.ones(len(old)) if weights is None else weights / weights.mean()
     order = np.argsort(old, kind="stable")
     total = np.concatenate([[0.0], np.cumsum(weights[order])])
-    below = total[np.searchsorted(old[order], new, side="left")]
-    up_to = total[np.searchsorted(old[order], new, side="right")]
-    of_new = (below + up_to) / 2 / total[-1]  # share of the old rows below each new row
-    sorted_new = np.sort(new)
-    above = len(new) - np.searchsorted(sorted_new, old, side="right")
-    ties = np.searchsorted(sorted_new, old, side="right") - np.searchsorted(sorted_new, old)
-    of_old = (above + ties / 2) / len(new)
+    sorted_old, sorted_new = old[order], np.sort(new)
+    below = total[np.searchsorted(sorted_old, new, side="left")]
+    up_to = total[np.searchsorted(sorted_old, new, side="right")]
+    of_new = (below + up_to) / 2 / total[-1]
+    not_above = np.searchsorted(sorted_new, old, side="right")
+    ties = not_above - np.searchsorted(sorted_new, old, side="left")
+    of_old = (len(new) - not_above + ties / 2) / len(new)
     value = of_new.mean()
-    influence = weights * (of_old - value)
-    variance = of_new.var(ddof=1) / len(new) + influence.var(ddof=1) / len(old)
-    margin = ndtri((1 + CONFIDENCE) / 2) * np.sqrt(variance)
-    return Estimate(float(value), float(max(0.0, value - margin)), float(min(1.0, value + margin)))
+    variance = _variance_of_mean(of_new) + _variance_of_mean(weights * (of_old - value))
+    margin = MARGIN * np.sqrt(variance)
+    return Estimate(float(value), float(value - margin), float(value + margin))
 
 
-class TwoSampleTest(NamedTuple):
-    """A classifier of old against new rows, and what it says of rows that it has not seen."""
-
-    rows_old: Any
-    rows_new: Any
-    score_old: Any
-    score_new: Any
-    auc: Estimate
-    importance: Any
-
-
-def two_sample_test(old: Any, new: Any, rng: Any, weights: Any = None) -> TwoSampleTest:
-    """Train a classifier on half of the rows, and tell the other half apart by it.
-
-    Parameters
-    ----------
-    old, new : float ndarray of shape (n, n_columns)
-        In random order.
-    rng : numpy Generator
-    weights : ndarray of shape (n_old,), default=None
-        Of the old rows.
-
-    Returns
-    -------
-    test : TwoSampleTest
-    """
-    half_old, half_new = len(old) // 2, len(new) // 2
-    x = np.concatenate([old[:half_old], new[:half_new]])
-    is_new = np.repeat([0, 1], [half_old, half_new])
-    shares = np.repeat([0.5 / half_old, 0.5 / half_new], [half_old, half_new]) * len(x)
-    if weights is not None:
-        shares[:half_old] *= weights[:half_old] / weights[:half_old].mean()
-        weights = weights[half_old:]
-    model = HistGradientBoostingClassifier(
-        max_iter=50, min_samples_leaf=10, early_stopping=False, random_state=0
-    )
-    held_old, held_new = old[half_old:], new[half_new:]
-    with threadpool_limits(1):
-        model.fit(x, is_new, sample_weight=shares)
-        score_old, score_new = model.decision_function(held_old), model.decision_function(held_new)
-        importance = _importance(model, held_old, held_new, weights, rng)
-    auc = weighted_auc(score_old, score_new, weights)
-    rows = np.arange(half_old, len(old)), np.arange(half_new, len(new))
-    return TwoSampleTest(*rows, score_old, score_new, auc, importance)
-
-
-def _importance(model: Any, old: Any, new: Any, weights: Any, rng: Any) -> Any:
-    """By how much the AUC falls where a column is shuffled over both sides."""
-    n_columns = old.shape[1]
-    most = max(100, MAX_IMPORTANCE_CELLS // (n_columns * n_columns) // 2)
-    old, new = old[:most], new[:most]
-    weights = None if weights is None else weights[:most]
-    x = np.concatenate([old, new])
-
-    def auc() -> float:
-        score = model.decision_function(x)
-        return weighted_auc(score[: len(old)], score[len(old) :], weights).value
-
-    whole, falls = auc(), np.zeros(n_columns)
-    for column in range(n_columns):
-        cells = x[:, column].copy()
-        x[:, column] = rng.permutation(cells)
-        falls[column] = whole - auc()
-        x[:, column] = cells
-    return np.maximum(falls, 0.0)
+def _variance_of_mean(values: Any) -> float:
+    """Variance of a mean; that of the worst case, a half, for a single value."""
+    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else 0.25

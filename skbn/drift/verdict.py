@@ -1,0 +1,141 @@
+"""Whether there is drift that matters, of which kind it is, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skbn.drift.label_shift import Distance
+from skbn.drift.two_sample import Estimate
+
+LEVEL_OF_COLUMNS = 0.0125
+LEVEL_OF_CLASSES = 0.0125
+"""Of false alarms. The interval of the AUC lies above one half in another 0.025 of undrifted
+cases: 0.05 in all."""
+MATERIAL_AUC = 0.55
+"""At least a fourteenth of the rows are unlike those of then: an AUC of A needs a total variation
+of about 2 (A - 0.5) / sqrt(2), and accuracy cannot move by more."""
+MATERIAL_PRIORS = 0.1
+"""Total variation of the class priors."""
+MOSTLY_EXPLAINED = 0.25
+HARDLY_EXPLAINED = 0.4
+"""What remains of the distance between old and new rows when class priors are accounted for. Up to
+the first it is label shift, from the second on it is not: probabilities that are not quite
+calibrated leave a fifth (``benchmarks/drift.py``)."""
+MIN_EXCESS = 1.0
+"""Of the distance of columns over what chance gives, for the rest of it to say anything."""
+CONCEPT_MARGIN = 0.1
+"""By which accuracy lies below what is expected, intervals apart, where the concept moved."""
+
+
+@dataclass
+class Evidence:
+    """What the parts of a report say to the verdict.
+
+    Parameters
+    ----------
+    columns_moved : bool
+        Whether a column drifted.
+    auc : Estimate
+    auc_beyond : Estimate
+        The same, old rows weighted as label shift would have it.
+    class_p_value : float
+    priors_old, priors_new : ndarray of shape (n_classes,)
+        Estimated class priors of both sides.
+    distance, distance_beyond : Distance
+        Of the columns, without and with these weights.
+    has_probabilities : bool
+    """
+
+    columns_moved: bool
+    auc: Estimate
+    auc_beyond: Estimate
+    class_p_value: float
+    priors_old: Any
+    priors_new: Any
+    distance: Distance
+    distance_beyond: Distance
+    has_probabilities: bool
+
+    @property
+    def is_auc_material(self) -> bool:
+        """Whether a classifier tells old from new rows, more than a little."""
+        return self.auc.low > 0.5 and self.auc.value >= MATERIAL_AUC
+
+    @property
+    def classes_moved(self) -> bool:
+        """Whether class scores moved, and the class priors more than a little."""
+        move = np.abs(self.priors_new - self.priors_old).sum() / 2
+        return self.class_p_value < LEVEL_OF_CLASSES and move >= MATERIAL_PRIORS
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether anything moved that matters."""
+        return self.columns_moved or self.is_auc_material or self.classes_moved
+
+    @property
+    def remainder(self) -> float:
+        """Share of the distance between old and new rows that label shift does not explain."""
+        remainders = [0.0]
+        if self.distance.excess >= MIN_EXCESS * self.distance.chance:
+            remainders.append(self.distance_beyond.excess / self.distance.excess)
+        if self.is_auc_material:
+            remainders.append((self.auc_beyond.low - 0.5) / (self.auc.value - 0.5))
+        return min(1.0, max(remainders))
+
+    @property
+    def verdict(self) -> str:
+        """The kind of drift: "none", "covariate", "label" or "unclear"."""
+        if not self.is_drift:
+            return "none"
+        if self.remainder >= HARDLY_EXPLAINED:
+            is_sure = self.has_probabilities or not self.classes_moved
+            return "covariate" if is_sure else "unclear"
+        return "label" if self.remainder <= MOSTLY_EXPLAINED else "unclear"
+
+
+def is_concept_drift(verdict: str, accuracy: Estimate | None, expected: Estimate | None) -> bool:
+    """Tell whether labels show that accuracy fell while the inputs did not move.
+
+    Parameters
+    ----------
+    verdict : str
+    accuracy, expected : Estimate or None
+
+    Returns
+    -------
+    is_concept_drift : bool
+    """
+    if verdict != "none" or accuracy is None or expected is None:
+        return False
+    return accuracy.high < expected.low and accuracy.value < expected.value - CONCEPT_MARGIN
+
+
+def advice_for(verdict: str, is_concept: bool, can_adapt: bool, has_probabilities: bool) -> str:
+    """What to do.
+
+    Parameters
+    ----------
+    verdict : str
+    is_concept : bool
+        From `is_concept_drift`.
+    can_adapt : bool
+        Whether the model has statistics that can be re-estimated.
+    has_probabilities : bool
+
+    Returns
+    -------
+    advice : str
+        "nothing", "adapt", "new priors", "retune" or "collect labels".
+    """
+    if is_concept:
+        return "retune"
+    if verdict == "none":
+        return "nothing"
+    if verdict == "covariate" and can_adapt:
+        return "adapt"
+    if verdict == "label" and has_probabilities:
+        return "new priors"
+    return "collect labels"
