@@ -45,8 +45,8 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "tables": ["columns", "pipeline"],
     "drift": [
         *("priors", "scalers"),
-        *("features", "columns", "samples", "two_sample", "label_shift", "predictions"),
-        *("layers", "verdict", "words", "report", "comparison"),
+        *("features", "columns", "samples", "two_sample", "class_shift", "predictions"),
+        *("layers", "verdict", "words", "record", "report"),
     ],
     "arguments": [],
     "export": [

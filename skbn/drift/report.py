@@ -1,146 +1,177 @@
-"""A report on what moved between the rows of then and those of now."""
+"""From a model and two tables to a report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from sklearn.base import is_classifier
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
-from skbn.drift.two_sample import Estimate
-from skbn.drift.words import html_of, summary_of
+from skbn.drift.class_shift import (
+    class_scores,
+    compare_class_scores,
+    density_ratio,
+    distances_of_columns,
+)
+from skbn.drift.columns import compare_column, table_of_columns
+from skbn.drift.features import check_tables, features_of
+from skbn.drift.layers import last_step, table_of_layers
+from skbn.drift.predictions import (
+    Predictions,
+    accuracy_on,
+    expected_accuracy,
+    mean_confidence,
+    own_priors,
+    predictions_of,
+    table_of_classes,
+)
+from skbn.drift.record import DriftReport
+from skbn.drift.samples import SampleBuilder, draw_rows
+from skbn.drift.two_sample import two_fold_auc, two_sample_test
+from skbn.drift.verdict import LEVEL_OF_COLUMNS, Evidence, advice_for, is_concept_drift
+from skbn.preprocessing import PiecewiseLinearEncoder
+
+SCALERS = (StandardScaler, MinMaxScaler, RobustScaler, PiecewiseLinearEncoder)
+"""Whose statistics `adapt` re-estimates."""
 
 
-@dataclass(repr=False)
-class DriftReport:
-    """What moved between two tables, and what it means for a model.
+def drift_report(
+    model: Any, X_old: Any, X_new: Any, y_new: Any = None, *, random_state: int = 0
+) -> DriftReport:
+    """Tell what moved between the rows of then and those of now, of which kind it is, what to do.
 
-    `skbn.drift.drift_report` makes one. It is plain data, and can be pickled.
+    Columns are compared one by one, a classifier is trained to tell old from new rows, and
+    predictions for both are compared. It is *label shift* if class proportions explain all that
+    moved, and *covariate shift* if not. Chance leads to another verdict than "none" in at most
+    5 % of cases; a shift that is beyond chance yet too small to matter is named and counts
+    as none.
 
-    Attributes
+    Parameters
     ----------
-    verdict : str
-        "none", if nothing moved that matters; "covariate", if inputs moved in a way that other
-        class proportions do not explain; "label", if they do; "unclear".
-    advice : str
-        "nothing", "adapt" (`skbn.drift.adapt`), "new priors" (``adapt(..., shift="label")``),
-        "retune" or "collect labels".
-    columns : DataFrame
-        A row a column of the data: its "kind" ("number", "category" or "date"); the "effect",
-        the Wasserstein distance in deviations of the old rows, or the total variation of
-        categories; "p_value" (Kolmogorov-Smirnov, chi-squared) and "p_adjusted" (Benjamini
-        and Hochberg, over the tests of all columns; the smaller one of values and missing
-        cells); whether it "drifted", that is by an effect of at least 0.1 and at the
-        level of 0.0125; "importance", by how much the AUC falls without it; shares of cells
-        "missing_old" and "missing_new" with the "missing_p_value" of Fisher's test; the
-        share of new rows in "new_categories", and a list of "new_category_names".
-    classes : DataFrame
-        A row a class: shares of the predicted classes, "old" and "new"; class priors that
-        these rows would have under label shift, "prior_old" and "prior_new", the latter between
-        "low" and "high".
-    layers : DataFrame or None
-        A row a hidden layer of a `skbn.BNSoftmaxClassifier`, over the units of all members:
-        "shift", how far means moved in old deviations (root mean square), "largest",
-        "spread", the ratio of new to old deviations (geometric mean).
-    auc : Estimate
-        Of a classifier that tells new from old rows, on rows that it has not seen: 0.5 where
-        there is nothing to tell, 1 where each row gives itself away.
-    auc_beyond_label_shift : Estimate
-        The same with old rows weighted as the new class priors would have it.
-    confidence_old, confidence_new : Estimate or None
-        Mean probability of the predicted class. None without probabilities.
-    expected_accuracy : Estimate or None
-        On the new rows, if the probabilities are calibrated there; after a label shift with
-        its priors.
-    accuracy : Estimate or None
-        On the new rows that have a label.
-    n_old, n_new, n_labels : int
-        Rows, and labels of the new ones.
-    remainder : float
-        Share of what moved that label shift does not explain.
-    ignored : list
-        Columns of the new rows that the old ones have not.
+    model : fitted classifier
+        Any, or a Pipeline or search with one at its end. Without ``predict_proba`` the report says
+        less; of a `skbn.BNSoftmaxClassifier` it tells of each layer too.
+    X_old, X_new : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
+        Rows of then, such as those the model was trained on, and of now, as the model takes
+        them. Columns of frames go by their names.
+    y_new : array-like of shape (n_new,), default=None
+        Labels of the new rows, of all or of a few: None, NaN or NA where a row has none.
+    random_state : int, default=0
+        Draws rows where there are more than 10,000 of a side, and halves.
 
-    Notes
-    -----
-    An `Estimate` is a named tuple of ``value``, ``low`` and ``high``, the ends of an
-    interval of 95 %.
+    Returns
+    -------
+    report : DriftReport
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If the model is not fitted.
+    TypeError
+        If the model is no classifier.
+    ValueError
+        If a table has fewer than two rows, the tables have other columns than one another, or
+        labels do not go with the rows or the classes.
+
+    See Also
+    --------
+    skbn.drift.adapt : What repairs a model without labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbn import BNSoftmaxClassifier
+    >>> from skbn.drift import drift_report
+    >>> X = np.random.default_rng(0).normal(size=(600, 3))
+    >>> X_old, X_new = X[:300], X[300:] + 0.5
+    >>> model = BNSoftmaxClassifier(max_iter=10, random_state=0).fit(X_old, X_old[:, 0] > 0)
+    >>> report = drift_report(model, X_old, X_new)
+    >>> report.verdict, report.advice
+    ('covariate', 'adapt')
     """
+    _check_model(model)
+    X_old, X_new, ignored = check_tables(X_old, X_new)
+    predictions = predictions_of(model, X_old, X_new)
+    accuracy, n_labels = (None, 0) if y_new is None else accuracy_on(predictions, y_new)
+    own = own_priors(predictions, last_step(model))
+    classes = table_of_classes(predictions, own)
+    columns, evidence = _compare(X_old, X_new, predictions, own, random_state)
+    verdict, has_proba = evidence.verdict, predictions.has_probabilities
+    ratio = evidence.priors_new / np.maximum(own, np.finfo(float).tiny)
+    expected = None
+    if has_proba:
+        expected = expected_accuracy(predictions.proba_new, ratio if verdict == "label" else None)
+    is_concept = is_concept_drift(verdict, accuracy, expected)
+    layers = table_of_layers(model, X_old, X_new)
+    can_adapt = layers is not None or _has_scaler(model)
+    return DriftReport(
+        verdict=verdict,
+        advice=advice_for(verdict, is_concept, can_adapt, has_proba),
+        columns=columns,
+        classes=classes,
+        layers=layers,
+        auc=evidence.auc,
+        auc_beyond_label_shift=evidence.auc_beyond,
+        confidence_old=mean_confidence(predictions.proba_old) if has_proba else None,
+        confidence_new=mean_confidence(predictions.proba_new) if has_proba else None,
+        expected_accuracy=expected,
+        accuracy=accuracy,
+        n_old=len(predictions.proba_old),
+        n_new=len(predictions.proba_new),
+        n_labels=n_labels,
+        remainder=evidence.remainder,
+        ignored=ignored,
+    )
 
-    verdict: str
-    advice: str
-    columns: Any
-    classes: Any
-    layers: Any
-    auc: Estimate
-    auc_beyond_label_shift: Estimate
-    confidence_old: Estimate | None
-    confidence_new: Estimate | None
-    expected_accuracy: Estimate | None
-    accuracy: Estimate | None
-    n_old: int
-    n_new: int
-    n_labels: int = 0
-    remainder: float = 0.0
-    ignored: list[Any] = field(default_factory=list)
 
-    def summary(self) -> str:
-        """Say in words what moved, of which kind the shift is and how sure that is, what to do.
-
-        Returns
-        -------
-        text : str
-            Several lines.
-        """
-        return summary_of(self)
-
-    def to_frame(self) -> Any:
-        """Give the table of the columns.
-
-        Returns
-        -------
-        columns : DataFrame
-            A copy.
-        """
-        return self.columns.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give all of the report as plain Python, for a log in JSON.
-
-        Returns
-        -------
-        report : dict
-            Of text, numbers, None, lists and dicts; tables are lists of rows.
-        """
-        return {name: _plain(value) for name, value in vars(self).items()}
-
-    def __repr__(self) -> str:
-        drifted = int(self.columns["drifted"].sum())
-        return (
-            f"DriftReport(verdict={self.verdict!r}, advice={self.advice!r},\n"
-            f"            {drifted} of {len(self.columns)} columns drifted, "
-            f"auc={self.auc.value:.3f} [{self.auc.low:.3f}, {self.auc.high:.3f}],\n"
-            f"            {self.n_old:,} old and {self.n_new:,} new rows)"
+def _check_model(model: Any) -> None:
+    if isinstance(model, type) or not hasattr(model, "predict"):
+        raise TypeError(
+            f"model must be a fitted classifier or a Pipeline that ends in one; got {model!r:.80}"
         )
+    if not is_classifier(model):
+        raise TypeError(
+            f"model must be a classifier; {type(last_step(model)).__name__} predicts no classes"
+        )
+    check_is_fitted(model)
 
-    def _repr_html_(self) -> str:
-        return html_of(self)
+
+def _compare(
+    X_old: Any, X_new: Any, predictions: Predictions, own: Any, random_state: int
+) -> tuple[Any, Evidence]:
+    """Give the table of the columns, and what all tests say to the verdict."""
+    rng = np.random.default_rng(random_state)
+    n_columns = X_old.shape[1] if hasattr(X_old, "shape") else len(X_old[0])
+    rows = [
+        draw_rows(len(each), n_columns, rng)
+        for each in (predictions.proba_old, predictions.proba_new)
+    ]
+    builder, names, compared = SampleBuilder(*rows), [], []
+    for feature in features_of(X_old, X_new):
+        names.append(feature.name)
+        compared.append(compare_column(feature))
+        builder.add(feature)
+    columns, sample = table_of_columns(names, compared, LEVEL_OF_COLUMNS), builder.sample()
+    test = two_sample_test(sample, rng)
+    columns["importance"] = test.importance
+    of_sample = np.concatenate([predictions.proba_old[rows[0]], predictions.proba_new[rows[1]]])
+    priors = predictions.priors(own)
+    weights = density_ratio(predictions.proba_old[rows[0]], own, *priors)
+    return columns, Evidence(
+        drifted=columns["drifted"].to_numpy(),
+        auc=two_fold_auc(sample, test),
+        auc_beyond=two_fold_auc(sample, test, weights),
+        class_p_value=compare_class_scores(*class_scores(sample, of_sample)),
+        priors_old=priors[0],
+        priors_new=priors[1],
+        distances=distances_of_columns(sample),
+        distances_beyond=distances_of_columns(sample, weights),
+        has_probabilities=predictions.has_probabilities,
+    )
 
 
-def _plain(value: Any) -> Any:
-    """Make plain Python of a value."""
-    if isinstance(value, Estimate):
-        return {name: float(figure) for name, figure in value._asdict().items()}
-    if isinstance(value, pd.DataFrame):
-        return [
-            {value.index.name: _plain(name)} | {key: _plain(cell) for key, cell in row.items()}
-            for name, row in zip(value.index, value.to_dict("records"), strict=True)
-        ]
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | type(None)) else str(value)
+def _has_scaler(model: Any) -> bool:
+    """Whether a model has scalers among its steps, at whatever depth."""
+    return any(isinstance(value, SCALERS) for value in model.get_params(deep=True).values())

@@ -114,15 +114,15 @@ def density_ratio(probabilities: Any, own: Any, old: Any, new: Any) -> Any:
     return np.maximum(ratio, LEAST_RATIO)
 
 
-class Distance(NamedTuple):
-    """Sum over columns of a squared distance, less what chance alone gives, and that."""
+class Distances(NamedTuple):
+    """Squared distance of each column, less what chance alone gives, and that."""
 
-    excess: float
-    chance: float
+    excess: Any
+    chance: Any
 
 
-def distance_of_columns(sample: Sample, weights: Any = None) -> Distance:
-    """Sum over columns of the squared distance between old and new distribution functions.
+def distances_of_columns(sample: Sample, weights: Any = None) -> Distances:
+    """Squared distances between the old and new distribution functions of each column.
 
     With F the distribution functions of a column and H that of both sides, the distance of
     Cramer and von Mises is the mean over H of (F_old - F_new)^2, and by chance alone
@@ -136,21 +136,27 @@ def distance_of_columns(sample: Sample, weights: Any = None) -> Distance:
 
     Returns
     -------
-    distance : Distance
+    distances : Distances
+        Of arrays of shape (n_columns,): sums over the ranks and indicators of each.
     """
     n_new = int(sample.is_new.sum())
     old = np.ones(len(sample.is_new) - n_new) if weights is None else weights
     old = old / old.sum()
     masses = np.concatenate([old, np.full(n_new, -1 / n_new)])
-    factor = (old**2).sum() + 1 / n_new
-    found = chance = np.float64(0)
-    for column in sample.ranks.T:
-        order = np.argsort(column, kind="stable")
-        values = column[order]
-        last = np.flatnonzero(np.append(values[1:] != values[:-1], True))
-        gaps = masses[order].cumsum()[last]
-        shares = (last + 1) / len(values)
-        steps = np.diff(np.append(0.0, shares))
-        found += gaps**2 @ steps
-        chance += factor * (shares * (1 - shares)) @ steps
-    return Distance(float(found - chance), float(chance))
+    pairs = [_distance(column, masses) for column in sample.ranks.T]
+    found, alike = np.array(pairs).reshape(-1, 2).T
+    chance = alike * ((old**2).sum() + 1 / n_new)
+    excess = found - chance
+    return Distances(
+        *(np.array([each[place].sum() for place in sample.places]) for each in (excess, chance))
+    )
+
+
+def _distance(column: Any, masses: Any) -> tuple[float, float]:
+    order = np.argsort(column, kind="stable")
+    values = column[order]
+    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))
+    gaps = masses[order].cumsum()[last]
+    shares = (last + 1) / len(values)
+    steps = np.diff(np.append(0.0, shares))
+    return float(gaps**2 @ steps), float((shares * (1 - shares)) @ steps)
