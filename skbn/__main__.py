@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 import warnings
+from functools import partial
+from importlib import import_module
 from math import ceil
 from pathlib import Path
 from time import perf_counter
@@ -28,7 +30,7 @@ from threadpoolctl import threadpool_limits
 from skbn import BNSoftmaxClassifier, __version__
 from skbn.arguments import Parser
 from skbn.display import KINDS, MIN_IMPORTANCE_CANDIDATES, SearchDisplay
-from skbn.display.axes import require_matplotlib
+from skbn.display.files import make_folder, write_pictures
 from skbn.search import CoarseToFineSearchCV, default_space
 from skbn.tables.columns import (
     Columns,
@@ -64,9 +66,16 @@ A training session with a journal is watched and steered from another terminal (
 that name is ./watch):
   python -m skbn watch run.sqlite
   python -m skbn change run.sqlite learning_rate_init=0.003
-and --help after watch or change tells more."""
+Rows of another month are compared with those that a model was trained on:
+  python -m skbn drift model.joblib table.csv new.csv --target species
+and --help after watch, change or drift tells more."""
 
-COMMANDS = {"watch": "run_watch", "change": "run_change"}
+COMMANDS = {
+    "watch": ("session.command", "run_watch"),
+    "change": ("session.command", "run_change"),
+    "drift": ("drift_command", "run_drift"),
+}
+"""Module and function of each: imported when it is called, for some take 0.2 s."""
 SPACE = default_space("classifier__") | {"classifier__dropout": uniform(0, 0.5)}
 
 
@@ -81,17 +90,16 @@ def main(argv: list[str] | None = None) -> int:
     Returns
     -------
     status : int
-        0, or 2 for input that cannot be used, or 130 after Ctrl-C.
+        0, or 2 for input that cannot be used, or 130 after Ctrl-C; 3 of ``drift`` where something
+        is to be done.
     """
     argv = sys.argv[1:] if argv is None else argv
     try:
         with interruptible():
             if argv and argv[0] in COMMANDS:
-                from skbn.session import command  # which takes 0.2 s
-
-                getattr(command, COMMANDS[argv[0]])(argv[1:])
-            else:
-                run(parse(argv))
+                module, function = COMMANDS[argv[0]]
+                return getattr(import_module(f"skbn.{module}"), function)(argv[1:]) or 0
+            run(parse(argv))
     except InputError as error:
         print("skbn:", " ".join(str(error).split()), file=sys.stderr)
         return 2
@@ -139,7 +147,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     if args.save:
         check_destination(args.save)
     if args.plot:
-        check_pictures(args.plot)
+        make_folder(args.plot)
     return args
 
 
@@ -151,18 +159,6 @@ def check_destination(path: Path) -> None:
         raise InputError(f"--save {path}: there is no directory {path.parent}")
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InputError(f"--save {path}: cannot be written")
-
-
-def check_pictures(folder: Path) -> None:
-    """Make the folder for pictures, and make sure that they can be drawn."""
-    try:
-        require_matplotlib()
-        folder.mkdir(parents=True, exist_ok=True)
-    except (ImportError, OSError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"--plot {folder}: {reason}") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"--plot {folder}: cannot be written")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -310,22 +306,14 @@ def print_report(search: CoarseToFineSearchCV, guess: DummyClassifier, X: Any, y
 
 
 def draw(search: CoarseToFineSearchCV, folder: Path) -> None:
-    """Write pictures of the search, as PNG files."""
-    import matplotlib
-
-    matplotlib.use("Agg")  # files are wanted, not windows
+    """Write pictures of the search."""
     n_global = int((search.cv_results_["draw"] == "global").sum())
     left_out = {"importance": n_global < MIN_IMPORTANCE_CANDIDATES}
     left_out["learning_curves"] = not hasattr(search, "learning_curves_")
     kinds = [kind for kind in KINDS if not left_out.get(kind)]
-    try:
-        for kind in kinds:
-            figure = SearchDisplay.from_search(search, kind=kind).figure_
-            figure.savefig(folder / f"{kind}.png", dpi=100)
-            matplotlib.pyplot.close(figure)
-    except OSError as error:
-        raise InputError(f"--plot {folder}: {error.strerror or error}") from error
-    print(f"Pictures: {', '.join(str(folder / f'{kind}.png') for kind in kinds)}")
+    draw_one = partial(SearchDisplay.from_search, search)
+    paths = write_pictures(folder, {kind: partial(draw_one, kind=kind) for kind in kinds})
+    print(f"Pictures: {paths}")
 
 
 def save(model: Pipeline, path: Path) -> None:

@@ -68,7 +68,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("record", "axes", "pictures", "search_display"),
         *("flags", "training_record", "training_pictures", "training_display", "live_figure"),
         *("text_curves", "learning_rate_picture", "learning_rate_range"),
-        *("drift_pictures", "drift_display"),
+        *("drift_pictures", "drift_display", "files"),
     ],
     "session": [
         *("log", "preparation", "networks", "call_tasks", "checkpoints", "journal", "machine"),
@@ -76,6 +76,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("training", "words", "live", "opening", "training_session"),
         *("looking", "asking", "watching", "command"),
     ],
+    "drift_command": [],
     "__main__": [],
 }
 STRANGERS = [  # the first does not import the second, though it stands above

@@ -1,0 +1,172 @@
+"""``python -m skbn drift``: a report on what moved between two tables, for nightly scripts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skbn.arguments import Parser
+from skbn.display.drift_display import DRIFT_KINDS, DriftDisplay
+from skbn.display.files import make_folder, write_pictures
+from skbn.drift.report import drift_report
+from skbn.export import SKOPS_TYPES, load_model
+from skbn.tables.columns import InputError, listing, read_table, split_target, tidy
+
+DESCRIPTION = """\
+Tell whether the rows of a table moved away from those that a model was
+trained on, how, and what to do. Columns that the model does not take are left
+aside.
+
+The exit status is 0 if nothing is to be done, 3 if something is (adapt the
+model, give it new priors, retune it, collect labels), and 2 for input that
+cannot be used."""
+
+EPILOG = """\
+To load a .joblib file runs code that is in it: give only files that you
+trust. A .npz file of skbn.export.save_model and a .skops file run none.
+
+example, in a script of the night:
+  python -m skbn drift model.joblib january.csv today.csv > drift.txt 2>&1 \\
+    || mail -s "the data moved" owner@example.org < drift.txt"""
+
+ACTION_ADVISED = 3
+"""Exit status."""
+
+
+def run_drift(argv: Sequence[str]) -> int:
+    """Run ``python -m skbn drift``.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        Arguments.
+
+    Returns
+    -------
+    status : int
+        0 if nothing is to be done, else 3.
+    """
+    args = _parser().parse_args(argv)
+    if args.plot:
+        make_folder(args.plot)
+    report = _report(args)
+    print(json.dumps(report.to_dict(), indent=2) if args.json else report.summary())
+    if args.plot:
+        paths = _draw(report, args.plot)
+        if not args.json:
+            print(f"Pictures: {paths}")
+    return 0 if report.advice == "nothing" else ACTION_ADVISED
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m skbn drift",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("model", type=Path, help="fitted classifier or Pipeline: .joblib, .npz or .skops file")
+    add("old", type=Path, help="rows of then, such as those trained on: CSV or Parquet file")
+    add("new", type=Path, help="rows of now, with the same columns")
+    add("--target", metavar="COLUMN", help="column of the labels; those of new rows are compared")
+    add("--plot", metavar="DIR", type=Path, help="where to write pictures")
+    add("--json", action="store_true", help="print the whole report as JSON")
+    return parser
+
+
+def _report(args: argparse.Namespace) -> Any:
+    model = load_classifier(args.model)
+    old, new = read_table(args.old), read_table(args.new)
+    y_new = None
+    if args.target is not None:
+        if args.target not in old and args.target not in new:
+            raise InputError(f"no column {args.target!r} in {args.old} or {args.new}")
+        y_new = labels_of(new, args.target)
+        old, new = (frame.drop(columns=args.target, errors="ignore") for frame in (old, new))
+    X_old, X_new = (
+        columns_for(model, frame, path) for frame, path in ((old, args.old), (new, args.new))
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return drift_report(model, X_old, X_new, y_new)
+        except Exception as error:  # of any step of a Pipeline
+            reason = str(error) or type(error).__name__
+            raise InputError(f"no report of {args.model} and these tables: {reason}") from error
+
+
+def load_classifier(path: Path) -> Any:
+    """Load a fitted classifier from a file of joblib, of `skbn.export.save_model` or of skops."""
+    try:
+        if path.suffix == ".npz":
+            model: Any = load_model(path)
+        elif path.suffix == ".skops":
+            from skops.io import load
+
+            model = load(path, trusted=SKOPS_TYPES)
+        else:
+            model = joblib.load(path)
+    except Exception as error:  # whatever the code in the file raises
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        raise InputError(f"cannot load {path}: {reason}") from error
+    if not (hasattr(model, "predict") and hasattr(model, "classes_")):
+        raise InputError(
+            f"{path} holds a {type(model).__name__}, and this is no fitted classifier or Pipeline "
+            "that ends in one"
+        )
+    return model
+
+
+def labels_of(frame: pd.DataFrame, target: str) -> Any:
+    """Labels of all rows, None where a cell is empty; None without any."""
+    if target not in frame or frame[target].isna().all():
+        return None
+    labels = np.full(len(frame), None, dtype=object)
+    labels[frame[target].notna()] = split_target(frame, target)[1]
+    return labels
+
+
+def columns_for(model: Any, frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The columns of a table that a model takes, in its order."""
+    names = names_of_columns(model)
+    if names is None:  # of a model that was fitted to an array
+        n_columns = getattr(model, "n_features_in_", len(frame.columns))
+        if len(frame.columns) != n_columns:
+            raise InputError(
+                f"{path} has {len(frame.columns)} columns, and the model takes {n_columns} "
+                "without names; --target names the column of the labels"
+            )
+        return frame
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise InputError(f"{path} lacks columns that the model takes: {listing(missing)}")
+    return frame[names]
+
+
+def names_of_columns(model: Any) -> list[str] | None:
+    """Names of the columns that a model takes; None if it was fitted to an array."""
+    first = model.steps[0][1] if isinstance(model, Pipeline) else None
+    if isinstance(first, FunctionTransformer) and first.func is tidy:
+        return [name for names in first.kw_args.values() for name in names]
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else list(names)
+
+
+def _draw(report: Any, folder: Path) -> str:
+    kinds = [kind for kind in DRIFT_KINDS if kind != "layers" or report.layers is not None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters that a font has not
+        draw = partial(DriftDisplay.from_report, report)
+        return write_pictures(folder, {kind: partial(draw, kind=kind) for kind in kinds})
