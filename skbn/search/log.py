@@ -29,11 +29,14 @@ class Report(Protocol):
     """What `retune` takes of a drift report."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as plain data."""
+        """Give the report as plain data: the verdict, the advice, and more."""
+
+    def summary(self) -> str:
+        """Give it in words, where it has them."""
 
 
 def plain_report(report: Report | None) -> dict[str, Any] | None:
-    """Give a drift report as what JSON holds.
+    """Give a drift report as what JSON holds, with its summary.
 
     Raises
     ------
@@ -50,8 +53,10 @@ def plain_report(report: Report | None) -> dict[str, Any] | None:
             "report must be a DriftReport, as skbn.drift.drift_report gives it, with a method "
             f"to_dict(); got {type(report).__name__}: {report!r:.80}"
         )
+    words = getattr(report, "summary", None)
+    in_words = {"summary": str(words())} if callable(words) else {}
     try:
-        return dict(json.loads(json.dumps(found)))
+        return dict(json.loads(json.dumps(in_words | dict(found))))
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"report.to_dict() must give text, numbers, lists and dicts that JSON can hold: {error}"
