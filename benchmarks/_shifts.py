@@ -191,7 +191,11 @@ def changed_table(X, y, name, seed):
     stream = np.random.default_rng([seed, list(TABLE_CHANGES).index(name)])
     if name in ("offset", "gain", "noise") and not X.select_dtypes("number").shape[1]:
         return None
-    X, y = TABLE_CHANGES[name](X.reset_index(drop=True), y, stream)
+    return parted(*TABLE_CHANGES[name](X.reset_index(drop=True), y, stream), stream)
+
+
+def parted(X, y, stream):
+    """Later rows: some with labels, half of the others to adapt to, the rest to test on."""
     few, rest = np.split(stream.permutation(len(X)), [N_FEW])
     new, test = np.array_split(rest, 2)
     return Later(X.iloc[new], X.iloc[few], y[few], X.iloc[test], y[test])
