@@ -20,8 +20,9 @@ be told apart, and the likelihood is flat."""
 MAX_REPLICATE_ROWS = 5_000
 """Rows of a bootstrap replicate. Where there are more, deviations shrink with the root of their
 number, and so do those of the replicates, after the fact."""
-LEAST = 1e-100
-"""Prior on the way, which keeps the likelihood of each row positive."""
+LEAST_PRIOR = 1e-100
+"""Old priors below are taken for zero; new ones on the way stay above, so that the likelihood of
+each row is positive."""
 BLOCK_ELEMENTS = 4_000_000
 """Rows times replicates that are drawn at once."""
 
@@ -145,7 +146,7 @@ def _likelihood_ratios(probabilities: Array, old: Array) -> Array:
     Rows that no class of positive prior explains are left out: they tell nothing.
     """
     ratios = np.divide(
-        probabilities, old, out=np.zeros_like(probabilities), where=old >= np.finfo(float).tiny
+        probabilities, old, out=np.zeros_like(probabilities), where=old >= LEAST_PRIOR
     )
     largest = ratios.max(axis=1, keepdims=True)
     if not largest.all():
@@ -194,5 +195,5 @@ def _extrapolated_step(ratios: Array, counts: Array, priors: Array, slopes: Arra
 
 
 def _normalised(priors: Array) -> Array:
-    priors = np.where(priors > 0, np.maximum(priors, LEAST), 0)
+    priors = np.where(priors > 0, np.maximum(priors, LEAST_PRIOR), 0)
     return priors / priors.sum(axis=0)

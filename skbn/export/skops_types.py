@@ -9,6 +9,7 @@ _SPLITTERS = (
 SKOPS_TYPES = [
     "numpy.dtype",
     "numpy.number",
+    "skbn.drift.prior_corrected.PriorCorrectedClassifier",
     "skbn.estimators.classifier.BNSoftmaxClassifier",
     "skbn.journal.fingerprints.Fingerprint",
     "skbn.network.architecture.Architecture",
