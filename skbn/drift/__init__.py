@@ -1,4 +1,4 @@
-"""Drift: what moved between the rows of then and those of now, and what to do about it."""
+"""What moved between two tables, and what can be repaired without labels."""
 
 from skbn.drift.record import DriftReport
 from skbn.drift.report import drift_report

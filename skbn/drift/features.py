@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -66,6 +67,8 @@ def check_tables(X_old: Any, X_new: Any) -> tuple[Any, Any, list[Any]]:
         if (rows := n_samples(X)) < 2:
             raise ValueError(f"{name} has {rows} row{'s' * (rows != 1)}; at least two are needed")
     names_old, names_new = _names(X_old, "X_old"), _names(X_new, "X_new")
+    if not names_old:
+        raise ValueError("X_old has no columns; at least one is needed")
     if hasattr(X_old, "columns") and hasattr(X_new, "columns"):
         if names_old == names_new:
             return X_old, X_new, []
@@ -146,7 +149,8 @@ def _feature(name: Any, old: Any, new: Any) -> Feature:
         return _categories(name, old, new)
     convert = _as_days if kind == "date" else _as_numbers
     numbers = convert(new)
-    strange = new[np.isnan(numbers) & new.notna().to_numpy()] if new.dtype == object else new[:0]
+    is_strange = np.isnan(numbers) & new.notna().to_numpy()
+    strange = new[:0] if types.is_numeric_dtype(new.dtype) else new[is_strange]
     return Feature(name, kind, convert(old), numbers, _shares(strange, len(new)))
 
 
@@ -182,8 +186,8 @@ def _kind_of_objects(cells: Any) -> str:
     first = cells.iloc[0]
     if isinstance(first, bool | np.bool_):
         return "boolean" if all(isinstance(cell, bool | np.bool_) for cell in cells) else "category"
-    if isinstance(first, Real | str):
-        if pd.to_numeric(cells, errors="coerce").notna().all():
+    if isinstance(first, Real | Decimal | str):
+        if _to_numeric(cells).notna().all():
             return "number"
         is_text = isinstance(first, str) and all(isinstance(cell, str) for cell in cells)
         return "date" if is_text and cells.str.match(ISO_DATE).all() else "category"
@@ -195,14 +199,20 @@ def _as_numbers(column: Any) -> Any:
     if types.is_timedelta64_dtype(column.dtype):
         column = column / pd.Timedelta(days=1)
     if types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype):
-        column = pd.to_numeric(column, errors="coerce")
+        column = _to_numeric(column)
     elif isinstance(column.dtype, pd.CategoricalDtype):
-        column = pd.to_numeric(column.astype(object), errors="coerce")
+        column = _to_numeric(column.astype(object))
     if isinstance(column.dtype, np.dtype | pd.SparseDtype):
         numbers = np.array(column, dtype=np.float64)
     else:
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def _to_numeric(column: Any) -> Any:
+    if column.dtype == object:
+        column = column.map(lambda cell: float(cell) if isinstance(cell, Decimal) else cell)
+    return pd.to_numeric(column, errors="coerce")
 
 
 def _as_days(column: Any) -> Any:
