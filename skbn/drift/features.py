@@ -20,6 +20,8 @@ from skbn.tables.columns import ISO_DATE, listing
 MIN_EXPECTED = 5
 """Rows that a category needs on each side if both were drawn alike; rarer ones are taken
 together. The rule of Cochran (1954) for the chi-squared distribution to hold."""
+N_LOOKED_AT = 100
+"""Cells that mostly tell of all whether these hold numbers or dates."""
 OTHER = 0
 """Code of the rare categories."""
 
@@ -39,6 +41,8 @@ class Feature(NamedTuple):
 
 def check_tables(X_old: Any, X_new: Any) -> tuple[Any, Any, list[Any]]:
     """Give two tables with the same columns in the same order, in the containers they came in.
+
+    Sparse matrices are given as CSR.
 
     Parameters
     ----------
@@ -66,6 +70,7 @@ def check_tables(X_old: Any, X_new: Any) -> tuple[Any, Any, list[Any]]:
             )
         if (rows := n_samples(X)) < 2:
             raise ValueError(f"{name} has {rows} row{'s' * (rows != 1)}; at least two are needed")
+    X_old, X_new = (X.tocsr() if issparse(X) else X for X in (X_old, X_new))
     names_old, names_new = _names(X_old, "X_old"), _names(X_new, "X_new")
     if not names_old:
         raise ValueError("X_old has no columns; at least one is needed")
@@ -187,11 +192,20 @@ def _kind_of_objects(cells: Any) -> str:
     if isinstance(first, bool | np.bool_):
         return "boolean" if all(isinstance(cell, bool | np.bool_) for cell in cells) else "category"
     if isinstance(first, Real | Decimal | str):
-        if _to_numeric(cells).notna().all():
-            return "number"
-        is_text = isinstance(first, str) and all(isinstance(cell, str) for cell in cells)
-        return "date" if is_text and cells.str.match(ISO_DATE).all() else "category"
+        return next((kind for kind in ("number", "date") if _all_are(kind, cells)), "category")
     return "date" if all(isinstance(cell, datetime.date) for cell in cells) else "category"
+
+
+def _all_are(kind: str, cells: Any) -> bool:
+    """Whether all of the first cells, and then all cells, are or hold numbers or ISO dates."""
+    for part in (cells.iloc[:N_LOOKED_AT], cells):
+        if kind == "number":
+            fits = _to_numeric(part).notna().all()
+        else:
+            fits = all(isinstance(cell, str) for cell in part) and part.str.match(ISO_DATE).all()
+        if not fits:
+            return False
+    return True
 
 
 def _as_numbers(column: Any) -> Any:
@@ -227,41 +241,39 @@ def _as_days(column: Any) -> Any:
 
 
 def _categories(name: Any, old: Any, new: Any) -> Feature:
-    both = pd.concat([_as_text(old), _as_text(new)], ignore_index=True)
-    codes, texts = pd.factorize(both)
-    n_old, n_new = len(old), len(new)
-    present = codes >= 0
-    counts = np.bincount(codes[present], minlength=len(texts))
-    order = np.argsort(-counts, kind="stable")
+    (codes_old, texts_old), (codes_new, texts_new) = _texts(old), _texts(new)
+    places, texts = pd.factorize(np.array([*texts_old, *texts_new], dtype=object))
+    old_places, new_places = places[: len(texts_old)], places[len(texts_old) :]
+    counts_old, counts_new = (
+        np.bincount(each[codes[codes >= 0]], minlength=len(texts))
+        for each, codes in ((old_places, codes_old), (new_places, codes_new))
+    )
+    counts, n_old, n_new = counts_old + counts_new, len(old), len(new)
     n_frequent = int((counts * min(n_old, n_new) >= MIN_EXPECTED * (n_old + n_new)).sum())
-    recoded = np.zeros(len(texts))  # OTHER
-    recoded[order[:n_frequent]] = np.arange(1, n_frequent + 1)
-    values = np.full(len(codes), np.nan)
-    values[present] = recoded[codes[present]]
-    known = np.bincount(codes[:n_old][present[:n_old]], minlength=len(texts)) > 0
-    codes_new = codes[n_old:][present[n_old:]]
-    unknown = pd.Series(np.asarray(texts, dtype=object)[codes_new[~known[codes_new]]])
-    return Feature(name, "category", values[:n_old], values[n_old:], _shares(unknown, n_new))
+    recoded = np.full(len(texts), float(OTHER))
+    recoded[np.argsort(-counts, kind="stable")[:n_frequent]] = np.arange(1, n_frequent + 1)
+    unknown = np.flatnonzero((counts_old == 0) & (counts_new > 0))
+    unknown = unknown[np.argsort(-counts_new[unknown], kind="stable")]
+    return Feature(
+        name,
+        "category",
+        np.append(recoded[old_places], np.nan)[codes_old],
+        np.append(recoded[new_places], np.nan)[codes_new],
+        {texts[place]: counts_new[place] / n_new for place in unknown},
+    )
 
 
-def _as_text(column: Any) -> Any:
-    """Texts; None for missing cells. A whole number is written alike whatever its type is."""
-    codes, cells = pd.factorize(_hashable(column))
-    texts = np.array([*(_text(cell) for cell in cells), None], dtype=object)
-    return pd.Series(texts[codes], dtype=object)
-
-
-def _hashable(column: Any) -> Any:
-    objects = np.asarray(column.astype(object), dtype=object)
+def _texts(column: Any) -> tuple[Any, list[str]]:
+    """Give codes of the cells, -1 for missing ones, and the text of each code."""
     try:
-        pd.factorize(objects[:1])
-        hash(tuple(objects))
-    except TypeError:
-        return np.array([cell if pd.api.types.is_scalar(cell) else str(cell) for cell in objects])
-    return objects
+        codes, cells = pd.factorize(column)
+    except TypeError:  # of lists and the like
+        codes, cells = pd.factorize(column.map(str, na_action="ignore"))
+    return codes, [_text(cell) for cell in cells]
 
 
 def _text(cell: Any) -> str:
+    """Give a cell as text, a whole number alike whatever its type is."""
     if isinstance(cell, float | np.floating) and float(cell).is_integer():
         return str(int(cell))
     return str(cell)

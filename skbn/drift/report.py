@@ -9,6 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from skbn._compat import safe_indexing
 from skbn.drift.class_shift import (
     class_scores,
     compare_class_scores,
@@ -97,14 +98,17 @@ def drift_report(
     accuracy, n_labels = (None, 0) if y_new is None else accuracy_on(predictions, y_new)
     own = own_priors(predictions, last_step(model))
     classes = table_of_classes(predictions, own)
-    columns, evidence = _compare(X_old, X_new, predictions, own, random_state)
+    rng = np.random.default_rng(random_state)
+    rows = _draw_rows(X_old, predictions, rng)
+    columns, evidence = _compare(X_old, X_new, predictions, own, rows, rng)
     verdict, has_proba = evidence.verdict, predictions.has_probabilities
     ratio = evidence.priors_new / np.maximum(own, np.finfo(float).tiny)
     expected = None
     if has_proba:
         expected = expected_accuracy(predictions.proba_new, ratio if verdict == "label" else None)
     is_concept = is_concept_drift(verdict, accuracy, expected)
-    layers = table_of_layers(model, X_old, X_new)
+    drawn = (safe_indexing(X, each) for X, each in zip((X_old, X_new), rows, strict=True))
+    layers = table_of_layers(model, *drawn)
     can_adapt = layers is not None or _has_scaler(model)
     return DriftReport(
         verdict=verdict,
@@ -138,16 +142,17 @@ def _check_model(model: Any) -> None:
     check_is_fitted(model)
 
 
+def _draw_rows(X_old: Any, predictions: Predictions, rng: Any) -> list[Any]:
+    """Draw the rows of each side that the tests of the whole look at."""
+    n_columns = X_old.shape[1] if hasattr(X_old, "shape") else len(X_old[0])
+    probabilities = (predictions.proba_old, predictions.proba_new)
+    return [draw_rows(len(each), n_columns, rng) for each in probabilities]
+
+
 def _compare(
-    X_old: Any, X_new: Any, predictions: Predictions, own: Any, random_state: int
+    X_old: Any, X_new: Any, predictions: Predictions, own: Any, rows: list[Any], rng: Any
 ) -> tuple[Any, Evidence]:
     """Give the table of the columns, and what all tests say to the verdict."""
-    rng = np.random.default_rng(random_state)
-    n_columns = X_old.shape[1] if hasattr(X_old, "shape") else len(X_old[0])
-    rows = [
-        draw_rows(len(each), n_columns, rng)
-        for each in (predictions.proba_old, predictions.proba_new)
-    ]
     builder, names, compared = SampleBuilder(*rows), [], []
     for feature in features_of(X_old, X_new):
         names.append(feature.name)

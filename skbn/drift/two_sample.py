@@ -94,16 +94,12 @@ def two_sample_test(sample: Sample, rng: Any) -> TwoSampleTest:
 
 
 def _discriminator(sample: Sample, rows: Any) -> Discriminator:
-    is_new = sample.is_new[rows]
-    weights = np.where(is_new, 0.5 / is_new.mean(), 0.5 / (~is_new).mean())
     trees = HistGradientBoostingClassifier(
         max_iter=50, min_samples_leaf=10, early_stopping=False, random_state=0
     )
     line = LogisticRegression(C=0.1, tol=1e-3, max_iter=1000)
-    return Discriminator(
-        trees.fit(sample.raw[rows], is_new, sample_weight=weights),
-        line.fit(sample.ranks[rows], is_new, sample_weight=weights),
-    )
+    is_new = sample.is_new[rows]
+    return Discriminator(trees.fit(sample.raw[rows], is_new), line.fit(sample.ranks[rows], is_new))
 
 
 def _importance(model: Discriminator, sample: Sample, rows: Any, rng: Any) -> Any:
