@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import textwrap
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -42,6 +44,8 @@ example, in a script of the night:
 
 ACTION_ADVISED = 3
 """Exit status."""
+MAX_WIDTH = 100
+"""Letters of a line."""
 
 
 def run_drift(argv: Sequence[str]) -> int:
@@ -61,7 +65,7 @@ def run_drift(argv: Sequence[str]) -> int:
     if args.plot:
         make_folder(args.plot)
     report = _report(args)
-    print(json.dumps(report.to_dict(), indent=2) if args.json else report.summary())
+    print(json.dumps(report.to_dict(), indent=2) if args.json else _wrapped(report.summary()))
     if args.plot:
         paths = _draw(report, args.plot)
         if not args.json:
@@ -84,6 +88,15 @@ def _parser() -> Parser:
     add("--plot", metavar="DIR", type=Path, help="where to write pictures")
     add("--json", action="store_true", help="print the whole report as JSON")
     return parser
+
+
+def _wrapped(text: str) -> str:
+    """Break long lines between words, for terminals and mail."""
+    width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
+    wrapper = textwrap.TextWrapper(
+        width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(wrapper.fill(line) for line in text.splitlines())
 
 
 def _report(args: argparse.Namespace) -> Any:

@@ -103,6 +103,13 @@ def test_any_advice_but_nothing_gives_3(run, given, advice, status):
     assert json.loads(out) == {"advice": advice, "text": "näive"}
 
 
+@pytest.mark.parametrize(("columns", "width"), [("60", 60), ("200", 100)])
+def test_long_lines_are_broken_between_words(run, monkeypatch, columns, width):
+    monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = run("model.joblib", "old.csv", "moved.csv")
+    assert width - 15 < max(map(len, out.splitlines())) <= width
+
+
 def test_the_columns_of_the_model_are_taken_in_its_order(run, given):
     run("model.joblib", "old.csv", "moved.csv")
     assert given["X_old"].columns.tolist() == given["X_new"].columns.tolist() == NAMES
