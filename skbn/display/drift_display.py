@@ -141,7 +141,7 @@ class DriftDisplay:
               marks them.
             - "classes": for each class, of at most 26, the share of rows for which it is
               predicted, then and now; with priors of the classes, a mark for the old one and a
-              dot for the estimate of the new one, with its interval.
+              dot, with its interval, for the new one as label shift would have it.
             - "layers": for each hidden layer under batch norm how far the means of its units
               moved, in units of their deviation: the root mean square, and the largest. Beside
               them stands the ratio of their spread now to that of then.

@@ -372,7 +372,7 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         X, y : array-like
             New data, of the same meaning.
         report : DriftReport, default=None
-            What ``skbn.drift.drift_report`` found in the new data. It decides nothing: it is
+            What `skbn.drift.drift_report` found in the new data. It decides nothing: it is
             kept in ``log_``, and whole in the journal. A call that goes on from a journal may
             leave it out.
         journal : str or path-like, default=None
