@@ -44,7 +44,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "minimization": ["variables", "feed", "descent", "minimize"],
     "tables": ["columns", "pipeline"],
     "drift": [
-        *("priors", "prior_corrected", "scalers"),
+        *("priors", "prior_corrected", "scalers", "passage", "label_shift", "adaptation"),
         *("features", "columns", "samples", "two_sample", "class_shift", "predictions"),
         *("layers", "verdict", "words", "record", "report"),
     ],

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from skbn._compat import n_samples
-from skbn.estimators.adapted import MAX_PRIOR_ROWS, auto_prior_rows
+from skbn.estimators.adapted import MAX_PRIOR_ROWS
 from skbn.preprocessing import PiecewiseLinearEncoder, column_moments, follow_moments
 
 TAIL = 0.05
@@ -21,8 +21,6 @@ EXTREME_VARIANCE = 2 * np.pi**2 / 6
 """Of the difference of two extremes, in lengths of an exponential tail: twice Gumbel's."""
 MIN_ROWS = 4
 """Fewest rows whose halves have moments."""
-LARGE = 10**12
-"""Rows of which nothing moves by chance."""
 
 Moments: TypeAlias = tuple[Any, Any]
 """Means and variances of columns, or what stands for them."""
@@ -60,6 +58,8 @@ def re_estimate(step: Any, X: Any, prior_rows: float | str) -> dict[str, Any]:
     X = X.tocsr() if issparse(X) else X
     for kind, estimate in KINDS.items():
         if isinstance(step, kind):
+            if X.shape[1] != step.n_features_in_:
+                step.transform(X)  # which says what is wrong
             with np.errstate(over="ignore", invalid="ignore"):
                 chosen, moves = estimate(step, X, prior_rows)
             moves = moves[np.isfinite(moves)]
@@ -95,9 +95,10 @@ def _mean_and_var(X: Any) -> Moments:
 
 
 def _prior_rows(old: Moments, moments_of: Callable[[Any], Moments], X: Any) -> float:
-    """Rows that old moments should count for, by empirical Bayes.
+    """Rows that old moments should count for, by empirical Bayes as in `auto_prior_rows`.
 
-    How far those of rows with long tails or few values move by chance is seen in their halves.
+    How far moments move by chance, which long tails and few values decide, is seen in the halves
+    of the rows. There is no least number: after a change of units none is left.
     """
     n_rows = n_samples(X)
     if n_rows < MIN_ROWS:
@@ -110,7 +111,7 @@ def _prior_rows(old: Moments, moments_of: Callable[[Any], Moments], X: Any) -> f
 
     def move(one: Moments, other: Moments) -> float:
         (mean, var), (new_mean, new_var) = ([each[told] for each in pair] for pair in (one, other))
-        return 1 / auto_prior_rows(mean, var, new_mean, new_var, LARGE)
+        return float(np.mean((new_mean - mean) ** 2 / var + np.log(new_var / var) ** 2 / 2) / 2)
 
     chance = max(move(*halves) / 4, 1 / n_rows)
     variance = max(move(old, new) - chance, 1 / MAX_PRIOR_ROWS)
