@@ -78,7 +78,8 @@ def bootstrap_interval(
     """Percentile bootstrap interval of the priors that `estimate_class_prior` gives.
 
     It tells of the sampling of the rows alone: errors of the probabilities come on top. Of more
-    than 5,000 rows each replicate draws among 5,000, and its deviations are scaled.
+    than 5,000 rows each replicate draws among 5,000, and its deviations are scaled. The upper
+    bound is at least the exact one of a class that no row is of, which no replicate can show.
 
     Parameters
     ----------
@@ -106,8 +107,11 @@ def bootstrap_interval(
         centre = estimate_class_prior(probabilities, old)
     replicates = _replicates(_likelihood_ratios(probabilities, old), centre, n_replicates, rng)
     scale = np.sqrt(len(probabilities) / n_rows)
-    tails = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=1).T
-    return np.clip(estimate[:, None] + scale * (tails - centre[:, None]), 0, 1)
+    tail = (1 - level) / 2
+    bounds = np.quantile(replicates, [tail, 1 - tail], axis=1)
+    low, high = np.clip(estimate + scale * (bounds - centre), 0, 1)
+    unseen = np.where(old > 0, 1 - tail ** (1 / n_rows), 0)
+    return np.column_stack([low, np.maximum(high, unseen)])
 
 
 def _replicates(ratios: Array, centre: Array, n_replicates: int, rng: Any) -> Array:

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbn import BNSoftmaxClassifier, __version__
+from skbn.drift.prior_corrected import PriorCorrectedClassifier
 from skbn.export import SKOPS_TYPES
 from skbn.preprocessing import PiecewiseLinearEncoder
 from skbn.saved_state import DISTRIBUTIONS
@@ -49,6 +50,7 @@ def saved():
             search,
             CoarseToFineSearchCV(model, space),
             GridSearchCV(model, {"alpha": [0.1]}, cv=2).fit(X, y),
+            PriorCorrectedClassifier(model, np.array([0.5, 0.5]), np.array([0.1, 0.9])),
             [hidden_layers((1, 2), [3, 4]), hidden_layers(1, (2, 3)), log_randint(2, 5)],
         )
     ]
