@@ -53,8 +53,13 @@ def compare_numbers(old: Any, new: Any) -> Comparison:
     gaps = np.abs(shares_old - shares_new)
     n_effective = np.round(len(old) * len(new) / (len(old) + len(new)))
     p_value = float(np.clip(kstwo.sf(gaps.max(), n_effective), 0.0, 1.0))
-    deviation = old.std() or points.std() or 1.0  # of both where the old ones are all alike
+    deviation = _deviation(old) or _deviation(points) or 1.0
     return Comparison(float(gaps[:-1] @ np.diff(points) / deviation), p_value)
+
+
+def _deviation(numbers: Any) -> float:
+    """Standard deviation of sorted numbers; 0 to the bit where they are all alike."""
+    return float(numbers.std()) if numbers[0] < numbers[-1] else 0.0
 
 
 def compare_categories(old: Any, new: Any) -> Comparison:
@@ -82,7 +87,7 @@ def compare_categories(old: Any, new: Any) -> Comparison:
 
 
 def compare_missing(old: Any, new: Any) -> float:
-    """P-value of Fisher's exact test of the numbers of missing cells, chi-squared for many.
+    """P-value of Fisher's exact test of the numbers of missing cells.
 
     Parameters
     ----------
@@ -95,10 +100,7 @@ def compare_missing(old: Any, new: Any) -> float:
     table = np.array([[old.sum(), (~old).sum()], [new.sum(), (~new).sum()]])
     if not table.any(axis=0).all():
         return 1.0
-    expected = table.sum(axis=0) * table.sum(axis=1)[:, None] / table.sum()
-    if expected.min() < 100:
-        return float(fisher_exact(table)[1])
-    return float(chi2_contingency(table, correction=False).pvalue)
+    return float(fisher_exact(table)[1])
 
 
 def compare_column(feature: Feature) -> dict[str, Any]:

@@ -25,6 +25,9 @@ HARDLY_EXPLAINED = 1 / 3
 the first it is label shift, from the second on it is not. Of label shifts in fourteen tables up to
 0.23 remained, 0.4 in one where few rows make for poor probabilities; of selections by
 one or two columns 0.3 to 1, and less where these columns tell the classes."""
+CHANCE_LEFT = 0.5
+"""Deviation of a distance by chance, relative to its mean: 0.9 for one column (of Cramer and von
+Mises' statistic under the null, sqrt(1/45) / (1/6)), less for several."""
 CONCEPT_MARGIN = 0.1
 """By which accuracy lies below what is expected, intervals apart, where the concept moved."""
 
@@ -81,7 +84,8 @@ class Evidence:
         counted = self.drifted if self.drifted.any() else np.ones_like(self.drifted)
         excess, chance = (part[counted].sum() for part in self.distances)
         if excess > chance:  # or it is mostly chance itself
-            remainders.append(self.distances_beyond.excess[counted].sum() / excess)
+            left, of_chance = (part[counted].sum() for part in self.distances_beyond)
+            remainders.append((left - CHANCE_LEFT * of_chance) / excess)
         if self.is_auc_material:
             remainders.append((self.auc_beyond.low - 0.5) / (self.auc.value - 0.5))
         return float(min(1.0, max(remainders)))
