@@ -45,6 +45,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     "tables": ["columns", "pipeline"],
     "drift": [
         *("priors", "prior_corrected", "scalers", "passage", "label_shift", "adaptation"),
+        "choice",
         *("features", "columns", "samples", "two_sample", "class_shift", "predictions"),
         *("layers", "verdict", "words", "record", "report"),
     ],
