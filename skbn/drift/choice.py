@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import t
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skbn._compat import n_samples
 from skbn.checks import check_labels, encode_labels
@@ -97,6 +97,8 @@ def choose_adaptation(
     ------
     TypeError
         If the model has no `predict_proba`.
+    NotFittedError
+        If it was not fitted.
     ValueError
         If there are no labelled rows, labels are missing or unknown to the model, lengths differ,
         or an option is wrong. Arms that cannot be made are left out.
@@ -129,6 +131,7 @@ def choose_adaptation(
         raise TypeError(
             f"{type(model).__name__} has no predict_proba, by which adaptations are compared"
         )
+    check_is_fitted(model)
     _check_level(level)
     labels = _checked_labels(model, X_few, y_few)
     model.predict_proba(X_new)  # whose errors are those of the rows, and of no arm
@@ -232,15 +235,16 @@ def _choice(table: pd.DataFrame, n_labels: int, level: float) -> tuple[str, str]
     if others.empty:
         return "frozen", "no adaptation can be made"
     better = others[others["high"] < 0]
-    name = (others if better.empty else better)["log_loss"].idxmin()
+    undecided = others[(others["low"] <= 0) & (others["high"] >= 0)]
+    name = next(each for each in (better, undecided, others) if len(each))["log_loss"].idxmin()
     difference, low, high = others.loc[name, ["difference", "low", "high"]]
     figures = (
         f"on {n_labels} labelled row{'s' * (n_labels > 1)} the log-loss of {name!r} is "
         f"{abs(difference):.3f} {'lower' if difference < 0 else 'higher'} than that of the frozen "
         f"model, and the {level:.0%} interval of the difference goes from {low:.3f} to {high:.3f}"
     )
-    if not better.empty:
+    if len(better):
         return name, figures
-    if (others["low"] > 0).all():
-        return "frozen", f"no adaptation is better: {figures}"
-    return "frozen", f"not enough labels to tell: {figures}"
+    if len(undecided):
+        return "frozen", f"not enough labels to tell: {figures}"
+    return "frozen", f"no adaptation is better: {figures}"

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
@@ -117,6 +118,19 @@ def test_words_say_why(model):
     assert worse.reason.startswith("no adaptation is better: on 100 labelled rows")
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_words_are_of_an_arm_that_decides(seed):
+    X_new, X_few, y_few = cases(NEW, 1.0, 100, 2 * seed + 1)
+    two = BNSoftmaxClassifier((8,), max_iter=10, learning_rate_init=0.02, random_state=0)
+    choice = choose_adaptation(two.fit(X, Y == "cat"), X_new, X_few, y_few == "cat")
+    low, high = map(float, re.search(r"from (\S+) to (\S+)$", choice.reason).groups())
+    if choice.reason.startswith("not enough labels"):
+        assert low <= 0 <= high
+    else:
+        assert (high < 0) == (choice.name != "frozen")
+        assert low * high > 0
+
+
 def test_one_row_does_not_outweigh_all_others(model):
     X_new, X_few, y_few = cases(OLD, 4.0)
     far = X_few.copy()
@@ -194,6 +208,8 @@ def test_rows_of_other_columns_are_an_error_and_no_arm_left_out(model):
             choose_adaptation(model, new, few, y_few)
     with pytest.raises(TypeError, match="RidgeClassifier has no predict_proba"):
         choose_adaptation(RidgeClassifier().fit(X, Y), X_new, X_few, y_few)
+    with pytest.raises(NotFittedError):
+        choose_adaptation(BNSoftmaxClassifier(), X_new, X_few, y_few)
 
 
 def test_choice_travels(model):
