@@ -98,8 +98,9 @@ def _discriminator(sample: Sample, rows: Any) -> Discriminator:
         max_iter=50, min_samples_leaf=10, early_stopping=False, random_state=0
     )
     line = LogisticRegression(C=0.1, tol=1e-3, max_iter=1000)
-    is_new = sample.is_new[rows]
-    return Discriminator(trees.fit(sample.raw[rows], is_new), line.fit(sample.ranks[rows], is_new))
+    raw, is_new = sample.raw[rows], sample.is_new[rows]
+    raw[:, np.isnan(raw).all(axis=0)] = 0.0  # which trees cannot cut into bins
+    return Discriminator(trees.fit(raw, is_new), line.fit(sample.ranks[rows], is_new))
 
 
 def _importance(model: Discriminator, sample: Sample, rows: Any, rng: Any) -> Any:

@@ -1,0 +1,92 @@
+"""What evidence comes to."""
+
+import numpy as np
+import pytest
+
+from skbn.drift.class_shift import Distances
+from skbn.drift.two_sample import Estimate
+from skbn.drift.verdict import Evidence, advice_for, is_concept_drift
+
+NOTHING = Estimate(0.5, 0.46, 0.54)
+
+
+def evidence(drifted=False, auc=NOTHING, beyond=NOTHING, p=1.0, move=0.0, left=0.0, excess=10.0):
+    priors = np.array([0.5, 0.5])
+    return Evidence(
+        drifted=np.array([drifted, False]),
+        auc=auc,
+        auc_beyond=beyond,
+        class_p_value=p,
+        priors_old=priors,
+        priors_new=np.array([0.5 + move, 0.5 - move]),
+        distances=Distances(np.array([excess, 0.0]), np.array([1.0, 1.0])),
+        distances_beyond=Distances(np.array([left, 0.0]), np.array([1.0, 1.0])),
+        has_probabilities=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "verdict"),
+    [
+        ({}, "none"),
+        ({"auc": Estimate(0.53, 0.51, 0.55)}, "none"),  # beyond chance, and too little
+        ({"auc": Estimate(0.58, 0.49, 0.67)}, "none"),  # large, and by chance
+        ({"p": 1e-9, "move": 0.05}, "none"),
+        ({"p": 0.2, "move": 0.3}, "none"),
+        ({"p": 1e-9, "move": 0.3}, "label"),
+        ({"drifted": True, "left": 0.5}, "label"),
+        ({"drifted": True, "left": 5.0}, "unclear"),
+        ({"drifted": True, "left": 9.0}, "covariate"),
+        ({"auc": Estimate(0.8, 0.75, 0.85), "beyond": Estimate(0.52, 0.47, 0.57)}, "label"),
+        ({"auc": Estimate(0.8, 0.75, 0.85), "beyond": Estimate(0.78, 0.7, 0.83)}, "covariate"),
+        ({"p": 1e-9, "move": 0.3, "excess": 0.5, "left": 0.5}, "label"),  # noise of columns
+    ],
+)
+def test_verdicts(what, verdict):
+    assert evidence(**what).verdict == verdict
+
+
+def test_predicted_classes_alone_cannot_tell_label_shift_from_another():
+    found = evidence(drifted=True, left=9.0, p=1e-9, move=0.3)
+    assert found.verdict == "covariate"
+    found.has_probabilities = False
+    assert found.verdict == "unclear"
+
+
+def test_shares_that_remain_lie_within_one():
+    assert evidence(drifted=True, left=20.0).remainder == 1.0
+    assert evidence(drifted=True, left=-2.0).remainder == 0.0
+
+
+LOW, HIGH = Estimate(0.6, 0.5, 0.7), Estimate(0.9, 0.88, 0.92)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "accuracy", "expected", "is_concept"),
+    [
+        ("none", LOW, HIGH, True),
+        ("covariate", LOW, HIGH, False),
+        ("none", None, HIGH, False),
+        ("none", LOW, None, False),
+        ("none", Estimate(0.84, 0.82, 0.86), HIGH, False),  # as calibration may err
+        ("none", Estimate(0.6, 0.2, 0.9), HIGH, False),  # of too few labels
+    ],
+)
+def test_concept_drift_needs_labels_that_are_clear(verdict, accuracy, expected, is_concept):
+    assert is_concept_drift(verdict, accuracy, expected) == is_concept
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_concept", "can_adapt", "has_probabilities", "advice"),
+    [
+        ("none", False, True, True, "nothing"),
+        ("none", True, True, True, "retune"),
+        ("covariate", False, True, True, "adapt"),
+        ("covariate", False, False, True, "collect labels"),
+        ("label", False, False, True, "new priors"),
+        ("label", False, True, False, "collect labels"),
+        ("unclear", False, True, True, "collect labels"),
+    ],
+)
+def test_advice(verdict, is_concept, can_adapt, has_probabilities, advice):
+    assert advice_for(verdict, is_concept, can_adapt, has_probabilities) == advice
