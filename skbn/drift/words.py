@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from skbn.drift.columns import MATERIAL_EFFECT
-from skbn.drift.verdict import MATERIAL_AUC, is_concept_drift
+from skbn.drift.verdict import LEVEL_OF_COLUMNS, MATERIAL_AUC, is_concept_drift
 from skbn.tables.columns import MAX_NAME_LENGTH
 
 N_NAMED = 5
@@ -63,7 +63,7 @@ def _columns(report: Any) -> list[str]:
     if len(drifted):
         named = [_column(name, row) for name, row in zip(*_head(drifted), strict=True)]
         lines = [f"{lines[0][:-1]}: {_listed(named, len(drifted))}."]
-    slight = int((table["p_adjusted"] < 0.0125).sum() - len(drifted))
+    slight = int((table["p_adjusted"] < LEVEL_OF_COLUMNS).sum() - len(drifted))
     if slight:
         lines.append(
             f"{slight} more moved beyond chance, yet too little to matter (effects below "
