@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 from sklearn import datasets
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
@@ -76,6 +77,13 @@ def machine():
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     processor = platform.processor() or platform.machine()
     return f"{processor}, Python {platform.python_version()}, {versions}"
+
+
+def interval(values, correction=0.0):
+    """Mean and 95 % interval as text; values of splits that share rows need a correction."""
+    n, mean = len(values), np.mean(values)
+    half = t.ppf(0.975, n - 1) * np.std(values, ddof=1) * np.sqrt(1 / n + correction)
+    return f"{mean:+.2f} [{mean - half:+.2f}, {mean + half:+.2f}]"
 
 
 def preprocessing():

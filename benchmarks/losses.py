@@ -33,9 +33,8 @@ import autograd.numpy as anp
 import numpy as np
 import pandas as pd
 from _arms import skbn_with
-from _common import TABLES, development_sets, machine
+from _common import TABLES, development_sets, interval, machine
 from accuracy import Lines, Split, calibration_error
-from scipy.stats import t
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.preprocessing import LabelEncoder
 from threadpoolctl import threadpool_limits
@@ -200,13 +199,6 @@ def run(group, tasks, arms, scores_of, n_splits, lines):
             print(f"{group}: {task}, split {split}", flush=True)
     found = [lines.by_key[key] | {"arm": n, "calibrate": c} for n, c, key in keys]
     return pd.DataFrame(found).set_index(["calibrate", "arm", "set", "split"])
-
-
-def interval(values, correction=0.0):
-    """Mean and 95 % interval as text; values of splits that share rows need a correction."""
-    n, mean = len(values), np.mean(values)
-    half = t.ppf(0.975, n - 1) * np.std(values, ddof=1) * np.sqrt(1 / n + correction)
-    return f"{mean:+.2f} [{mean - half:+.2f}, {mean + half:+.2f}]"
 
 
 def compared(results, score, calibrate):
