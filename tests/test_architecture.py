@@ -95,6 +95,8 @@ STRANGERS = [  # the first does not import the second, though it stands above
     ("journal", "preprocessing"),
     ("search", "tables"),
 ]
+OFFERED = [("drift/__init__", "display/drift_display")]
+"""Files of other storeys whose names the front of a storey offers, once they are asked for."""
 OF_THE_CORE = {"numpy", "scipy.special.erf", "scipy.sparse.issparse", "skbn.network"}
 OF_THE_CORE |= {  # where they are needed
     "autograd.core.make_vjp",
@@ -116,7 +118,7 @@ def may_import(name, target):
     if name == "__init__":
         return True
     if name.endswith("/__init__"):
-        return other == storey
+        return other == storey or (name, target) in OFFERED
     if target == "__init__":
         return name == "__main__"
     if rest == "__init__":  # which stands for all files of its folder

@@ -56,8 +56,8 @@ def adapt(
           priors that are estimated from them by expectation maximisation [2]_.
     prior_rows : float or "auto", default="auto"
         For covariate shift: rows that the old moments count for beside the new ones. 0 is the
-        new moments alone. "auto" chooses for each scaler and each layer, by empirical Bayes: as
-        many as the old moments are nearer to the new rows than these could be by chance.
+        new moments alone. "auto" chooses for each column of a scaler and each layer, by
+        empirical Bayes: the fewer, the further the moments moved beyond chance.
     class_prior : "auto" or array-like of shape (n_classes,), default="auto"
         For label shift: the priors of training, in the order of ``classes_``. "auto" are the
         ``class_prior_`` of a `BNSoftmaxClassifier`; for other classifiers they must be given.
@@ -70,8 +70,8 @@ def adapt(
 
         - "shift", and "n_rows" of ``X_new``;
         - "re_estimated": a dict for each scaler and each layer, with its "step", its "type",
-          "prior_rows" and "moved", how far the means moved: the root mean square in old
-          deviations;
+          "prior_rows", the median of its columns, and "moved", how far the means moved: the
+          root mean square in old deviations;
         - "left_alone": "step", "type" and "why" of each other step;
         - "kept": what rows without labels cannot tell, such as the temperature;
         - for label shift "class_prior_old", "class_prior_new" and "class_prior_interval".

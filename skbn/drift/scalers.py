@@ -19,8 +19,17 @@ TAIL = 0.05
 """Fraction of the rows in the tail whose length says how far an extreme lies from another one."""
 EXTREME_VARIANCE = 2 * np.pi**2 / 6
 """Of the difference of two extremes, in lengths of an exponential tail: twice Gumbel's."""
+MAX_PARTS = 8
+"""Parts of the rows whose moments are compared; fewer rows are halved."""
+MIN_TIMES = 5.0
+"""Times further than by chance that a column moves before it counts alone."""
+MAX_TIMES = 50.0
+"""Times further for which a column counts beside the others at most."""
+LEAST_PRIOR_ROWS = 0.1
+"""Fewer count for nothing: in a column whose deviation became a thousandth of what it was, a
+hundredth of an old row is more than a thousand new ones."""
 MIN_ROWS = 4
-"""Fewest rows whose halves have moments."""
+"""Fewest rows whose halves have moments, and fewest of an eighth."""
 
 Moments: TypeAlias = tuple[Any, Any]
 """Means and variances of columns, or what stands for them."""
@@ -47,8 +56,9 @@ def re_estimate(step: Any, X: Any, prior_rows: float | str) -> dict[str, Any]:
     Returns
     -------
     record : dict
-        "prior_rows", and "moved": how far the centres of the columns moved, the root mean square
-        in old deviations, or in ranges of a MinMaxScaler or RobustScaler.
+        "prior_rows", the median of its columns, and "moved": how far the centres of the columns
+        moved, the root mean square in old deviations, or in ranges of a MinMaxScaler or
+        RobustScaler.
 
     Raises
     ------
@@ -64,11 +74,11 @@ def re_estimate(step: Any, X: Any, prior_rows: float | str) -> dict[str, Any]:
                 chosen, moves = estimate(step, X, prior_rows)
             moves = moves[np.isfinite(moves)]
             moved = float(np.sqrt(np.mean(moves**2))) if moves.size else 0.0
-            return {"prior_rows": float(chosen), "moved": moved}
+            return {"prior_rows": float(np.median(chosen)), "moved": moved}
     raise NoMomentsError("it has no moments that adapt re-estimates")
 
 
-def _standard(scaler: StandardScaler, X: Any, prior_rows: float | str) -> tuple[float, Any]:
+def _standard(scaler: StandardScaler, X: Any, prior_rows: float | str) -> tuple[Any, Any]:
     if scaler.mean_ is None:
         raise NoMomentsError("it neither centres nor scales")
     new = _fitted(scaler, X)
@@ -94,31 +104,47 @@ def _mean_and_var(X: Any) -> Moments:
     return moments.mean_, moments.var_
 
 
-def _prior_rows(old: Moments, moments_of: Callable[[Any], Moments], X: Any) -> float:
+def _prior_rows(old: Moments, moments_of: Callable[[Any], Moments], X: Any) -> Any:
     """Rows that old moments should count for, by empirical Bayes as in `auto_prior_rows`.
 
-    How far moments move by chance, which long tails and few values decide, is seen in the halves
-    of the rows. There is no least number: after a change of units none is left.
+    How far a column's moments move by chance, which long tails and few values decide, is seen in
+    parts of the rows, and each column counts by how many times further it moved. A column that
+    moved further than others do has rows of its own, and none after a change of units.
+
+    Returns
+    -------
+    prior_rows : ndarray of shape (n_columns,)
     """
-    n_rows = n_samples(X)
+    n_rows, n_columns = n_samples(X), len(old[0])
     if n_rows < MIN_ROWS:
-        return MAX_PRIOR_ROWS
-    new, *halves = (moments_of(rows) for rows in (X, X[::2], X[1::2]))
-    all_moments = np.array([*old, *new, *halves[0], *halves[1]])
-    told = (np.isfinite(all_moments) & (all_moments[1::2] > 0).all(axis=0)).all(axis=0)
-    if not told.any():
-        return MAX_PRIOR_ROWS
+        return np.full(n_columns, MAX_PRIOR_ROWS)
+    n_parts = MAX_PARTS if n_rows >= MIN_ROWS * MAX_PARTS else 2
+    new, *parts = (moments_of(X[start::step]) for start, step in _interleaved(n_parts))
+    of_parts = np.mean([_squared_moves(new, part) for part in parts], axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = np.fmax(of_parts / (n_parts - 1), 1 / n_rows)
+        times = _squared_moves(new, old) / chance
+    times = np.where(np.isfinite(times).all(axis=0), times, np.nan).mean(axis=0)
+    times[np.isnan(times)] = 1.0  # of columns without a deviation
+    typical = np.minimum(times, MAX_TIMES).mean()
+    excess = np.maximum(typical - 1, times - MIN_TIMES)
+    prior_rows = n_rows / np.maximum(excess, n_rows / MAX_PRIOR_ROWS)
+    return np.where(prior_rows < LEAST_PRIOR_ROWS, 0.0, prior_rows)
 
-    def move(one: Moments, other: Moments) -> float:
-        (mean, var), (new_mean, new_var) = ([each[told] for each in pair] for pair in (one, other))
-        return float(np.mean((new_mean - mean) ** 2 / var + np.log(new_var / var) ** 2 / 2) / 2)
 
-    chance = max(move(*halves) / 4, 1 / n_rows)
-    variance = max(move(old, new) - chance, 1 / MAX_PRIOR_ROWS)
-    return min(n_rows * chance / variance, MAX_PRIOR_ROWS)
+def _interleaved(n_parts: int) -> list[tuple[int, int]]:
+    """Starts and steps of all rows, and of each part."""
+    return [(0, 1), *((start, n_parts) for start in range(n_parts))]
 
 
-def _min_max(scaler: MinMaxScaler, X: Any, prior_rows: float | str) -> tuple[float, Any]:
+def _squared_moves(new: Moments, old: Moments) -> Any:
+    """Squared moves of means and of log-variances, so that both are 1 / n by chance if normal."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_means = (new[0] - old[0]) ** 2 / np.maximum(new[1], old[1])
+        return np.array([of_means, np.log(old[1] / new[1]) ** 2 / 2])
+
+
+def _min_max(scaler: MinMaxScaler, X: Any, prior_rows: float | str) -> tuple[Any, Any]:
     new, (low, high) = _fitted(scaler, X), scaler.feature_range
     if isinstance(prior_rows, str):
         prior_rows = _prior_rows_of_extremes(scaler, new, X)
@@ -160,7 +186,7 @@ def _prior_rows_of_extremes(scaler: MinMaxScaler, new: MinMaxScaler, X: Any) -> 
     return float(1 / max(np.mean(squares), 1 / MAX_PRIOR_ROWS)) if squares.size else MAX_PRIOR_ROWS
 
 
-def _robust(scaler: RobustScaler, X: Any, prior_rows: float | str) -> tuple[float, Any]:
+def _robust(scaler: RobustScaler, X: Any, prior_rows: float | str) -> tuple[Any, Any]:
     if scaler.center_ is None and scaler.scale_ is None:
         raise NoMomentsError("it neither centres nor scales")
 
@@ -191,7 +217,7 @@ def _centre_and_scale(scaler: RobustScaler) -> tuple[Any, Any]:
     return centre, np.ones(n_columns) if scaler.scale_ is None else scaler.scale_
 
 
-def _encoder(encoder: PiecewiseLinearEncoder, X: Any, prior_rows: float | str) -> tuple[float, Any]:
+def _encoder(encoder: PiecewiseLinearEncoder, X: Any, prior_rows: float | str) -> tuple[Any, Any]:
     columns, rows = column_moments(encoder, X), _moments(X)
     var = columns.std**2
     follows = (var > 0) & np.isfinite(var + rows.var_) & ~columns.is_on_edges
@@ -231,7 +257,7 @@ def _moments(X: Any) -> StandardScaler:
     return _fitted(StandardScaler(with_mean=False), X)
 
 
-def _old_weight(moments: StandardScaler, prior_rows: float) -> Any:
+def _old_weight(moments: StandardScaler, prior_rows: Any) -> Any:
     """Weight of each column's old moments: one where there is no new value."""
     n_values = np.broadcast_to(moments.n_samples_seen_, moments.scale_.shape)
     total = np.where(n_values > 0, prior_rows + n_values, 1)
@@ -244,8 +270,8 @@ def _blend(old: Any, new: Any, weight: Any) -> Any:
     return np.where(weight == 1, old, both).astype(np.result_type(old, new))
 
 
-def _n_seen(new: Any, prior_rows: float) -> Any:
-    return new.n_samples_seen_ + min(round(prior_rows), int(MAX_PRIOR_ROWS))
+def _n_seen(new: Any, prior_rows: Any) -> Any:
+    return new.n_samples_seen_ + int(min(np.median(prior_rows), MAX_PRIOR_ROWS))
 
 
 def _in_units(moves: Any, units: Any) -> Any:

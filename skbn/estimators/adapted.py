@@ -166,7 +166,8 @@ def blend(old: Any, new: Any, n_rows: int, prior_rows: Any) -> Any:
        robustness against common corruptions by covariate shift adaptation. 2020.
        arXiv:2006.16971.
     """
-    return (prior_rows * old + n_rows * new) / (prior_rows + n_rows)
+    weight = prior_rows / (prior_rows + n_rows)
+    return weight * old + (1 - weight) * new
 
 
 def _rows(classifier: BNSoftmaxClassifier, X: Any) -> Any:
