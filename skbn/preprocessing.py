@@ -167,7 +167,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         return np.hstack([(X[:, pieces.included] - pieces.mean) / pieces.std, codes])
 
     def _pieces(self, dtype: Any) -> Pieces:
-        n_codes = self._n_codes()
+        n_codes, (mean, std) = self._n_codes(), self._known_moments()
         coded = [edges for edges, n in zip(self.bin_edges_, n_codes, strict=True) if n]
         # A constant column has one edge, and a bin without end that holds nothing.
         edges = [each if len(each) > 1 else np.append(each, np.inf) for each in coded]
@@ -180,34 +180,34 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             # A column's codes rise together; so they weigh no more than the column itself.
             divisor=np.repeat(np.sqrt(n_codes), n_codes).astype(dtype),
             included=np.flatnonzero(self._is_included),
-            mean=self._mean[self._is_included].astype(dtype),
-            std=self._std[self._is_included].astype(dtype),
+            mean=mean[self._is_included].astype(dtype),
+            std=std[self._is_included].astype(dtype),
         )
 
     def _column_moments(self, X: Any) -> ColumnMoments:
         X = self._check(X, reset=False)
         columns = zip(X.T, self.bin_edges_, strict=True)
         is_on_edges = [np.isin(x, edges.astype(x.dtype)).all() for x, edges in columns]
-        return ColumnMoments(self._mean, self._std, np.array(is_on_edges))
+        return ColumnMoments(*self._known_moments(), np.array(is_on_edges))
 
     def _follow(self, mean: Any, std: Any) -> None:
-        edges_of_columns = []
-        for k, edges in enumerate(self.bin_edges_):
-            if (mean[k], std[k]) != (self._mean[k], self._std[k]):
-                edges = _increasing(
-                    mean[k] + (edges - self._mean[k]) * (std[k] / self._std[k]), edges.dtype
-                )
-            edges_of_columns.append(edges)
+        old_mean, old_std = self._known_moments()
+        moved = np.isfinite(old_mean) & ((mean != old_mean) | (std != old_std))
+        edges_of_columns = list(self.bin_edges_)
+        for k in np.flatnonzero(moved):
+            edges = edges_of_columns[k]
+            followed = mean[k] + (edges - old_mean[k]) * (std[k] / old_std[k])
+            edges_of_columns[k] = _increasing(followed, edges.dtype)
         self.bin_edges_, self._mean, self._std = edges_of_columns, mean, std
 
-    def __setstate__(self, state: Any) -> None:
-        super().__setstate__(state)
-        if "_mean" in vars(self) and len(self._mean) < self.n_features_in_:
-            # An earlier version kept the moments of included columns only.
-            known, unknown = self._is_included, np.full(self.n_features_in_, np.nan)
-            mean, std = unknown.copy(), unknown
-            mean[known], std[known] = self._mean, self._std
-            self._mean, self._std = mean, std
+    def _known_moments(self) -> Any:
+        """Means and deviations of the columns: NaN where they are not known."""
+        if len(self._mean) == self.n_features_in_:
+            return self._mean, self._std
+        # An earlier version kept those of included columns only.
+        moments = np.full((2, self.n_features_in_), np.nan)
+        moments[:, self._is_included] = self._mean, self._std
+        return moments
 
     def _check(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
         advice = (

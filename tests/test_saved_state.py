@@ -13,6 +13,7 @@ from scipy import stats
 from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 
 from skbn import BNSoftmaxClassifier
+from skbn.drift import PriorCorrectedClassifier
 from skbn.export import SKOPS_TYPES
 from skbn.preprocessing import PiecewiseLinearEncoder
 from skbn.saved_state import DISTRIBUTIONS, FORMS, Plain, as_plain, from_plain
@@ -280,6 +281,7 @@ def honest():
         *(model, search, PiecewiseLinearEncoder().fit(X), hidden_layers((1, 2), [3, 4])),
         *(log_randint(2, 3), space["momentum"], progress, progress.state, progress.architecture),
         *(study, study.trials[0], as_plain(range(3))),
+        PriorCorrectedClassifier(model, [0.5, 0.5], [0.1, 0.9]),
     ]
 
 

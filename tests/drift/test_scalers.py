@@ -266,3 +266,18 @@ def test_edges_of_an_encoder_that_was_saved_without_moments_stay():
     with pytest.raises(NoMomentsError, match="fit it again"):
         re_estimate(encoder, X, 0)
     np.testing.assert_array_equal(encoder.transform(X), codes)
+
+
+def test_edges_of_an_earlier_version_stay_where_moments_are_not_known():
+    X = table(0, 400)
+    encoder = PiecewiseLinearEncoder(4, include_original=True).fit(X)
+    state = dict(encoder.__getstate__())
+    known = state["_is_included"]
+    assert 0 < known.sum() < len(known)
+    state["_mean"], state["_std"] = state["_mean"][known], state["_std"][known]
+    old = PiecewiseLinearEncoder()
+    old.__setstate__(state)
+    re_estimate(old, X + 0.3, 0)
+    for is_known, edges, before in zip(known, old.bin_edges_, encoder.bin_edges_, strict=True):
+        moved = before + 0.3 if is_known and len(before) > 1 else before
+        np.testing.assert_allclose(edges, moved, rtol=1e-9)
