@@ -188,7 +188,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         X = self._check(X, reset=False)
         columns = zip(X.T, self.bin_edges_, strict=True)
         is_on_edges = [np.isin(x, edges.astype(x.dtype)).all() for x, edges in columns]
-        return ColumnMoments(*self._known_moments(), np.array(is_on_edges))
+        mean, std = self._known_moments()
+        return ColumnMoments(mean, std, np.array(is_on_edges))
 
     def _follow(self, mean: Any, std: Any) -> None:
         old_mean, old_std = self._known_moments()

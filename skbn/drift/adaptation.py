@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skbn._compat import n_samples, safe_indexing
 from skbn.drift.label_shift import priors_after, priors_before
 from skbn.drift.passage import Passage, parts_of
-from skbn.drift.prior_corrected import corrected_for_priors, own_class_prior
+from skbn.drift.prior_corrected import adapted_before, corrected_for_priors, own_class_prior
 from skbn.estimators.classifier import BNSoftmaxClassifier
 
 MIN_ROWS = 32
@@ -74,7 +74,8 @@ def adapt(
           root mean square in old deviations;
         - "left_alone": "step", "type" and "why" of each other step;
         - "kept": what rows without labels cannot tell, such as the temperature;
-        - for label shift "class_prior_old", "class_prior_new" and "class_prior_interval".
+        - for label shift "class_prior_old", "class_prior_new" and "class_prior_interval";
+        - "before", the same of an adaptation that the model had come from.
 
         A later `fit` of a `BNSoftmaxClassifier` drops it; that of a Pipeline does not.
 
@@ -162,6 +163,7 @@ def adapt(
         "re_estimated": passage.re_estimated,
         "left_alone": passage.left_alone,
         "kept": [_temperature(network) for network in passage.networks],
+        **adapted_before(model),
     }
     _warn_of_label_shift(model, X_new, prior_rows, predicted)
     return adapted

@@ -233,8 +233,15 @@ def corrected_for_priors(model: Any, X_new: Any, class_prior: Any = "auto") -> A
         "class_prior_old": old.tolist(),
         "class_prior_new": new.tolist(),
         "class_prior_interval": interval.tolist(),
+        **adapted_before(model),
     }
     return corrected
+
+
+def adapted_before(model: Any) -> dict[str, Any]:
+    """Give what the record of an adaptation says of one before it."""
+    record = getattr(model, "adaptation_", None)
+    return {} if record is None else {"before": deepcopy(record)}
 
 
 def own_class_prior(model: Any) -> Array | None:
