@@ -272,10 +272,14 @@ def print_dated(name, results):
     for said in ("choice", "verdict", "advice"):
         means[said] = by_period[said].agg(lambda each: " ".join(sorted(set(each))))
     print(f"\n{name}: accuracy, %\n{means.to_string()}")
+    losses = by_period[[f"{arm}, log-loss" for arm in ARMS]].mean()
+    print(f"\nlog-loss\n{losses.round(3).to_string()}")
+    print("\nto frozen in later periods: points of accuracy, thousandths of log-loss")
+    later = results[results["period"] > results["period"].min()]
     for arm in ARMS[1:]:
-        gain = results[arm] - results["frozen"]
-        later = gain[results["period"] > results["period"].min()].groupby(results["seed"]).mean()
-        print(f"{arm} to frozen, later periods: {interval(later)}")
+        for score, scale in (("", 1), (", log-loss", 1000)):
+            gain = scale * (later[f"{arm}{score}"] - later[f"frozen{score}"])
+            print(f"{arm + score:20s}{interval(gain.groupby(later['seed']).mean())}")
 
 
 def run_alarms(given):
