@@ -185,7 +185,8 @@ def _read_frame(content: Any) -> pd.DataFrame:
     columns, labels = _parts(content, "table", columns=dict, labels=(list, type(None)))
     require(all(type(name) is str for name in [*columns, *(labels or ())]), "table")
     arrays = list(columns.values())
-    require(all(type(array) is np.ndarray and array.ndim == 1 for array in arrays), "table")
+    kinds = np.ndarray, np.memmap  # as joblib loads them with mmap_mode
+    require(all(type(array) in kinds and array.ndim == 1 for array in arrays), "table")
     n_rows = {len(each) for each in [*arrays, labels] if each is not None}
     require(len(n_rows) <= 1, "table")
     series = {name: pd.Series(c, labels, dtype=c.dtype) for name, c in columns.items()}

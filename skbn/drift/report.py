@@ -86,7 +86,7 @@ def drift_report(
     >>> from skbn import BNSoftmaxClassifier
     >>> from skbn.drift import drift_report
     >>> X = np.random.default_rng(0).normal(size=(600, 3))
-    >>> X_old, X_new = X[:300], X[300:] + 0.5
+    >>> X_old, X_new = X[:300], X[300:] + 1.0
     >>> model = BNSoftmaxClassifier(max_iter=10, random_state=0).fit(X_old, X_old[:, 0] > 0)
     >>> report = drift_report(model, X_old, X_new)
     >>> report.verdict, report.advice
@@ -112,7 +112,7 @@ def drift_report(
     can_adapt = layers is not None or _has_scaler(model)
     return DriftReport(
         verdict=verdict,
-        advice=advice_for(verdict, is_concept, can_adapt, has_proba),
+        advice=advice_for(verdict, evidence.auc_beyond, is_concept, can_adapt, has_proba),
         columns=columns,
         classes=classes,
         layers=layers,

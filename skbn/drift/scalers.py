@@ -20,16 +20,18 @@ TAIL = 0.05
 EXTREME_VARIANCE = 2 * np.pi**2 / 6
 """Of the difference of two extremes, in lengths of an exponential tail: twice Gumbel's."""
 MAX_PARTS = 8
-"""Parts of the rows whose moments are compared; fewer rows are halved."""
+ROWS_PER_PART = 4
+"""Parts of the rows whose moments are compared, and rows of each at least; fewer are halved."""
 MIN_TIMES = 5.0
 """Times further than by chance that a column moves before it counts alone."""
 MAX_TIMES = 50.0
 """Times further for which a column counts beside the others at most."""
-LEAST_PRIOR_ROWS = 0.1
+LEAST_PRIOR_ROWS = 0.5
 """Fewer count for nothing: in a column whose deviation became a thousandth of what it was, a
 hundredth of an old row is more than a thousand new ones."""
+LEAST_SHARE = 1e-12
 MIN_ROWS = 4
-"""Fewest rows whose halves have moments, and fewest of an eighth."""
+"""Fewest rows whose halves have moments."""
 
 Moments: TypeAlias = tuple[Any, Any]
 """Means and variances of columns, or what stands for them."""
@@ -84,48 +86,76 @@ def _standard(scaler: StandardScaler, X: Any, prior_rows: float | str) -> tuple[
     new = _fitted(scaler, X)
     rows = new if scaler.with_std else _moments(X)
     var = scaler.var_ if scaler.with_std else rows.var_
-    if isinstance(prior_rows, str):
-        prior_rows = _prior_rows((scaler.mean_, var), _mean_and_var, X)
-    weight = _old_weight(rows, prior_rows)
+    prior_rows, weight, of_var = _weights((scaler.mean_, var), rows, prior_rows, X)
     moves = _in_units(new.mean_ - scaler.mean_, np.sqrt(var))
     scaler.mean_ = _blend(scaler.mean_, new.mean_, weight)
     if scaler.with_std:
         is_constant = new.scale_ != np.sqrt(new.var_)
-        new_scale = np.where(is_constant & (weight > 0), scaler.scale_, new.scale_)
+        new_scale = np.where(is_constant & (of_var > 0), scaler.scale_, new.scale_)
         # The scale of a column that was constant is one, and its variance counts as one.
-        scaler.scale_ = np.sqrt(_blend(scaler.scale_**2, new_scale**2, weight))
-        scaler.var_ = _blend(scaler.var_, new.var_, weight)
+        scaler.scale_ = np.sqrt(_blend(scaler.scale_**2, new_scale**2, of_var))
+        scaler.var_ = _blend(scaler.var_, new.var_, of_var)
     scaler.n_samples_seen_ = _n_seen(new, prior_rows)
     return prior_rows, moves
 
 
 def _mean_and_var(X: Any) -> Moments:
     moments = _moments(X)
-    return moments.mean_, moments.var_
+    is_constant = moments.scale_ != np.sqrt(moments.var_)  # but for rounding
+    return moments.mean_, np.where(is_constant, 0.0, moments.var_)
+
+
+def _weights(old: Moments, rows: Any, prior_rows: float | str, X: Any) -> tuple[Any, Any, Any]:
+    """Rows that old moments count for, and the weights of old means and of old variances."""
+    if not isinstance(prior_rows, str):
+        weight = _old_weight(rows, prior_rows)
+        return prior_rows, weight, weight
+    of_means, of_vars = _prior_rows(old, _mean_and_var, X)
+    share = _share_that_tells_of_variance(X, rows)
+    return of_means, _old_weight(rows, of_means), _old_weight(rows, of_vars / share)
+
+
+def _share_that_tells_of_variance(X: Any, rows: Any) -> Any:
+    """Normal rows that tell as much of a column's variance as one of these does.
+
+    The variance of a variance is ``var**2 * (kurtosis - 1) / n``, and 2 instead of
+    ``kurtosis - 1`` if normal. So a value that one row in a thousand has tells little.
+    """
+    if issparse(X):
+        m, m2, m3, m4 = (_moments(X.power(k)).mean_ for k in (1, 2, 3, 4))
+        fourth = m4 - 4 * m * m3 + 6 * m**2 * m2 - 3 * m**4
+    else:
+        with warnings.catch_warnings():  # of columns without a value
+            warnings.simplefilter("ignore", RuntimeWarning)
+            fourth = np.nanmean((np.asarray(X, dtype=np.float64) - rows.mean_) ** 4, axis=0)
+    kurtosis = np.divide(
+        fourth, rows.var_**2, out=np.full(len(fourth), np.inf), where=rows.var_ > 0
+    )
+    return np.maximum(2 / np.fmax(kurtosis - 1, 2), LEAST_SHARE)
 
 
 def _prior_rows(old: Moments, moments_of: Callable[[Any], Moments], X: Any) -> Any:
     """Rows that old moments should count for, by empirical Bayes as in `auto_prior_rows`.
 
     How far a column's moments move by chance, which long tails and few values decide, is seen in
-    parts of the rows, and each column counts by how many times further it moved. A column that
+    parts of the rows, and each column counts by how many times further it moved. A moment that
     moved further than others do has rows of its own, and none after a change of units.
 
     Returns
     -------
-    prior_rows : ndarray of shape (n_columns,)
+    prior_rows : ndarray of shape (2, n_columns)
+        For centres and for scales.
     """
-    n_rows, n_columns = n_samples(X), len(old[0])
+    n_rows = n_samples(X)
     if n_rows < MIN_ROWS:
-        return np.full(n_columns, MAX_PRIOR_ROWS)
-    n_parts = MAX_PARTS if n_rows >= MIN_ROWS * MAX_PARTS else 2
+        return np.full((2, len(old[0])), MAX_PRIOR_ROWS)
+    n_parts = min(max(n_rows // ROWS_PER_PART, 2), MAX_PARTS)
     new, *parts = (moments_of(X[start::step]) for start, step in _interleaved(n_parts))
     of_parts = np.mean([_squared_moves(new, part) for part in parts], axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.fmax(of_parts / (n_parts - 1), 1 / n_rows)
         times = _squared_moves(new, old) / chance
-    times = np.where(np.isfinite(times).all(axis=0), times, np.nan).mean(axis=0)
-    times[np.isnan(times)] = 1.0  # of columns without a deviation
+    times = np.where(np.isfinite(times).all(axis=0), times, 1.0)  # or there is no deviation
     typical = np.minimum(times, MAX_TIMES).mean()
     excess = np.maximum(typical - 1, times - MIN_TIMES)
     prior_rows = n_rows / np.maximum(excess, n_rows / MAX_PRIOR_ROWS)
@@ -199,15 +229,16 @@ def _robust(scaler: RobustScaler, X: Any, prior_rows: float | str) -> tuple[Any,
     new = _fitted(scaler, X)
     centre, scale = _centre_and_scale(scaler)
     new_centre, new_scale = _centre_and_scale(new)
+    of_scale = prior_rows
     if isinstance(prior_rows, str):
-        prior_rows = _prior_rows((centre, scale**2), centre_and_square, X)
-    weight = _old_weight(_moments(X), prior_rows)
+        prior_rows, of_scale = _prior_rows((centre, scale**2), centre_and_square, X)
+    weight, of_scale = (_old_weight(_moments(X), each) for each in (prior_rows, of_scale))
     if scaler.with_centering:
         scaler.center_ = _blend(centre, new_centre, weight)
     if scaler.with_scaling:
         is_constant = centre_and_square(X)[1] == 0
-        new_scale = np.where(is_constant & (weight > 0), scale, new_scale)
-        scaler.scale_ = _blend(scale, new_scale, weight)
+        new_scale = np.where(is_constant & (of_scale > 0), scale, new_scale)
+        scaler.scale_ = _blend(scale, new_scale, of_scale)
     return prior_rows, _in_units(new_centre - centre, scale)
 
 
@@ -227,13 +258,13 @@ def _encoder(encoder: PiecewiseLinearEncoder, X: Any, prior_rows: float | str) -
             if np.isnan(columns.std).all()
             else "all new values are among its edges"
         )
-    if isinstance(prior_rows, str):
-        prior_rows = _prior_rows((columns.mean, np.where(follows, var, np.nan)), _mean_and_var, X)
-    weight = np.where(follows, _old_weight(rows, prior_rows), 1.0)
+    old = columns.mean, np.where(follows, var, np.nan)
+    prior_rows, *weights = _weights(old, rows, prior_rows, X)
+    weight, of_var = (np.where(follows, each, 1.0) for each in weights)
     follow_moments(
         encoder,
         _blend(columns.mean, rows.mean_, weight),
-        np.sqrt(_blend(var, np.where(rows.var_ > 0, rows.var_, var), weight)),
+        np.sqrt(_blend(var, np.where(rows.var_ > 0, rows.var_, var), of_var)),
     )
     return prior_rows, _in_units(rows.mean_ - columns.mean, columns.std)[follows]
 

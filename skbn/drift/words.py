@@ -26,9 +26,9 @@ ADVICES = {
     "new priors": 'skbn.drift.adapt(model, X_new, shift="label") gives the model the new class '
     "priors, without labels.",
     "retune": "Labels of now and retune are needed: nothing repairs this without labels.",
-    "collect labels": "Some 50 labelled rows of now would tell what helps "
-    "(skbn.drift.choose_adaptation), and y_new whether accuracy fell; more of them allow "
-    "to retune.",
+    "collect labels": "Which repair helps, if any, cannot be told without labels. Some 50 "
+    "labelled rows of now tell it (skbn.drift.choose_adaptation), and as y_new whether accuracy "
+    "fell; more of them allow to retune.",
 }
 
 

@@ -77,16 +77,18 @@ def test_concept_drift_needs_labels_that_are_clear(verdict, accuracy, expected, 
 
 
 @pytest.mark.parametrize(
-    ("verdict", "is_concept", "can_adapt", "has_probabilities", "advice"),
+    ("verdict", "auc", "is_concept", "can_adapt", "has_probabilities", "advice"),
     [
-        ("none", False, True, True, "nothing"),
-        ("none", True, True, True, "retune"),
-        ("covariate", False, True, True, "adapt"),
-        ("covariate", False, False, True, "collect labels"),
-        ("label", False, False, True, "new priors"),
-        ("label", False, True, False, "collect labels"),
-        ("unclear", False, True, True, "collect labels"),
+        ("none", 0.5, False, True, True, "nothing"),
+        ("none", 0.5, True, True, True, "retune"),
+        ("covariate", 0.8, False, True, True, "adapt"),
+        ("covariate", 0.6, False, True, True, "collect labels"),
+        ("covariate", 0.8, False, False, True, "collect labels"),
+        ("label", 0.5, False, False, True, "new priors"),
+        ("label", 0.5, False, True, False, "collect labels"),
+        ("unclear", 0.6, False, True, True, "collect labels"),
     ],
 )
-def test_advice(verdict, is_concept, can_adapt, has_probabilities, advice):
-    assert advice_for(verdict, is_concept, can_adapt, has_probabilities) == advice
+def test_advice(verdict, auc, is_concept, can_adapt, has_probabilities, advice):
+    auc = Estimate(auc, auc - 0.02, auc + 0.02)
+    assert advice_for(verdict, auc, is_concept, can_adapt, has_probabilities) == advice
