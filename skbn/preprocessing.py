@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import chi2_contingency
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.multiclass import type_of_target
@@ -138,6 +139,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         self.n_bins_ = np.array([len(edges) - 1 for edges in self.bin_edges_])
         self._is_included = has_more_than_two & self.include_original
         self._mean, self._std = _moments(X)
+        self._counts = [_counts(x, edges) for x, edges in zip(X.T, self.bin_edges_, strict=True)]
         return self
 
     def transform(self, X: Any) -> Any:
@@ -189,7 +191,10 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         columns = zip(X.T, self.bin_edges_, strict=True)
         is_on_edges = [np.isin(x, edges.astype(x.dtype)).all() for x, edges in columns]
         mean, std = self._known_moments()
-        return ColumnMoments(mean, std, np.array(is_on_edges))
+        counts = getattr(self, "_counts", [None] * len(mean))  # an earlier version kept none
+        found = [_counts(x, edges) for x, edges in zip(X.T, self.bin_edges_, strict=True)]
+        p_values = [_p_value(*pair) for pair in zip(counts, found, strict=True)]
+        return ColumnMoments(mean, std, np.array(is_on_edges), np.array(p_values))
 
     def _follow(self, mean: Any, std: Any) -> None:
         old_mean, old_std = self._known_moments()
@@ -283,6 +288,7 @@ class ColumnMoments(NamedTuple):
     mean: Any  # in training; NaN where the encoder was saved by a version that kept none
     std: Any
     is_on_edges: Any  # whether all values of other rows are among the edges
+    p_values: Any  # that as many fall into each bin as in training
 
 
 def column_moments(encoder: PiecewiseLinearEncoder, X: Any) -> ColumnMoments:
@@ -310,6 +316,20 @@ def _moments(X: Any) -> tuple[Any, Any]:
     """Means and standard deviations of columns in float64; not finite of too large values."""
     with np.errstate(over="ignore", invalid="ignore"):
         return X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
+
+
+def _counts(values: Any, edges: Any) -> Any:
+    """How many values are in each bin; those beyond are in the nearest."""
+    places = np.searchsorted(edges[1:-1], values, side="right")
+    return np.bincount(places, minlength=max(len(edges) - 1, 1))
+
+
+def _p_value(old: Any, new: Any) -> float:
+    """P-value of the chi-squared test that two rows of counts are of one kind."""
+    if old is None:
+        return 0.0
+    table = np.array([old, new])[:, old + new > 0]
+    return 1.0 if table.shape[1] < 2 else float(chi2_contingency(table, correction=False).pvalue)
 
 
 def _increasing(edges: Any, dtype: Any) -> Any:

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbn._compat import n_samples, safe_indexing
 from skbn.drift.label_shift import priors_after, priors_before
-from skbn.drift.passage import Passage, parts_of
+from skbn.drift.passage import Passage, parts_of, rows_for
 from skbn.drift.prior_corrected import adapted_before, corrected_for_priors, own_class_prior
 from skbn.estimators.classifier import BNSoftmaxClassifier
 
@@ -113,7 +113,9 @@ def adapt(
 
     They are found in Pipelines, ColumnTransformers, FeatureUnions, the best estimator of a
     search, and in any estimator that shows its parts as attributes. All else stays, above all
-    imputers, encoders of categories, and other classifiers.
+    imputers, encoders of categories, and other classifiers. Where both kinds of shift are there,
+    adapt to the first, and the result to the second: class priors that are estimated first do not
+    hold once the moments are others.
 
     References
     ----------
@@ -151,7 +153,7 @@ def adapt(
             stacklevel=2,
         )
     if shift == "label":
-        return corrected_for_priors(model, X_new, class_prior)
+        return corrected_for_priors(model, rows_for(model, X_new), class_prior)
     adapted = deepcopy(model)
     passage = Passage(adapted, prior_rows)
     predicted = passage.run(X_new)
@@ -180,8 +182,13 @@ def _checked_rows(model: Any, X: Any) -> Any:
         X = X.tocsr()
     elif not hasattr(X, "shape"):
         X = np.asarray(X)
-    if not n_samples(X):
+    if X.shape[:1] == (0,):
         raise ValueError("X_new has no rows; give rows of the new kind, at least 32")
+    if len(X.shape) != 2:
+        raise ValueError(
+            f"X_new must be a table of shape (n_samples, n_features), got the shape {X.shape}; a "
+            "single row is [row]"
+        )
     return X
 
 
@@ -226,7 +233,7 @@ def _warn_of_label_shift(model: Any, X: Any, prior_rows: float | str, predicted:
         """The inverse of the rows that the old moments of the first scaler or layer count for."""
         trial = Passage(deepcopy(model), "auto")
         trial.run(safe_indexing(X, rows))
-        return 1 / trial.re_estimated[0]["prior_rows"]
+        return 1 / max(trial.re_estimated[0]["prior_rows"], sys.float_info.min)
 
     n_rows = n_samples(X)
     some = np.linspace(0, n_rows - 1, min(n_rows, MAX_ROWS_TESTED)).astype(int)

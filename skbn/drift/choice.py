@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skbn._compat import n_samples
 from skbn.checks import check_labels, encode_labels
 from skbn.drift.adaptation import adapt
+from skbn.drift.passage import rows_for
 from skbn.network.parameters import Array, Indices
 
 MIN_LABELS = 5
@@ -134,10 +135,10 @@ def choose_adaptation(
     check_is_fitted(model)
     _check_level(level)
     labels = _checked_labels(model, X_few, y_few)
-    model.predict_proba(X_new)  # whose errors are those of the rows, and of no arm
-    probabilities = {"frozen": model.predict_proba(X_few)}
+    model.predict_proba(rows_for(model, X_new))  # whose errors are those of the rows, and of no arm
+    probabilities = {"frozen": model.predict_proba(rows_for(model, X_few))}
     arms, left_out = _arms(model, X_new, prior_rows, class_prior)
-    probabilities |= {name: arm.predict_proba(X_few) for name, arm in arms.items()}
+    probabilities |= {name: arm.predict_proba(rows_for(arm, X_few)) for name, arm in arms.items()}
     table = _table(probabilities, labels, level)
     name, reason = _choice(table, len(labels), level)
     table["chosen"] = table.index == name

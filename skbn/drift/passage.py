@@ -112,6 +112,12 @@ class Passage:
         return None
 
 
+def rows_for(model: Any, X: Any) -> Any:
+    """Give rows that a model may overwrite: a copy, if a part of it works in place."""
+    is_in_place = any(getattr(part, "copy", True) is False for _, part in parts_of(model))
+    return deepcopy(X) if is_in_place else X
+
+
 def parts_of(model: Any, name: str = "", met: set[int] | None = None) -> Iterator[tuple[str, Any]]:
     """Give a fitted model, the estimators in its attributes, and those in theirs, by name."""
     met = set() if met is None else met

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from skbn.checks import check_labels, encode_labels, positions_among
+from skbn.drift.passage import rows_for
 from skbn.drift.priors import bootstrap_interval, estimate_class_prior
 from skbn.drift.two_sample import CONFIDENCE, Estimate
 
@@ -66,8 +67,9 @@ def predictions_of(model: Any, X_old: Any, X_new: Any) -> Predictions:
 
     def probabilities(X: Any) -> Any:
         if has_probabilities:
-            return np.asarray(model.predict_proba(X), dtype=np.float64)
-        return np.eye(len(classes))[positions_among(classes, np.asarray(model.predict(X)))]
+            return np.asarray(model.predict_proba(rows_for(model, X)), dtype=np.float64)
+        predicted = np.asarray(model.predict(rows_for(model, X)))
+        return np.eye(len(classes))[positions_among(classes, predicted)]
 
     return Predictions(classes, probabilities(X_old), probabilities(X_new), has_probabilities)
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -205,7 +206,7 @@ def corrected_for_priors(model: Any, X_new: Any, class_prior: Any = "auto") -> A
     Raises
     ------
     TypeError
-        If the model has no `predict_proba`.
+        If the model has no `predict_proba`, or a decision threshold of its own.
     ValueError
         If the old priors are needed and not given, or are none.
     """
@@ -213,6 +214,11 @@ def corrected_for_priors(model: Any, X_new: Any, class_prior: Any = "auto") -> A
         raise TypeError(
             f"{type(model).__name__} has no predict_proba, from which class priors are estimated; "
             "calibrate it with sklearn.calibration.CalibratedClassifierCV"
+        )
+    if isinstance(model, (FixedThresholdClassifier, TunedThresholdClassifierCV)):
+        raise TypeError(
+            f"{type(model).__name__} has a decision threshold, which was chosen for the old class "
+            "priors; adapt its estimator_, and choose the threshold anew"
         )
     own = own_class_prior(model)
     old = _old_prior(model, own, class_prior)
@@ -311,7 +317,10 @@ def _given_prior(prior: Any, classes: Any) -> Array:
                 f"{unknown[:10]}, which are none, and lacks {absent[:10]}"
             )
         prior = [by_label[label] for label in labels]
-    old = np.asarray(prior, dtype=np.float64)
+    try:
+        old = np.asarray(prior, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"class_prior must hold numbers, got {prior!r:.80}") from None
     if old.shape != (len(labels),):
         raise ValueError(
             f"class_prior must hold one prior for each of the {len(labels)} classes, in the order "

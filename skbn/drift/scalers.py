@@ -30,6 +30,10 @@ LEAST_PRIOR_ROWS = 0.5
 """Fewer count for nothing: in a column whose deviation became a thousandth of what it was, a
 hundredth of an old row is more than a thousand new ones."""
 LEAST_SHARE = 1e-12
+MAX_P_VALUE = 1e-3
+"""Of as many values in each bin of a column as in training, up to which its edges move."""
+LOG_OF_UNITS = 4.0
+"""Logarithm of the ratio of variances: of a unit that is seven times another one or more."""
 MIN_ROWS = 4
 """Fewest rows whose halves have moments."""
 
@@ -134,12 +138,15 @@ def _share_that_tells_of_variance(X: Any, rows: Any) -> Any:
     return np.maximum(2 / np.fmax(kurtosis - 1, 2), LEAST_SHARE)
 
 
-def _prior_rows(old: Moments, moments_of: Callable[[Any], Moments], X: Any) -> Any:
+def _prior_rows(
+    old: Moments, moments_of: Callable[[Any], Moments], X: Any, steps: Any = 0.0
+) -> Any:
     """Rows that old moments should count for, by empirical Bayes as in `auto_prior_rows`.
 
     How far a column's moments move by chance, which long tails and few values decide, is seen in
     parts of the rows, and each column counts by how many times further it moved. A moment that
-    moved further than others do has rows of its own, and none after a change of units.
+    moved further than others do has rows of its own, and none after a change of units. Quantiles
+    of columns of few values move by whole ``steps``.
 
     Returns
     -------
@@ -154,12 +161,22 @@ def _prior_rows(old: Moments, moments_of: Callable[[Any], Moments], X: Any) -> A
     of_parts = np.mean([_squared_moves(new, part) for part in parts], axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.fmax(of_parts / (n_parts - 1), 1 / n_rows)
+        chance = chance + steps**2 / np.maximum(new[1], old[1])
         times = _squared_moves(new, old) / chance
     times = np.where(np.isfinite(times).all(axis=0), times, 1.0)  # or there is no deviation
     typical = np.minimum(times, MAX_TIMES).mean()
     excess = np.maximum(typical - 1, times - MIN_TIMES)
     prior_rows = n_rows / np.maximum(excess, n_rows / MAX_PRIOR_ROWS)
+    prior_rows[1, _has_other_units(old, parts)] = 0.0
     return np.where(prior_rows < LEAST_PRIOR_ROWS, 0.0, prior_rows)
+
+
+def _has_other_units(old: Moments, parts: Any) -> Any:
+    """Which columns have other units in each part, though their tails are as long as they like."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log([part[1] / old[1] for part in parts])
+    are_others = (logs > LOG_OF_UNITS).all(axis=0) | (logs < -LOG_OF_UNITS).all(axis=0)
+    return are_others & np.isfinite(logs).all(axis=0)
 
 
 def _interleaved(n_parts: int) -> list[tuple[int, int]]:
@@ -231,7 +248,7 @@ def _robust(scaler: RobustScaler, X: Any, prior_rows: float | str) -> tuple[Any,
     new_centre, new_scale = _centre_and_scale(new)
     of_scale = prior_rows
     if isinstance(prior_rows, str):
-        prior_rows, of_scale = _prior_rows((centre, scale**2), centre_and_square, X)
+        prior_rows, of_scale = _prior_rows((centre, scale**2), centre_and_square, X, _steps(X))
     weight, of_scale = (_old_weight(_moments(X), each) for each in (prior_rows, of_scale))
     if scaler.with_centering:
         scaler.center_ = _blend(centre, new_centre, weight)
@@ -240,6 +257,14 @@ def _robust(scaler: RobustScaler, X: Any, prior_rows: float | str) -> tuple[Any,
         new_scale = np.where(is_constant & (of_scale > 0), scale, new_scale)
         scaler.scale_ = _blend(scale, new_scale, of_scale)
     return prior_rows, _in_units(new_centre - centre, scale)
+
+
+def _steps(X: Any) -> Any:
+    """Typical distance of neighbours among the values of each column."""
+    if issparse(X):
+        return np.zeros(X.shape[1])
+    gaps = [np.diff(np.unique(column[~np.isnan(column)])) for column in np.asarray(X, float).T]
+    return np.array([np.median(each) if len(each) else 0.0 for each in gaps])
 
 
 def _centre_and_scale(scaler: RobustScaler) -> tuple[Any, Any]:
@@ -258,6 +283,9 @@ def _encoder(encoder: PiecewiseLinearEncoder, X: Any, prior_rows: float | str) -
             if np.isnan(columns.std).all()
             else "all new values are among its edges"
         )
+    where = follows
+    if isinstance(prior_rows, str):
+        follows &= columns.p_values < MAX_P_VALUE
     old = columns.mean, np.where(follows, var, np.nan)
     prior_rows, *weights = _weights(old, rows, prior_rows, X)
     weight, of_var = (np.where(follows, each, 1.0) for each in weights)
@@ -266,7 +294,7 @@ def _encoder(encoder: PiecewiseLinearEncoder, X: Any, prior_rows: float | str) -
         _blend(columns.mean, rows.mean_, weight),
         np.sqrt(_blend(var, np.where(rows.var_ > 0, rows.var_, var), of_var)),
     )
-    return prior_rows, _in_units(rows.mean_ - columns.mean, columns.std)[follows]
+    return prior_rows, _in_units(rows.mean_ - columns.mean, columns.std)[where]
 
 
 KINDS = {

@@ -63,9 +63,10 @@ def with_moments(
     """
     x, layers = _rows(classifier, X), list[dict[str, Any]]()
     n_rows = x.shape[0]
+    largest = np.finfo(fitted_ensemble(classifier).networks[0].theta.dtype).max
 
     def choose(layer: int, old: Moments, new: Moments) -> Moments:
-        if not (np.isfinite(new[0]).all() and np.isfinite(new[1]).all()):
+        if not all((np.abs(each) <= largest).all() for each in new):
             raise ValueError(
                 f"the moments of hidden layer {layer + 1} are not finite: values of X are too "
                 "large for the weights of this model. Scale the features as in training"

@@ -94,7 +94,8 @@ def fitted_progress(estimator: NetworkArrays) -> list[Progress]:
 
 def is_log_ratio(ratio: Any, classes: Any) -> bool:
     """Whether it is what the logits of classes can be corrected by."""
-    is_array = type(ratio) is np.ndarray and ratio.dtype == np.float64
+    # A memory map as joblib loads it with mmap_mode.
+    is_array = type(ratio) in (np.ndarray, np.memmap) and ratio.dtype == np.float64
     is_one_a_class = is_array and ratio.shape == (len(classes),)
     return is_one_a_class and bool((np.abs(ratio) <= MAX_LOG_RATIO).all())
 

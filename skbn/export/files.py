@@ -69,7 +69,8 @@ def save_model(model: Any, path: Any, training_state: bool = False) -> None:
 
     Notes
     -----
-    Metadata requests, and attributes that others set on the model, are not in the file. Of a loss
+    Metadata requests, and attributes that others set on the model, are not in the file; nor is the
+    record of an adaptation, ``adaptation_`` and ``class_prior_interval_``. Of a loss
     of one's own it has the name, such as "losses.focal": the loaded model predicts the same bits,
     and trains anew once `set_params` gives it a loss.
 

@@ -299,6 +299,8 @@ def test_scalers_of_other_estimators_are_found_where_they_show():
         ({"shift": "label", "prior_rows": 5}, ValueError, "prior_rows is for"),
         ({"X_new": X[:0]}, ValueError, "X_new has no rows"),
         ({"X_new": []}, ValueError, "X_new has no rows"),
+        ({"X_new": X[0]}, ValueError, r"table of shape .*single row is \[row\]"),
+        ({"X_new": None}, ValueError, "table of shape"),
         ({"X_new": X[:, :3]}, ValueError, "features"),
         ({"X_new": np.where(X > 110, np.nan, X)}, ValueError, "NaN"),
         ({"model": LinearRegression().fit(X, X[:, 0])}, TypeError, "must be a fitted classifier"),
@@ -466,3 +468,20 @@ def test_adapted_models_are_exported_to_onnx(fitted, name):
     kind = np.float64 if "double" in rows.type else np.float32
     outputs = dict(zip(names, session.run(None, {rows.name: DRIFTED.astype(kind)}), strict=True))
     np.testing.assert_allclose(outputs["probabilities"], adapted.predict_proba(DRIFTED), atol=1e-4)
+
+
+def test_a_change_of_units_is_undone():
+    model = make_pipeline(StandardScaler(), network()).fit(X, Y)
+    for factor in (1e-3, 1e3):
+        adapted = adapt(model, X * factor)
+        np.testing.assert_allclose(
+            adapted.score(X * factor, Y), adapt(model, X).score(X, Y), atol=0.02
+        )
+
+
+def test_rows_are_not_overwritten_by_steps_that_work_in_place():
+    model = make_pipeline(StandardScaler(copy=False), network()).fit(X.copy(), Y)
+    rows = DRIFTED.copy()
+    for shift in ("covariate", "label"):
+        adapt(model, rows, shift=shift)
+        np.testing.assert_array_equal(rows, DRIFTED)

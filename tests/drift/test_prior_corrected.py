@@ -13,7 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -333,3 +333,10 @@ def test_models_for_other_priors_travel(fitted, tmp_path):
     (given,) = session.get_inputs()
     outputs = session.run(None, {given.name: standard.astype(np.float32)})
     np.testing.assert_allclose(outputs[-1], expected, atol=1e-5)
+
+
+def test_a_decision_threshold_is_not_passed_over():
+    model = FixedThresholdClassifier(LogisticRegression(), threshold=0.1)
+    model.fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+    with pytest.raises(TypeError, match=r"has a decision threshold.*adapt its estimator_"):
+        corrected_for_priors(model, [[0.0], [3.0]], [0.5, 0.5])

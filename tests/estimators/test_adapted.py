@@ -3,6 +3,7 @@
 import pickle
 from copy import deepcopy
 
+import joblib
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -214,3 +215,15 @@ def test_automatic_rows_keep_what_did_not_move_and_leave_what_did():
     assert auto_prior_rows(mean, var, mean + 9, var, 999) == 8
     assert auto_prior_rows(mean, 0 * var, mean, var, 9) == pytest.approx(1e9)
     assert blend(1.0, 3.0, 30, 10) == 2.5
+
+
+def test_a_corrected_model_may_be_a_memory_map(model, tmp_path):
+    corrected = with_class_prior(model, NEW_PRIOR)
+    joblib.dump(corrected, tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    np.testing.assert_array_equal(mapped.predict_proba(X), corrected.predict_proba(X))
+
+
+def test_moments_that_float32_cannot_hold_are_refused(model):
+    with pytest.raises(ValueError, match="moments of hidden layer 1 are not finite"):
+        with_moments(model, X * 1e25, 0)
