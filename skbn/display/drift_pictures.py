@@ -183,7 +183,7 @@ def _draw_classes(ax: Any, classes: pd.DataFrame, left_out: str) -> list[Any]:
         ax.scatter(new, y, s=22, color=BEST_COLOUR, edgecolors="white", linewidths=0.5, zorder=5)
         entries += [
             legend_entry("prior then", "black", marker="|", markersize=8),
-            legend_entry("estimated prior now", BEST_COLOUR, linestyle="-", marker="o"),
+            legend_entry("estimated prior, if label shift", BEST_COLOUR, linestyle="-", marker="o"),
         ]
     most = np.nanmax(classes[["old", "new", "prior_old", "prior_new", "high"]].to_numpy(float))
     ax.set_xlim(0, most * (1 + MARGIN))

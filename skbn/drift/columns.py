@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact, kstwo
+from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact, ks_2samp, kstwo
 
 from skbn.drift.features import Feature
 
 MATERIAL_EFFECT = 0.1
 """Of a column: deviations of the Wasserstein distance, or total variation. A normal column that
 moves by a tenth of its deviation tells old from new rows with an AUC of 0.53."""
+MIN_ASYMPTOTIC_ROWS = 30
 N_NAMED = 5
 """New categories that are named."""
 
@@ -40,8 +41,8 @@ def compare_numbers(old: Any, new: Any) -> Comparison:
     Notes
     -----
     With F the shares of numbers up to x, the statistic is D = max |F_old - F_new|, of which
-    the p-value is that of `scipy.stats.ks_2samp` with ``method="asymp"``, and the distance
-    the integral of |F_old - F_new|.
+    the p-value is that of `scipy.stats.ks_2samp` with ``method="asymp"``, of fewer than 30 numbers
+    "exact", and the distance the integral of |F_old - F_new|.
     """
     if len(old) == 0 or len(new) == 0:
         return Comparison(0.0, 1.0)
@@ -53,6 +54,8 @@ def compare_numbers(old: Any, new: Any) -> Comparison:
     gaps = np.abs(shares_old - shares_new)
     n_effective = np.round(len(old) * len(new) / (len(old) + len(new)))
     p_value = float(np.clip(kstwo.sf(gaps.max(), n_effective), 0.0, 1.0))
+    if min(len(old), len(new)) < MIN_ASYMPTOTIC_ROWS:
+        p_value = float(ks_2samp(old, new, method="exact").pvalue)
     deviation = _deviation(old) or _deviation(points) or 1.0
     return Comparison(float(gaps[:-1] @ np.diff(points) / deviation), p_value)
 

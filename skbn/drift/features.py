@@ -24,6 +24,8 @@ N_LOOKED_AT = 100
 """Cells that mostly tell of all whether these hold numbers or dates."""
 OTHER = 0
 """Code of the rare categories."""
+ROUNDING = 1e-12
+"""Relative difference of numbers that were computed in other ways."""
 
 
 class Feature(NamedTuple):
@@ -156,7 +158,17 @@ def _feature(name: Any, old: Any, new: Any) -> Feature:
     numbers = convert(new)
     is_strange = np.isnan(numbers) & new.notna().to_numpy()
     strange = new[:0] if types.is_numeric_dtype(new.dtype) else new[is_strange]
-    return Feature(name, kind, convert(old), numbers, _shares(strange, len(new)))
+    cells, numbers = _without_rounding(convert(old), numbers)
+    return Feature(name, kind, cells, numbers, _shares(strange, len(new)))
+
+
+def _without_rounding(old: Any, new: Any) -> tuple[Any, Any]:
+    """Give numbers that are all the same but for rounding as the same."""
+    both = np.concatenate([old, new])
+    both = both[np.isfinite(both)]
+    if not len(both) or np.ptp(both) > ROUNDING * np.abs(both).max():
+        return old, new
+    return tuple(np.where(np.isfinite(each), both[0], each) for each in (old, new))
 
 
 def _kind_of_both(old: str, new: str) -> str:

@@ -31,7 +31,13 @@ from skbn.drift.predictions import (
 from skbn.drift.record import DriftReport
 from skbn.drift.samples import SampleBuilder, draw_rows
 from skbn.drift.two_sample import two_fold_auc, two_sample_test
-from skbn.drift.verdict import LEVEL_OF_COLUMNS, Evidence, advice_for, is_concept_drift
+from skbn.drift.verdict import (
+    LEVEL_OF_COLUMNS,
+    Evidence,
+    advice_for,
+    is_as_good_as_expected,
+    is_concept_drift,
+)
 from skbn.preprocessing import PiecewiseLinearEncoder
 
 SCALERS = (StandardScaler, MinMaxScaler, RobustScaler, PiecewiseLinearEncoder)
@@ -112,7 +118,14 @@ def drift_report(
     can_adapt = layers is not None or _has_scaler(model)
     return DriftReport(
         verdict=verdict,
-        advice=advice_for(verdict, evidence.auc_beyond, is_concept, can_adapt, has_proba),
+        advice=advice_for(
+            verdict,
+            evidence.auc_beyond,
+            is_concept,
+            can_adapt,
+            has_proba,
+            is_as_good_as_expected(accuracy, expected),
+        ),
         columns=columns,
         classes=classes,
         layers=layers,

@@ -35,6 +35,9 @@ MIN_AUC_TO_ADAPT = 0.65
 """A column of which all rows move by half a deviation gives an AUC of 0.64. Below, new rows lie
 where old ones lay, as in a selection of rows, of which it was up to 0.71; there re-estimated
 moments cost 3.7 points of accuracy in the mean of twelve tables."""
+MARGIN_OF_LABELS = 0.02
+"""By which the lowest accuracy that labels allow may lie below the lowest that is expected. Some
+thousand labels tell it."""
 CONCEPT_MARGIN = 0.1
 """By which accuracy lies below what is expected, intervals apart, where the concept moved."""
 
@@ -107,6 +110,7 @@ class Evidence:
             return "none"
         if self.remainder >= HARDLY_EXPLAINED:
             is_sure = self.has_probabilities or not self.classes_moved
+            is_sure |= self.auc_beyond.low >= MIN_AUC_TO_ADAPT  # whatever the weights
             return "covariate" if is_sure else "unclear"
         return "label" if self.remainder <= MOSTLY_EXPLAINED else "unclear"
 
@@ -128,8 +132,20 @@ def is_concept_drift(verdict: str, accuracy: Estimate | None, expected: Estimate
     return accuracy.high < expected.low and accuracy.value < expected.value - CONCEPT_MARGIN
 
 
+def is_as_good_as_expected(accuracy: Estimate | None, expected: Estimate | None) -> bool:
+    """Tell whether labels show that a model is right as often as it expects."""
+    if accuracy is None or expected is None:
+        return False
+    return accuracy.low >= expected.low - MARGIN_OF_LABELS
+
+
 def advice_for(
-    verdict: str, auc: Estimate, is_concept: bool, can_adapt: bool, has_probabilities: bool
+    verdict: str,
+    auc: Estimate,
+    is_concept: bool,
+    can_adapt: bool,
+    has_probabilities: bool,
+    is_as_good: bool = False,
 ) -> str:
     """What to do.
 
@@ -143,6 +159,8 @@ def advice_for(
     can_adapt : bool
         Whether the model has statistics that can be re-estimated.
     has_probabilities : bool
+    is_as_good : bool, default=False
+        From `is_as_good_as_expected`.
 
     Returns
     -------
@@ -151,7 +169,7 @@ def advice_for(
     """
     if is_concept:
         return "retune"
-    if verdict == "none":
+    if verdict == "none" or (verdict == "covariate" and is_as_good):
         return "nothing"
     if verdict == "covariate" and can_adapt and auc.value >= MIN_AUC_TO_ADAPT:
         return "adapt"

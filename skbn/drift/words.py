@@ -115,7 +115,8 @@ def _whole(report: Any) -> list[str]:
     if auc.value < MATERIAL_AUC:
         return [f"{text}: beyond chance, yet too little to matter."]
     table = report.columns.sort_values("importance", ascending=False, kind="stable")
-    names = [_short(name) for name in table.index[table["importance"] > 0.005][:N_NAMED]]
+    least = max(0.005, table["importance"].max() / 4)
+    names = [_short(name) for name in table.index[table["importance"] >= least][:N_NAMED]]
     return [f"{text}{', mostly by ' + ', '.join(names) if names else ''}."]
 
 
@@ -136,6 +137,11 @@ def _kind(report: Any) -> list[str]:
         "unclear": f"Other class proportions explain {explained} of what moved: too much for "
         "covariate shift alone, too little for label shift alone.",
     }
+    if report.verdict == "unclear" and report.confidence_old is None:
+        said["unclear"] = (
+            f"Predicted classes moved, and explain {explained} of what moved; without "
+            "probabilities this tells neither covariate nor label shift."
+        )
     return [
         f"{said[report.verdict]} Beyond them the AUC is "
         f"{_interval(report.auc_beyond_label_shift, '.3f')}."
@@ -189,6 +195,8 @@ def _accuracy(report: Any) -> list[str]:
         lines.append(
             f"Accuracy on {report.n_labels:,} labelled rows: {_interval(report.accuracy, '.1%')}."
         )
+    if report.verdict == "covariate" and report.advice == "nothing":
+        lines.append("By the labels the model is right as often as it expects, all the same.")
     if is_concept_drift(report.verdict, report.accuracy, report.expected_accuracy):
         lines.append(
             "Accuracy is far below what is expected though inputs did not move: what belongs to "
@@ -214,7 +222,10 @@ def html_of(report: Any) -> str:
         ["drifted", "effect"], ascending=False, kind="stable"
     ).drop(columns="new_category_names")
     note = f", the first {N_ROWS} of {len(columns)}" if len(columns) > N_ROWS else ""
-    tables = [(f"Columns{note}", columns.iloc[:N_ROWS]), ("Classes", report.classes.iloc[:N_ROWS])]
+    tables = [
+        (f"Columns{note}", columns.iloc[:N_ROWS]),
+        ("Classes: predicted, and priors if it is label shift", report.classes.iloc[:N_ROWS]),
+    ]
     if report.layers is not None:
         tables.append(("Layers", report.layers))
     return (
@@ -236,8 +247,10 @@ def _details(title: str, table: Any) -> str:
         for name, row in zip(table.index, table.to_dict("records"), strict=True)
     ]
     return (
-        f"<details open><summary>{escape(title)}</summary><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></details>"
+        f"<details open><summary>{escape(title)}</summary>"
+        '<div style="overflow-x: auto"><table style="white-space: nowrap"><thead>'
+        f"<tr>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div></details>"
     )
 
 

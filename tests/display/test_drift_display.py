@@ -133,7 +133,7 @@ def test_classes_then_and_now_with_their_priors():
     old, new = dots(ax)
     np.testing.assert_allclose(old, [[1 / 6, 0], [2 / 6, 1], [3 / 6, 2]])
     np.testing.assert_allclose(new, [[3 / 6, 0], [2 / 6, 1], [1 / 6, 2]])
-    assert legend(ax)[-1] == "estimated prior now"
+    assert legend(ax)[-1] == "estimated prior, if label shift"
 
 
 def test_classes_of_a_model_without_probabilities_have_no_priors():

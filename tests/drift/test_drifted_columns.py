@@ -121,3 +121,11 @@ def test_columns_of_one_distribution_are_called_drifted_at_the_stated_rate():
         n_alarms += table(frame[:100], frame[100:])["drifted"].any()
     assert n_alarms / 1000 < LEVEL + 3 * np.sqrt(LEVEL / 1000)
     assert n_alarms > 0
+
+
+@pytest.mark.parametrize("n", [2, 4, 20])
+def test_few_numbers_have_the_exact_p_value(n):
+    old, new = np.arange(n) + 0.0, np.arange(n) + 100.0
+    expected = stats.ks_2samp(old, new, method="exact").pvalue
+    np.testing.assert_allclose(compare_numbers(old, new).p_value, expected, rtol=1e-12)
+    assert compare_numbers(old[:2], new[:2]).p_value > 0.3

@@ -173,3 +173,9 @@ def test_columns_of_polars_of_every_type():
 def test_tables_that_cannot_be_compared_are_errors(old, new, message):
     with pytest.raises((ValueError, TypeError), match=message):
         check_tables(old, new)
+
+
+def test_a_constant_that_was_computed_otherwise_is_the_same():
+    old, new = np.full((5, 1), 0.1 + 0.2), np.full((4, 1), 0.3)
+    (feature,) = features_of(old, new)
+    assert len(np.unique(np.concatenate([feature.old, feature.new]))) == 1

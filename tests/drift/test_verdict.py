@@ -5,7 +5,12 @@ import pytest
 
 from skbn.drift.class_shift import Distances
 from skbn.drift.two_sample import Estimate
-from skbn.drift.verdict import Evidence, advice_for, is_concept_drift
+from skbn.drift.verdict import (
+    Evidence,
+    advice_for,
+    is_as_good_as_expected,
+    is_concept_drift,
+)
 
 NOTHING = Estimate(0.5, 0.46, 0.54)
 
@@ -92,3 +97,15 @@ def test_concept_drift_needs_labels_that_are_clear(verdict, accuracy, expected, 
 def test_advice(verdict, auc, is_concept, can_adapt, has_probabilities, advice):
     auc = Estimate(auc, auc - 0.02, auc + 0.02)
     assert advice_for(verdict, auc, is_concept, can_adapt, has_probabilities) == advice
+
+
+def test_nothing_is_advised_where_labels_show_that_the_model_is_as_good_as_it_expects():
+    auc, expected = Estimate(0.8, 0.78, 0.82), Estimate(0.84, 0.83, 0.85)
+    for accuracy, advice in (
+        (Estimate(0.845, 0.832, 0.858), "nothing"),
+        (Estimate(0.70, 0.68, 0.72), "adapt"),
+        (Estimate(0.84, 0.72, 0.92), "adapt"),  # of too few labels
+    ):
+        is_as_good = is_as_good_as_expected(accuracy, expected)
+        assert advice_for("covariate", auc, False, True, True, is_as_good) == advice
+    assert not is_as_good_as_expected(None, expected)
