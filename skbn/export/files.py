@@ -203,12 +203,13 @@ def _described_model(model: BNSoftmaxClassifier, training_state: bool) -> dict[s
     loss = written_loss(architecture, training_state)
     names = getattr(model, "feature_names_in_", None)
     ratio = ensemble.log_prior_ratio
+    version = version_of(activation, loss) if ratio is None else 3
     corrected = {} if ratio is None else {"log_prior_ratio": ratio.tolist()}
     if classes.dtype.kind == "O":
         classes = np.array([str.__str__(label) for label in classes], object)
     return {
         "format": FORMAT,
-        "format_version": version_of(activation, loss, ratio),  # earlier versions read earlier ones
+        "format_version": version,  # earlier versions read earlier ones
         "versions": {
             "skbn": __version__,
             "numpy": np.__version__,

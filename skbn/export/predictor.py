@@ -157,7 +157,7 @@ _FIELDS: dict[str, Any] = {
     "networks": list,
     "training_state": (dict, type(None)),
 }
-_SINCE_3 = {"log_prior_ratio": list}
+_OF_VERSION_3 = {"log_prior_ratio": list}
 _OF_ARCHITECTURE: dict[str, Any] = {
     "hidden_layer_sizes": list,
     "activation": (str, list),
@@ -185,21 +185,18 @@ def parsed(raw: bytes) -> Header:
             f"was written by a later version of skbn: its format is {version!r:.99}, and this one "
             f"reads {FORMAT_VERSION}. Read it with that version, or a later one"
         )
-    check_fields(header, _FIELDS | (_SINCE_3 if version >= 3 else {}), HEADER)
+    check_fields(header, _FIELDS | (_OF_VERSION_3 if version >= 3 else {}), HEADER)
     n_bytes = _n_bytes_of_arrays(header)
     require(n_bytes <= MAX_LABEL_BYTES, f"its labels and parameters have {n_bytes:,} bytes")
     _check_network(header)
     _check_numbers_of_networks(header)
     header["classes"] = _classes(header["classes"])
-    _check_ratio(header.get("log_prior_ratio"), len(header["classes"]))
+    n_classes = len(header["classes"])
+    ratio = header.get("log_prior_ratio", [0.0] * n_classes)
+    are_floats = all(type(each) is float and abs(each) <= MAX_LOG_RATIO for each in ratio)
+    is_right = are_floats and len(ratio) == n_classes
+    require(is_right, f"log_prior_ratio is no list of {n_classes} numbers")
     return header
-
-
-def _check_ratio(ratio: Any, n_classes: int) -> None:
-    if ratio is not None:
-        are_floats = all(type(each) is float and abs(each) <= MAX_LOG_RATIO for each in ratio)
-        is_right = are_floats and len(ratio) == n_classes
-        require(is_right, f"log_prior_ratio is no list of {n_classes} numbers")
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -241,10 +238,8 @@ def _check_network(header: Header) -> None:
         require(len(names) == n_features, f"{len(names)} feature_names for {n_features} features")
 
 
-def version_of(activation: Any, loss: str, log_prior_ratio: Any = None) -> int:
-    """Give the format of files with these: the first in which they may be."""
-    if log_prior_ratio is not None:
-        return 3
+def version_of(activation: Any, loss: str) -> int:
+    """Give the format of files with an activation and a loss: the first in which they may be."""
     return 2 if isinstance(activation, list) or loss != "cross_entropy" else 1
 
 
