@@ -10,30 +10,11 @@ from sklearn.pipeline import Pipeline
 
 from skbn.estimators.adapted import layer_moments_of
 from skbn.estimators.classifier import BNSoftmaxClassifier
+from skbn.estimators.pipelines import classifier_within
 
 
-def last_step(model: Any) -> Any:
-    """Give the classifier at the bottom of Pipelines and searches.
-
-    Parameters
-    ----------
-    model : fitted estimator
-
-    Returns
-    -------
-    classifier : fitted estimator
-    """
-    while True:
-        if isinstance(model, Pipeline):
-            model = model.steps[-1][1]
-        elif hasattr(model, "best_estimator_"):
-            model = model.best_estimator_
-        else:
-            return model
-
-
-def rows_of_last_step(model: Any, X: Any) -> Any:
-    """Transform rows as the Pipelines around the classifier of `last_step` do.
+def rows_within(model: Any, X: Any) -> Any:
+    """Transform rows as the Pipelines around the classifier of `classifier_within` do.
 
     Parameters
     ----------
@@ -70,10 +51,10 @@ def table_of_layers(model: Any, X_old: Any, X_new: Any) -> Any:
         "spread", the geometric mean of the ratios of new to old deviations. None without a
         `BNSoftmaxClassifier`, or without batch norm.
     """
-    classifier = last_step(model)
+    classifier = classifier_within(model)
     if not isinstance(classifier, BNSoftmaxClassifier):
         return None
-    old, new = (layer_moments_of(classifier, rows_of_last_step(model, X)) for X in (X_old, X_new))
+    old, new = (layer_moments_of(classifier, rows_within(model, X)) for X in (X_old, X_new))
     rows = {layer + 1: _row(*old[layer], *new[layer]) for layer in old}
     if not rows:
         return None

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
-from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skbn.drift.priors import bootstrap_interval, estimate_class_prior
 from skbn.estimators.adapted import with_class_prior
 from skbn.estimators.classifier import BNSoftmaxClassifier, attributes_of, set_attributes
+from skbn.estimators.pipelines import classifier_within
 from skbn.estimators.population import is_network
 from skbn.network.parameters import Array
 
@@ -257,13 +257,9 @@ def own_class_prior(model: Any) -> Array | None:
 
 def _classifier_in(model: Any) -> BNSoftmaxClassifier | PriorCorrectedClassifier | None:
     """Give the classifier whose probabilities are a model's, if its class priors can be set."""
-    while not isinstance(model, (BNSoftmaxClassifier, PriorCorrectedClassifier)):
-        if isinstance(model, Pipeline):
-            model = model.steps[-1][1]
-        elif hasattr(model, "best_estimator_"):
-            model = model.best_estimator_
-        else:
-            return None
+    model = classifier_within(model)
+    if not isinstance(model, (BNSoftmaxClassifier, PriorCorrectedClassifier)):
+        return None
     is_own = isinstance(model, PriorCorrectedClassifier) or is_network(model)
     return model if is_own else None
 

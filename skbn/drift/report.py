@@ -18,7 +18,7 @@ from skbn.drift.class_shift import (
 )
 from skbn.drift.columns import compare_column, table_of_columns
 from skbn.drift.features import check_tables, features_of
-from skbn.drift.layers import last_step, table_of_layers
+from skbn.drift.layers import table_of_layers
 from skbn.drift.predictions import (
     Predictions,
     accuracy_on,
@@ -38,6 +38,7 @@ from skbn.drift.verdict import (
     is_as_good_as_expected,
     is_concept_drift,
 )
+from skbn.estimators.pipelines import classifier_within
 from skbn.preprocessing import PiecewiseLinearEncoder
 
 SCALERS = (StandardScaler, MinMaxScaler, RobustScaler, PiecewiseLinearEncoder)
@@ -102,7 +103,7 @@ def drift_report(
     X_old, X_new, ignored = check_tables(X_old, X_new)
     predictions = predictions_of(model, X_old, X_new)
     accuracy, n_labels = (None, 0) if y_new is None else accuracy_on(predictions, y_new)
-    own = own_priors(predictions, last_step(model))
+    own = own_priors(predictions, classifier_within(model))
     classes = table_of_classes(predictions, own)
     rng = np.random.default_rng(random_state)
     rows = _draw_rows(X_old, predictions, rng)
@@ -149,9 +150,8 @@ def _check_model(model: Any) -> None:
             f"model must be a fitted classifier or a Pipeline that ends in one; got {model!r:.80}"
         )
     if not is_classifier(model):
-        raise TypeError(
-            f"model must be a classifier; {type(last_step(model)).__name__} predicts no classes"
-        )
+        kind = type(classifier_within(model)).__name__
+        raise TypeError(f"model must be a classifier; {kind} predicts no classes")
     check_is_fitted(model)
 
 

@@ -157,7 +157,7 @@ def _prior_rows(
     if n_rows < MIN_ROWS:
         return np.full((2, len(old[0])), MAX_PRIOR_ROWS)
     n_parts = min(max(n_rows // ROWS_PER_PART, 2), MAX_PARTS)
-    new, *parts = (moments_of(X[start::step]) for start, step in _interleaved(n_parts))
+    new, *parts = map(moments_of, (X, *(X[start::n_parts] for start in range(n_parts))))
     of_parts = np.mean([_squared_moves(new, part) for part in parts], axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.fmax(of_parts / (n_parts - 1), 1 / n_rows)
@@ -177,11 +177,6 @@ def _has_other_units(old: Moments, parts: Any) -> Any:
         logs = np.log([part[1] / old[1] for part in parts])
     are_others = (logs > LOG_OF_UNITS).all(axis=0) | (logs < -LOG_OF_UNITS).all(axis=0)
     return are_others & np.isfinite(logs).all(axis=0)
-
-
-def _interleaved(n_parts: int) -> list[tuple[int, int]]:
-    """Starts and steps of all rows, and of each part."""
-    return [(0, 1), *((start, n_parts) for start in range(n_parts))]
 
 
 def _squared_moves(new: Moments, old: Moments) -> Any:
@@ -283,7 +278,6 @@ def _encoder(encoder: PiecewiseLinearEncoder, X: Any, prior_rows: float | str) -
             if np.isnan(columns.std).all()
             else "all new values are among its edges"
         )
-    where = follows
     if isinstance(prior_rows, str):
         follows &= columns.p_values < MAX_P_VALUE
     old = columns.mean, np.where(follows, var, np.nan)
@@ -294,7 +288,7 @@ def _encoder(encoder: PiecewiseLinearEncoder, X: Any, prior_rows: float | str) -
         _blend(columns.mean, rows.mean_, weight),
         np.sqrt(_blend(var, np.where(rows.var_ > 0, rows.var_, var), of_var)),
     )
-    return prior_rows, _in_units(rows.mean_ - columns.mean, columns.std)[where]
+    return prior_rows, _in_units(rows.mean_ - columns.mean, columns.std)[follows]
 
 
 KINDS = {

@@ -43,3 +43,23 @@ def transform_in(model: Any, X: Any, y: Any) -> Any:
     X = transformers.fit_transform(X, y)
     model.steps[:-1] = transformers.steps
     return X
+
+
+def classifier_within(model: Any) -> Any:
+    """Give the classifier at the bottom of Pipelines and searches.
+
+    Parameters
+    ----------
+    model : fitted estimator
+
+    Returns
+    -------
+    classifier : fitted estimator
+    """
+    while True:
+        if isinstance(model, Pipeline):
+            model = model.steps[-1][1]
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            return model
