@@ -34,13 +34,12 @@ from skbn.display.files import make_folder, write_pictures
 from skbn.search import CoarseToFineSearchCV, default_space
 from skbn.tables.columns import (
     Columns,
-    InputError,
-    listing,
     read_table,
     sort_columns,
     split_target,
     tidy,
 )
+from skbn.tables.messages import InputError, listing
 from skbn.training.interruption import Interrupted, interruptible
 
 DESCRIPTION = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-from skbn.tables.columns import InputError
+from skbn.tables.messages import InputError
 
 
 class Parser(argparse.ArgumentParser):

@@ -23,7 +23,8 @@ from skbn.display.drift_display import DRIFT_KINDS, DriftDisplay
 from skbn.display.files import make_folder, write_pictures
 from skbn.drift.report import drift_report
 from skbn.export import SKOPS_TYPES, load_model
-from skbn.tables.columns import InputError, listing, read_table, split_target, tidy
+from skbn.tables.columns import read_table, split_target, tidy
+from skbn.tables.messages import InputError, listing
 
 DESCRIPTION = """\
 Tell whether the rows of a table moved away from those that a model was

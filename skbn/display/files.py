@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skbn.display.axes import require_matplotlib
-from skbn.tables.columns import InputError
+from skbn.tables.messages import InputError
 
 
 def make_folder(folder: Path) -> None:

@@ -15,7 +15,8 @@ from pandas.api import types
 from scipy.sparse import issparse
 
 from skbn._compat import n_samples
-from skbn.tables.columns import ISO_DATE, listing
+from skbn.tables.columns import ISO_DATE
+from skbn.tables.messages import listing
 
 MIN_EXPECTED = 5
 """Rows that a category needs on each side if both were drawn alike; rarer ones are taken

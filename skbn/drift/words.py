@@ -7,7 +7,7 @@ from typing import Any
 
 from skbn.drift.columns import MATERIAL_EFFECT
 from skbn.drift.verdict import LEVEL_OF_COLUMNS, MATERIAL_AUC, is_concept_drift
-from skbn.tables.columns import MAX_NAME_LENGTH
+from skbn.tables.messages import MAX_NAME_LENGTH
 
 N_NAMED = 5
 """Columns and classes that are named in the summary."""

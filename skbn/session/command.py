@@ -15,7 +15,7 @@ from skbn.arguments import Parser
 from skbn.session.asking import Wish, ask
 from skbn.session.log import CHANGE, REWIND, STOP
 from skbn.session.watching import watch
-from skbn.tables.columns import InputError
+from skbn.tables.messages import InputError
 
 WATCH = """\
 Draw the learning curves of a training session as they grow, in another terminal than the

@@ -5,7 +5,6 @@ A Pipeline that the command saves refers to `tidy` by the name of this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_float_dtype, is_numeric_dtype
 
 from skbn.checks import check_labels
+from skbn.tables.messages import InputError, listing
 
 Columns = dict[str, list[str]]
 """Names of columns, by what they hold or by why they are left out."""
@@ -22,20 +22,6 @@ ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ]|$)"
 MISSING_TEXTS = ["", "?"]
 """Texts without a value. pandas knows NA, null and the like; the question mark is common in
 the tables of the UCI repository."""
-MAX_NAMES = 30
-"""Names in a message. With `MAX_NAME_LENGTH` they fit a terminal of 24 lines of 80 letters."""
-MAX_NAME_LENGTH = 50
-
-
-class InputError(Exception):
-    """Input that cannot be used; the message says why."""
-
-
-def listing(names: Iterable[object]) -> str:
-    """Names in one line, the first ones only if there are many."""
-    shown = [str(name)[:MAX_NAME_LENGTH] for name in names]
-    rest = f", ... ({len(shown)})" if len(shown) > MAX_NAMES else ""
-    return ", ".join(shown[:MAX_NAMES]) + rest
 
 
 def read_table(path: Path) -> pd.DataFrame:

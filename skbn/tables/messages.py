@@ -1,0 +1,26 @@
+"""Errors and lists of names in messages of one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+MAX_NAMES = 30
+"""Names in a message. With `MAX_NAME_LENGTH` they fit a terminal of 24 lines of 80 letters."""
+MAX_NAME_LENGTH = 50
+
+
+class InputError(Exception):
+    """Input that cannot be used; the message says why."""
+
+
+def listing(names: Iterable[object], most: int = MAX_NAMES) -> str:
+    """Names in one line, the first ones only if there are many.
+
+    Parameters
+    ----------
+    names : iterable of object
+    most : int, default=30
+    """
+    shown = [str(name)[:MAX_NAME_LENGTH] for name in names]
+    rest = f", ... ({len(shown)})" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + rest
