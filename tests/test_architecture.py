@@ -50,6 +50,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("layers", "verdict", "words", "record", "report"),
     ],
     "arguments": [],
+    "destinations": [],
     "export": [
         *("predictor", "encoding", "container", "networks", "files", "text"),
         *("graph", "onnx_network", "onnx_steps", "onnx_pipeline", "onnx_inputs"),

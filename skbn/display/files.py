@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from skbn.destinations import try_folder
 from skbn.display.axes import require_matplotlib
 from skbn.tables.messages import InputError
 
@@ -16,11 +16,10 @@ def make_folder(folder: Path) -> None:
     try:
         require_matplotlib()
         folder.mkdir(parents=True, exist_ok=True)
+        try_folder(folder)
     except (ImportError, OSError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"--plot {folder}: {reason}") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"--plot {folder}: cannot be written")
 
 
 def write_pictures(folder: Path, pictures: Mapping[str, Callable[[], Any]]) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
-from uuid import uuid4
 from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
+from skbn.destinations import whole_file
 from skbn.export.predictor import (
     CHECKSUM_BYTES,
     HEADER,
@@ -75,25 +74,8 @@ def write(path: Any, data: bytes | memoryview) -> None:
     if hasattr(path, "write"):
         _write_all(path, data)
         return
-    path = os.path.realpath(os.fsdecode(path))
-    if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "wb") as file:  # such as a pipe, or a directory, which is an error
-            file.write(data)
-        return
-    # A name that no other thread or process takes.
-    temporary = os.path.join(os.path.dirname(path), f".{uuid4().hex}.part")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(path):
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    with whole_file(os.fsdecode(path)) as file:
+        file.write(data)
 
 
 def _write_all(file: Any, data: bytes | memoryview) -> None:
