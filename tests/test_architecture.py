@@ -42,7 +42,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("fit_tasks", "classifier", "population", "adapted", "pipelines"),
     ],
     "minimization": ["variables", "feed", "descent", "minimize"],
-    "tables": ["messages", "columns", "pipeline"],
+    "tables": ["messages", "columns", "pipeline", "encodings", "delimited", "files", "target"],
     "drift": [
         *("priors", "prior_corrected", "scalers", "passage", "label_shift", "adaptation"),
         "choice",
