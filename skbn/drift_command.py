@@ -15,16 +15,16 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 
 from skbn.arguments import Parser
 from skbn.display.drift_display import DRIFT_KINDS, DriftDisplay
 from skbn.display.files import make_folder, write_pictures
 from skbn.drift.report import drift_report
 from skbn.export import SKOPS_TYPES, load_model
-from skbn.tables.columns import read_table, split_target, tidy
+from skbn.tables.columns import plain_types
+from skbn.tables.files import read_table
 from skbn.tables.messages import InputError, listing
+from skbn.tables.target import split_target
 
 DESCRIPTION = """\
 Tell whether the rows of a table moved away from those that a model was
@@ -102,7 +102,7 @@ def _wrapped(text: str) -> str:
 
 def _report(args: argparse.Namespace) -> Any:
     model = load_classifier(args.model)
-    old, new = read_table(args.old), read_table(args.new)
+    old, new = (plain_types(read_table(path).frame) for path in (args.old, args.new))
     y_new = None
     if args.target is not None:
         if args.target not in old and args.target not in new:
@@ -171,9 +171,6 @@ def columns_for(model: Any, frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def names_of_columns(model: Any) -> list[str] | None:
     """Names of the columns that a model takes; None if it was fitted to an array."""
-    first = model.steps[0][1] if isinstance(model, Pipeline) else None
-    if isinstance(first, FunctionTransformer) and first.func is tidy:
-        return [name for names in first.kw_args.values() for name in names]
     names = getattr(model, "feature_names_in_", None)
     return None if names is None else list(names)
 

@@ -42,7 +42,10 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("fit_tasks", "classifier", "population", "adapted", "pipelines"),
     ],
     "minimization": ["variables", "feed", "descent", "minimize"],
-    "tables": ["messages", "columns", "pipeline", "encodings", "delimited", "files", "target"],
+    "tables": [
+        *("messages", "numbers", "dates", "columns", "cleaner", "pipeline"),
+        *("encodings", "delimited", "files", "target", "training_table"),
+    ],
     "drift": [
         *("priors", "prior_corrected", "scalers", "passage", "label_shift", "adaptation"),
         "choice",
@@ -79,6 +82,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("looking", "asking", "watching", "command"),
     ],
     "drift_command": [],
+    "table_command": [],
     "__main__": [],
 }
 STRANGERS = [  # the first does not import the second, though it stands above

@@ -15,12 +15,12 @@ from pandas.api import types
 from scipy.sparse import issparse
 
 from skbn._compat import n_samples
-from skbn.tables.columns import ISO_DATE
 from skbn.tables.messages import listing
 
 MIN_EXPECTED = 5
 """Rows that a category needs on each side if both were drawn alike; rarer ones are taken
 together. The rule of Cochran (1954) for the chi-squared distribution to hold."""
+ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ]|$)"
 N_LOOKED_AT = 100
 """Cells that mostly tell of all whether these hold numbers or dates."""
 OTHER = 0

@@ -11,6 +11,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.preprocessing import PiecewiseLinearEncoder
+from skbn.tables.cleaner import TableCleaner
 
 
 def tabular_pipeline(classifier: Any = None) -> Pipeline:
@@ -26,7 +27,7 @@ def tabular_pipeline(classifier: Any = None) -> Pipeline:
     Returns
     -------
     pipeline : sklearn.pipeline.Pipeline
-        Unfitted, with the steps ``tablevectorizer``, ``simpleimputer``,
+        Unfitted, with the steps ``tablecleaner``, ``tablevectorizer``, ``simpleimputer``,
         ``piecewiselinearencoder`` and the classifier's name in lower case. DataFrames of
         pandas and polars may be given, and arrays.
 
@@ -88,6 +89,7 @@ def tabular_pipeline(classifier: Any = None) -> Pipeline:
         datetime=DatetimeEncoder(add_weekday=True),
     )
     return make_pipeline(
+        TableCleaner(),
         vectorizer,
         SimpleImputer(add_indicator=True),
         PiecewiseLinearEncoder(include_original=True),

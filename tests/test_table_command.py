@@ -13,6 +13,7 @@ import pytest
 
 from skbn import __main__ as command
 from skbn import __version__
+from skbn.table_command import train_test_split
 
 N_ROWS = 80
 QUICK = ["--candidates", "2", "--folds", "2"]
@@ -105,7 +106,7 @@ def test_saved_model_predicts_raw_rows(fit, table):
 
 def test_scores_are_those_of_the_saved_model(fit, table):
     model, out = fit(table)
-    _, test, _, labels = command.train_test_split(
+    _, test, _, labels = train_test_split(
         table, table["label"], test_size=0.25, random_state=0, stratify=table["label"]
     )
     assert held_out(out)[0] == pytest.approx(model.score(test, labels), abs=1e-4)
@@ -165,8 +166,8 @@ def test_two_processes_give_the_same(run, table):
 def test_many_categories_are_bounded(fit, table):
     table["town"] = [f"town {i // 2 if i < 40 else i}" for i in range(N_ROWS)]
     model, _ = fit(table)
-    encoder = model.named_steps["to_numbers"].named_transformers_["texts"]
-    assert len(encoder.get_feature_names_out()) <= 2 * 50
+    names = model[:2].get_feature_names_out()
+    assert sum(name.startswith("town") for name in names) <= 40
 
 
 def test_pictures(run, tmp_path):
@@ -237,20 +238,26 @@ def bad_files(tmp_path_factory):
     [
         ("no.csv --target label", "cannot read no.csv: No such file or directory"),
         (". --target label", "cannot read .: "),
-        ("empty.csv --target label", "cannot read empty.csv: no CSV or Parquet table (No columns"),
+        ("empty.csv --target label", "cannot read empty.csv: the file is empty"),
         ("header.csv --target label", "header.csv holds no rows"),
         ("ragged.csv --target label", "cannot read ragged.csv: .*Expected 2 fields in line 3"),
-        ("binary.csv --target label", "cannot read binary.csv: no CSV or Parquet table ("),
+        ("binary.csv --target label", "cannot read binary.csv: "),
         ("fake.csv.gz --target label", "cannot read fake.csv.gz: "),
         ("fake.parquet --target label", "cannot read fake.parquet: "),
         ("fake.zip --target label", "cannot read fake.zip: "),
         ("table.csv", "--target is missing; the columns are: width, colour, height, ripe, day"),
-        ("table.csv --target no", "no column 'no'; the columns are: width, colour, height, ripe"),
+        (
+            "table.csv --target no",
+            "no column 'no'; .* the columns are: width, colour, height, ripe",
+        ),
         ("table.csv --target one", "column 'one' holds only 'k'; two classes are the least"),
         ("table.csv --target none", "column 'none' holds no label; two classes are the least"),
         ("table.csv --target price", "column 'price' holds numbers with fractions"),
-        ("table.csv --target name", ".* 80 values in 80 rows, .* is it a quantity or a name"),
-        ("table.csv --target rare", "3 folds .* need 4 rows of each class, .* 'x' (1); lower"),
+        (
+            "table.csv --target name",
+            "3 folds .* need 4 rows of each class, .* an identifier or a quantity",
+        ),
+        ("table.csv --target rare", "3 folds .* need 4 rows of each class, .* 'x' (1); collect"),
         ("table.csv --target label --folds 40", "40 folds .* need 54 rows of each class"),
         ("table.csv --target label --test-size 0.01", "1 rows held out for 2 classes; raise"),
         ("table.csv --target label --save m.pkl", "--save m.pkl: the name must end in .joblib"),
@@ -258,7 +265,10 @@ def bad_files(tmp_path_factory):
         ("--save table.csv/m.joblib", "--save table.csv/m.joblib: there is no directory"),
         ("--save folder.joblib", "--save folder.joblib: cannot be written"),
         ("useless.csv --target label", "no columns to learn from; left out: columns with one"),
-        ("huge.csv --target label", "training failed: "),
+        (
+            "huge.csv --target label",
+            "no columns to learn from; .*: huge; .* are infinite or beyond",
+        ),
         ("--target label", "--target needs a table"),
         ("--plot table.csv", "--plot table.csv: File exists"),
         ("--plot table.csv/pictures", "--plot table.csv/pictures: Not a directory"),
@@ -277,15 +287,8 @@ def test_bad_input(run, bad_files, monkeypatch, arguments, message):
     assert status == 2
     line = err.splitlines()[-1]
     assert re.match("skbn: " + re.escape(message).replace(r"\.\*", ".*"), line)
-    if "huge" not in arguments:
-        assert out == ""
-        assert err.count("\n") == 1
-
-
-def test_unwritable_folder(run, monkeypatch):
-    monkeypatch.setattr("os.access", lambda *_: False)
-    status, out, err = run("--save", "m.joblib")
-    assert (status, out, err) == (2, "", "skbn: --save m.joblib: cannot be written\n")
+    assert out == ""
+    assert err.count("\n") == 1
 
 
 def test_full_disk(run, table, monkeypatch):
