@@ -29,9 +29,10 @@ DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 MONTH = rf"(?P<month>{'|'.join(sorted(MONTHS, reverse=True))})\.?"
 YEAR = r"(?P<year>\d{4})"
 SHORT_YEAR = r"(?P<year>\d{4}|\d\d)"
+ZONE = r"(?: ?(?:Z|(?:UTC|GMT)?(?P<zone>[+-]\d\d(?::?\d\d)?)?)(?: \(.*\))?)"
 CLOCK = (
     r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d|60)(?:[.,](?P<fraction>\d+))?)?"
-    r"(?: ?(?P<half>[ap])\.?m\.?)?(?: ?(?:Z|(?:UTC|GMT)?(?P<zone>[+-]\d\d(?::?\d\d)?)?)(?: \(.*\))?)"
+    rf"(?: ?(?P<half>[ap])\.?m\.?)?{ZONE}"
 )
 TIME = rf"(?:(?:T|,? +|,? at ){CLOCK})?"
 NUMERIC = (  # "1.2.24" is as likely the number of a version

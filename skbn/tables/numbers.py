@@ -13,14 +13,19 @@ import numpy as np
 import pandas as pd
 
 CODES = frozenset(
-    "AED ARS AUD BGN BRL CAD CHF CLP CNY CZK DKK EGP EUR GBP HKD HUF IDR ILS INR JPY KES KRW MXN "
-    "MYR NGN NOK NZD PEN PKR PLN RON RUB SAR SEK SGD THB TWD UAH USD VND ZAR "
-    "KR KR. ZŁ KČ FT FR. RS RS. РУБ РУБ. US$ A$ C$ HK$ NZ$ R$ S$".split()
+    (
+        *("AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CLP", "CNY", "CZK", "DKK", "EGP"),
+        *("EUR", "GBP", "HKD", "HUF", "IDR", "ILS", "INR", "JPY", "KES", "KRW", "MXN", "MYR"),
+        *("NGN", "NOK", "NZD", "PEN", "PKR", "PLN", "RON", "RUB", "SAR", "SEK", "SGD", "THB"),
+        *("TWD", "UAH", "USD", "VND", "ZAR", "US$", "A$", "C$", "HK$", "NZ$", "R$", "S$"),
+        *("KR", "KR.", "ZŁ", "KČ", "FT", "FR.", "RS", "RS.", "РУБ", "РУБ."),
+    )
 )
 """Codes of ISO 4217 and other signs of money, in capitals. COP, PHP and TRY are also words."""
 MINUS_SIGNS = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{EM DASH}": "-"})
 SPACES = " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
-GROUPING = str.maketrans("", "", f"'’{SPACES}")
+APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
+GROUPING = str.maketrans("", "", APOSTROPHES + SPACES)
 WITHIN = re.compile(  # the dash of "12.-" stands for no cents
     r"(?P<before>[^0-9]{0,8}?)(?P<number>(?:(?<!\w)[.,])?[0-9](?:.*[0-9])?(?:[.,]-{0,2})?)"
     r"(?P<after>[^0-9]{0,8})"
@@ -33,7 +38,7 @@ def _written(decimal: str, other: str) -> re.Pattern[str]:
     """What may be a number with one sign for the decimals and the other one for thousands."""
     decimal, other = re.escape(decimal), re.escape(other)
     return re.compile(
-        rf"(?:[1-9][0-9]{{0,2}}(?P<mark>[{other}'’{SPACES}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
+        rf"(?:[1-9][0-9]{{0,2}}(?P<mark>[{other}{APOSTROPHES}{SPACES}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
         rf"|[1-9][0-9]?(?:{other}[0-9]{{2}})+{other}[0-9]{{3}}"  # 12,34,567 of India
         rf"|[0-9]+)?(?:{decimal}(?:[0-9]*|-{{1,2}}))?(?:[eE][+-]?[0-9]+)?"
     )
@@ -100,10 +105,10 @@ def parse_numbers(texts: Any, decimal: str) -> Any:
     """
     numbers = _plain(texts if decimal == "." else [_with_point(text) for text in texts])
     left = np.flatnonzero(np.isnan(numbers))
-    parts = [_parts(text) for text in texts[left].tolist()]
-    written = WRITTEN[decimal]
-    digits = [_digits(number, decimal) if written.fullmatch(number) else "" for number, _ in parts]
-    numbers[left] = _plain(digits) / np.array([divisor for _, divisor in parts], dtype=np.float64)
+    for place in left.tolist():
+        number, divisor = _parts(texts[place])
+        if WRITTEN[decimal].fullmatch(number):
+            numbers[place] = float(_digits(number, decimal)) / divisor
     return numbers
 
 
