@@ -38,9 +38,9 @@ def _written(decimal: str, other: str) -> re.Pattern[str]:
     """What may be a number with one sign for the decimals and the other one for thousands."""
     decimal, other = re.escape(decimal), re.escape(other)
     return re.compile(
-        rf"(?:[1-9][0-9]{{0,2}}(?P<mark>[{other}{APOSTROPHES}{SPACES}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
-        rf"|[1-9][0-9]?(?:{other}[0-9]{{2}})+{other}[0-9]{{3}}"  # 12,34,567 of India
-        rf"|[0-9]+)?(?:{decimal}(?:[0-9]*|-{{1,2}}))?(?:[eE][+-]?[0-9]+)?"
+        rf"(?!$)(?:[1-9][0-9]{{0,2}}(?P<mark>[{other}{APOSTROPHES}{SPACES}])[0-9]{{3}}"
+        rf"(?:(?P=mark)[0-9]{{3}})*|[1-9][0-9]?(?:{other}[0-9]{{2}})+{other}[0-9]{{3}}|[0-9]+)?"
+        rf"(?:{decimal}(?:[0-9]*|-{{1,2}}))?(?:[eE][+-]?[0-9]+)?"
     )
 
 
