@@ -43,7 +43,7 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
     ],
     "minimization": ["variables", "feed", "descent", "minimize"],
     "tables": [
-        *("messages", "numbers", "dates", "columns", "cleaner", "pipeline"),
+        *("messages", "numbers", "dates", "columns", "cleaner", "encoders", "pipeline"),
         *("encodings", "delimited", "files", "target", "training_table"),
     ],
     "drift": [
