@@ -30,7 +30,7 @@ from skbn.display.files import make_folder, write_pictures
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.search import CoarseToFineSearchCV, default_space
 from skbn.tables.files import ReadTable, read_table
-from skbn.tables.messages import InputError, listing
+from skbn.tables.messages import InputError, listing, print_line
 from skbn.tables.pipeline import tabular_pipeline
 from skbn.tables.target import check_classes, split_target
 from skbn.tables.training_table import TrainingTable, training_table
@@ -192,16 +192,17 @@ def load(args: argparse.Namespace) -> TrainingTable:
     features, labels, notes = split_target(read.frame, target, is_text=read.is_text)
     check_classes(labels, target, args.folds, args.test_size)
     table = training_table(features, labels, args.decimal, read.decimal)
-    print(f"{name}: {len(labels):,} rows, {len(set(labels))} classes; {table.kinds} columns")
+    n_classes = len(set(labels))
+    print_line(f"{name}: {len(labels):,} rows, {n_classes:,} classes; {table.kinds} columns")
     if n_unlabelled := len(read.frame) - len(labels):
         print(f"Left out: {n_unlabelled:,} rows without a label")
     for line in (*table.left_out_lines(), *read.notes, *notes, *table.remarks):
-        print(line[:1].upper() + line[1:])
+        print_line(line[:1].upper() + line[1:])
     if args.verbose:
         print("Columns")
         width = max(map(len, table.details))
         for column, detail in table.details.items():
-            print(f"  {column:<{width}}  {detail}")
+            print_line(f"  {column:<{width}}  {detail}")
     return table
 
 
@@ -299,7 +300,7 @@ def draw(search: CoarseToFineSearchCV, folder: Path) -> None:
     kinds = [kind for kind in KINDS if not left_out.get(kind)]
     draw_one = partial(SearchDisplay.from_search, search)
     paths = write_pictures(folder, {kind: partial(draw_one, kind=kind) for kind in kinds})
-    print(f"Pictures: {paths}")
+    print_line(f"Pictures: {paths}")
 
 
 def save(model: Pipeline, path: Path) -> None:
@@ -307,4 +308,4 @@ def save(model: Pipeline, path: Path) -> None:
     save_model(model, path)
     columns = listing(model.feature_names_in_)
     use = f"joblib.load({str(path)!r}).predict(frame)"
-    print(f"Saved. For a DataFrame with the columns {columns}: {use}")
+    print_line(f"Saved. For a DataFrame with the columns {columns}: {use}")

@@ -48,6 +48,7 @@ N_SHOWN = 5
 LARGEST = 1e30
 """A number beyond it counts as missing: sums over rows in single precision, in which networks
 compute, would overflow."""
+HUGE = f"infinite or beyond {LARGEST:g}"
 BOOLEANS = {"true": 1.0, "false": 0.0}
 DAY = datetime.timedelta(days=1)
 
@@ -141,17 +142,23 @@ def find_forms(
     findings = {}
     for name, kind in kinds.items():
         if kind:
-            form = _form_of_type(kind) if frame[name].notna().any() else {"kind": "none"}
-            findings[name] = Finding(form, [])
+            findings[name] = _finding_of_type(kind, frame[name])
         else:
             findings[name] = _finding(cells[name], conventions)
     return findings
 
 
-def _form_of_type(kind: str) -> Form:
-    """Tell how cells of a typed column are written in new rows, in which they may be text."""
+def _finding_of_type(kind: str, column: Any) -> Finding:
+    """Tell what a typed column holds, and how new rows have it in which it is text."""
+    if not column.notna().any():
+        return Finding({"kind": "none"}, [])
     written: dict[str, Form] = {"number": {"decimal": "."}, "date": {"day_first": True}}
-    return {"kind": kind} | written.get(kind, {})
+    remarks = []
+    if kind == "number" and types.is_float_dtype(column.dtype):
+        values = _floats(column)
+        is_huge = pd.Series(values[_huge(values)], dtype=object)
+        remarks = _lost(_cells(is_huge), np.s_[:], HUGE)
+    return Finding({"kind": kind} | written.get(kind, {}), remarks)
 
 
 def _kind_of_type(name: str, column: Any) -> str:
@@ -214,7 +221,7 @@ def _finding(cells: _Cells, conventions: _Conventions) -> Finding:
             share, n_values = counts[is_word].sum() / counts.sum(), np.sum(~is_lost)
             if n_values and (not share or (share <= MAX_WORDS and n_values >= MIN_NUMBERS)):
                 lost = _lost(cells, is_lost, f"no {form['kind']}", "s")
-                huge = _lost(cells, _is_huge(values), f"infinite or beyond {LARGEST:g}")
+                huge = _lost(cells, _huge(values), HUGE)
                 return Finding(form, doubt + lost + huge)
             if share <= 0.5:
                 remarks = [
@@ -275,10 +282,6 @@ def _dates_found(cells: _Cells, _: _Conventions) -> Any:
     return {"kind": "date", "day_first": day_first}, dates, doubt
 
 
-def _is_huge(values: Any) -> Any:
-    return np.abs(values) > LARGEST if values.dtype.kind == "f" else np.zeros(len(values), bool)
-
-
 def _lost(cells: _Cells, which: Any, what: str, plural: str = "") -> list[str]:
     """Tell of cells that count as missing, if there are any."""
     n = int(_counts(cells)[which].sum())
@@ -286,6 +289,11 @@ def _lost(cells: _Cells, which: Any, what: str, plural: str = "") -> list[str]:
         return []
     said = f"1 cell is {what} and counts" if n == 1 else f"{n:,} cells are {what}{plural} and count"
     return [f"{said} as missing: {_shown(cells, which)}"]
+
+
+def _huge(values: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        return np.abs(values) > LARGEST if values.dtype.kind == "f" else np.zeros(len(values), bool)
 
 
 def _shown(cells: _Cells, which: Any) -> str:

@@ -1,7 +1,10 @@
-"""Errors and lists of names in messages of one line."""
+"""Errors, lists of names and lines that users see."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable
 
 MAX_NAMES = 30
@@ -24,3 +27,16 @@ def listing(names: Iterable[object], most: int = MAX_NAMES) -> str:
     shown = [str(name)[:MAX_NAME_LENGTH] for name in names]
     rest = f", ... ({len(shown)})" if len(shown) > most else ""
     return ", ".join(shown[:most]) + rest
+
+
+def print_line(line: str) -> None:
+    """Print a line, which is broken between words where it is longer than a terminal is wide."""
+    if sys.stdout.isatty():
+        wrapper = textwrap.TextWrapper(
+            shutil.get_terminal_size().columns,
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        line = wrapper.fill(line)
+    print(line)

@@ -103,11 +103,11 @@ def _detail(column: Any, form: Form) -> str:
     if form["kind"] == "text":
         counts = values.value_counts()
         few = listing(counts.index[:N_SHOWN]) + ", ..." * (len(counts) > N_SHOWN)
-        what = f"{len(counts):,} different: {few}"
+        what = f"{len(counts):,} values: {few}"
     elif form["kind"] == "date":
         what = f"{values.min():%Y-%m-%d} to {values.max():%Y-%m-%d}"
     else:
-        what = f"{values.min():.6g} to {values.max():.6g}"
+        what = f"{values.min():,.6g} to {values.max():,.6g}"
     missing = f"; {n_missing:,} missing" if n_missing else ""
     return f"{form['kind']:<8}{what}{missing}"
 
