@@ -10,10 +10,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedKFold, cross_validate, train_test_split
 
 from skbn import __main__ as command
-from skbn import __version__
-from skbn.table_command import train_test_split
+from skbn import __version__, tabular_pipeline
 
 N_ROWS = 80
 QUICK = ["--candidates", "2", "--folds", "2"]
@@ -69,9 +72,9 @@ def fit(run):
     return fit
 
 
-def held_out(out):
-    """Accuracy and log-loss in the line of the rows held out."""
-    percent, loss = re.search(r"^held out +(\S+)% +(\S+)$", out, re.M).groups()
+def scores(out, title="held out"):
+    """Accuracy and log-loss in a line of the report."""
+    percent, loss = re.search(rf"^{title} +(\S+)% +(\S+)$", out, re.M).groups()
     return float(percent) / 100, float(loss)
 
 
@@ -81,7 +84,7 @@ def without_time(out):
 
 def test_digits_by_default(run):
     status, out, err = run(*QUICK)
-    accuracy, loss = held_out(out)
+    accuracy, loss = scores(out)
     assert status == 0
     assert "1,797 rows, 10 classes; 61 number columns" in out
     assert accuracy > 0.93
@@ -96,7 +99,7 @@ def test_digits_by_default(run):
 def test_saved_model_predicts_raw_rows(fit, table):
     model, out = fit(table)
     assert out.splitlines()[-1].endswith("joblib.load('m.joblib').predict(frame)")
-    assert held_out(out)[0] >= 0.9
+    assert scores(out)[0] >= 0.9
     assert (model.predict(table) == table["label"]).mean() > 0.9
     raw = table.drop(columns="label").iloc[:, ::-1].assign(other=1).astype({"height": "Int64"})
     np.testing.assert_array_equal(model.predict_proba(raw), model.predict_proba(table))
@@ -109,14 +112,109 @@ def test_scores_are_those_of_the_saved_model(fit, table):
     _, test, _, labels = train_test_split(
         table, table["label"], test_size=0.25, random_state=0, stratify=table["label"]
     )
-    assert held_out(out)[0] == pytest.approx(model.score(test, labels), abs=1e-4)
+    assert scores(out)[0] == pytest.approx(model.score(test, labels), abs=1e-4)
+
+
+def test_the_report_describes_the_saved_model_throughout(fit, table):
+    model, out = fit(table)
+    X, X_test, y, y_test = train_test_split(
+        table.drop(columns="label"),
+        table["label"],
+        test_size=0.25,
+        random_state=0,
+        stratify=table["label"],
+    )
+    folds = StratifiedKFold(2, shuffle=True, random_state=0)
+    metrics = ["accuracy", "neg_log_loss"]
+    found = cross_validate(clone(model), X, y, cv=folds, scoring=metrics)
+    expected = found["test_accuracy"].mean(), -found["test_neg_log_loss"].mean()
+    assert scores(out, "cross-validation") == pytest.approx(expected, abs=1e-4)
+    logistic = tabular_pipeline(LogisticRegression(max_iter=300))
+    logistic.set_params(piecewiselinearencoder__n_bins=1).fit(X, y)
+    expected = logistic.score(X_test, y_test), log_loss(y_test, logistic.predict_proba(X_test))
+    assert scores(out, "held out, LogisticRegression") == pytest.approx(expected, abs=1e-4)
+    shares = y.value_counts(normalize=True)
+    assert scores(out, "held out, guessing")[1] == pytest.approx(
+        log_loss(y_test, [shares] * 20), abs=1e-4
+    )
+
+
+def test_the_saved_model_says_which_columns_it_expects(fit, table):
+    model, out = fit(table)
+    features = ["width", "colour", "height", "ripe", "day"]
+    assert model.feature_names_in_.tolist() == features
+    assert "with the columns width, colour, height, ripe, day: joblib.load" in out
+    with pytest.raises(ValueError, match=r"seen at fit time, yet now missing:\n- colour\n"):
+        model.predict(table.drop(columns="colour"))
+    polars = pytest.importorskip("polars")
+    lists = {name: [None if pd.isna(c) else c for c in table[name]] for name in features}
+    probabilities = model.predict_proba(polars.DataFrame(lists))
+    np.testing.assert_array_equal(probabilities, model.predict_proba(table))
+
+
+def test_another_process_predicts_rows_as_pandas_reads_them(run, table, tmp_path):
+    european = table.assign(
+        width=table["width"].map("{:.3f}".format).str.replace(".", ",").replace("nan", ""),
+        height=table["height"].map("{} %".format),
+        day=pd.to_datetime(table["day"]).dt.strftime("%d/%m/%Y"),
+    )
+    european.to_csv("table.csv", index=False, sep=";")
+    status, out, err = run("table.csv", "--target", "label", "--save", "m.joblib", *QUICK)
+    assert status == 0, err
+    assert "table.csv: 80 rows, 2 classes; 3 number, 1 date, 1 text columns" in out
+    script = (
+        "import joblib, pandas; model = joblib.load('m.joblib'); "
+        "frame = pandas.read_csv('table.csv', sep=';'); "
+        "print(*model.predict_proba(frame)[:, 0].tolist())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    typed = table.assign(
+        width=table["width"].round(3),
+        height=table["height"] / 100,
+        day=pd.to_datetime(table["day"]),
+    )
+    expected = joblib.load("m.joblib").predict_proba(typed)[:, 0]
+    np.testing.assert_allclose(np.array(done.stdout.split(), dtype=float), expected, rtol=1e-6)
+
+
+def test_verbose_lists_each_column(run, table):
+    table.assign(one="k").to_csv("table.csv", index=False)
+    _, out, _ = run("table.csv", "--target", "label", "--verbose", *QUICK)
+    for line in (
+        "Left out: columns with one value only: one",
+        r"  width   number  -\S+ to \S+; 12 missing",
+        "  colour  text    3 values: red, [a-z, ]+; 9 missing",
+        "  ripe    number  0 to 1",
+        "  day     date    2024-01-01 to 2024-03-20",
+        "  one     left out, with one value only",
+    ):
+        assert re.search(f"^{line}$", out, re.M), line
+    assert "Columns" not in run("table.csv", "--target", "label", *QUICK)[1]
+
+
+def test_without_skrub(run, table, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skrub", None)
+    table.to_csv("table.csv", index=False)
+    status, out, _ = run("table.csv", "--target", "label", "--save", "m.joblib", *QUICK)
+    assert status == 0
+    assert "skrub is not installed: scikit-learn's own transformers encode dates" in out
+    assert joblib.load("m.joblib").score(table, table["label"]) > 0.9
+
+
+def test_a_time_budget_ends_the_search(run):
+    status, out, err = run("--candidates", 1000, "--time-budget", 3)
+    assert status == 0, err
+    assert re.search(r"Ended early, after \d+ of 1000 candidates", out)
 
 
 def test_same_seed_same_output(fit, table, run):
     outputs = {without_time(fit(table)[1]) for _ in range(2)}
     assert len(outputs) == 1
     other = run("table.csv", "--target", "label", *QUICK, "--seed", 1)[1]
-    assert held_out(other) != held_out(outputs.pop())
+    assert scores(other) != scores(outputs.pop())
 
 
 @pytest.mark.parametrize(
@@ -334,7 +432,7 @@ def test_ctrl_c_ends_the_search_with_the_best_so_far(start, tmp_path):
     assert process.returncode == 0, err
     n_candidates = int(re.search(r"Ended early, after (\d+) of 1000 candidates", out)[1])
     assert f"for {n_candidates} candidates in 3 folds" in out
-    assert held_out(out)[0] > 0.5
+    assert scores(out)[0] > 0.5
     assert (tmp_path / "m.joblib").exists()
 
 
