@@ -164,7 +164,7 @@ def _encoding_of_zeros(data: bytes) -> str | None:
     sample = data[:SAMPLE_BYTES]
     n_first, n_second = sample[::2].count(0), sample[1::2].count(0)
     few, many = sorted([n_first, n_second])
-    if many < MIN_ZEROS * len(sample) or many < 10 * few:
+    if many < MIN_ZEROS * len(sample) or many < 3 * few:
         return None
     encoding = "utf-16-be" if n_first == many else "utf-16-le"
     return encoding if _first_error(EncodedText(data, encoding)) is None else None

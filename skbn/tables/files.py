@@ -107,6 +107,8 @@ def _check_is_file(path: Path) -> None:
             f"it is an address ({address[1]}), and only files of this machine are read; download "
             "it first"
         )
+    if path.is_dir():
+        raise InputError("it is a directory; give a file in it")
     if path.stat().st_size == 0 and path.is_file():
         raise InputError("the file is empty")
 
@@ -125,17 +127,15 @@ def _read_delimited(path: Path, separator: str | None, encoding: str | None) -> 
     if not source.has_rows:
         return ReadTable(pd.DataFrame(columns=names))
     cells = source.read()
-    is_empty = cells.eq("").all().to_numpy()
-    if has_row_names := source.width > len(names) and not is_empty[-1]:
-        names = ["", *names]
-    frame, n_used = _named(cells, names, is_empty)
+    has_row_names = source.width > len(names) and not _is_empty(cells.iloc[:, -1])
+    frame, n_used = _named(cells, ["", *names] if has_row_names else names)
     if n_used and (frame.iloc[:, -1] == "").any():
         short = [line for line, n_fields in source.rows_by_width() if n_fields < n_used]
         if short and has_row_names:
             source.complain_of_longer_rows()
         if short:
             notes.append(
-                f"{len(short):,} rows have fewer fields than the {n_used} columns, the first in "
+                f"rows with fewer fields than the {n_used} columns: {len(short):,}, the first in "
                 f"line {short[0]:,}; the cells that they lack count as empty"
             )
     decimal = "," if source.separator == ";" else None
@@ -155,8 +155,7 @@ def _read_excel(path: Path) -> ReadTable:
     names = ["" if pd.isna(name) else name for name in cells.iloc[:1].to_numpy().ravel()]
     _check_differ(names)
     rows = cells.iloc[1:].reset_index(drop=True).infer_objects()
-    frame, _ = _named(rows, names, rows.isna().all().to_numpy())
-    return ReadTable(frame, notes[: len(sheets) - 1])
+    return ReadTable(_named(rows, names)[0], notes[: len(sheets) - 1])
 
 
 def _read_columnar(path: Path) -> ReadTable:
@@ -164,23 +163,25 @@ def _read_columnar(path: Path) -> ReadTable:
         frame = COLUMNAR[path.suffix.lower()](path)
     except ImportError as error:
         raise InputError("files of this kind need a package: pip install pyarrow") from error
-    names = list(frame.columns)
-    if not isinstance(frame.index, pd.RangeIndex):
-        is_named = [name is not None for name in frame.index.names]
-        index = frame.index.to_frame(index=False).loc[:, is_named]
-        names = [*index.columns, *names]
-        frame = pd.concat([index, frame.reset_index(drop=True)], axis=1)
-    frame, _ = _named(frame, names, np.zeros(len(names), dtype=bool))
-    return ReadTable(frame)
+    is_range = isinstance(frame.index, pd.RangeIndex)
+    is_column = [name is not None and not is_range for name in frame.index.names]
+    index = frame.index.to_frame(index=False).loc[:, is_column]
+    names = [*index.columns, *frame.columns]
+    return ReadTable(_named(pd.concat([index, frame.reset_index(drop=True)], axis=1), names)[0])
 
 
-def _named(cells: pd.DataFrame, names: Sequence[Any], is_empty: Any) -> tuple[pd.DataFrame, int]:
+def _named(cells: pd.DataFrame, names: Sequence[Any]) -> tuple[pd.DataFrame, int]:
     """Name columns, and leave out empty ones that have no name; with how many fields these are."""
-    kept = [k for k, name in enumerate(map(_stripped, names)) if name or not is_empty[k]]
+    stripped = [_stripped(name) for name in names]
+    kept = [k for k, name in enumerate(stripped) if name or not _is_empty(cells.iloc[:, k])]
     frame = cells.iloc[:, kept]
-    frame.columns = [_stripped(names[k]) or f"Unnamed: {k}" for k in kept]
+    frame.columns = [stripped[k] or f"Unnamed: {k}" for k in kept]
     _check_differ(frame.columns)
     return frame, max(kept, default=-1) + 1
+
+
+def _is_empty(column: pd.Series) -> bool:
+    return bool((column.isna() | (column == "")).all())
 
 
 def _stripped(name: Any) -> str:
@@ -194,7 +195,7 @@ def _check_differ(names: Iterable[Any]) -> None:
         positions[name].append(str(position))
     repeated = {name: each for name, each in positions.items() if name and len(each) > 1}
     if repeated:
-        named = (f"{name!r} (columns {' and '.join(each)})" for name, each in repeated.items())
+        named = (f"{name!r} (columns {listing(each, 5)})" for name, each in repeated.items())
         raise InputError(
-            f"columns must have different names, in the first line; the same have: {listing(named)}"
+            f"the first line must name every column differently; repeated are: {listing(named)}"
         )

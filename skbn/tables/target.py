@@ -105,7 +105,9 @@ def _as_classes(values: list[Any], is_text: bool) -> tuple[Any, list[str]]:
         kinds = sorted({type(value).__name__ for value in values} - {"str"})
         text = np.array([_written(value) for value in values], dtype=object)
         return text, [f"holds cells of the type {listing(kinds)}, which were taken for text"]
-    if not all(isfinite(value) and value == int(value) for value in values):
+    is_whole = [isfinite(value) and value == int(value) for value in values]
+    is_exact = [not isinstance(value, float) or abs(value) <= INT64.max for value in values]
+    if not (all(is_whole) and all(is_exact)):
         return None, []
     return _classes_of_whole_numbers([int(value) for value in values])
 
@@ -128,8 +130,9 @@ def _classes_of_whole_numbers(numbers: list[int]) -> tuple[Any, list[str]]:
 
 def _are_fractions(values: list[str]) -> bool:
     """Whether texts are numbers, and not all of them whole."""
+    words = [re.sub(r"[%$€£\s]", "", value) for value in values if value not in MISSING_WORDS]
     try:
-        numbers = [float(re.sub(r"[%$€£\s]", "", value).replace(",", ".")) for value in values]
+        numbers = [float(re.sub(r",(?!\d{3}$)", ".", word).replace(",", "")) for word in words]
     except ValueError:
         return False
     return any(number % 1 for number in numbers)
