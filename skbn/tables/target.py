@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skbn.tables.columns import MISSING_WORDS
 from skbn.tables.messages import InputError, listing
+from skbn.tables.numbers import find_decimal, parse_numbers
 
 WHOLE_NUMBER = re.compile(r"(0|-?[1-9]\d*)(?:\.0+)?", re.ASCII)
 """As programs write it. What else holds digits may be a code, such as 007."""
 BOOLEANS = {"True": True, "TRUE": True, "true": True}
 BOOLEANS |= {"False": False, "FALSE": False, "false": False}
 """In the spellings of pandas."""
-MISSING_WORDS = frozenset(["NA", "None", "nan", "null", "?"])
 INT64 = np.iinfo(np.int64)
 MIN_ROWS_OF_IDENTIFIERS = 10
 """Fewer rows do not tell identifiers, of which each row has its own, from classes."""
@@ -130,12 +131,10 @@ def _classes_of_whole_numbers(numbers: list[int]) -> tuple[Any, list[str]]:
 
 def _are_fractions(values: list[str]) -> bool:
     """Whether texts are numbers, and not all of them whole."""
-    words = [re.sub(r"[%$€£\s]", "", value) for value in values if value not in MISSING_WORDS]
-    try:
-        numbers = [float(re.sub(r",(?!\d{3}$)", ".", word).replace(",", "")) for word in words]
-    except ValueError:
-        return False
-    return any(number % 1 for number in numbers)
+    words = [value.replace("%", "").strip() for value in values if value not in MISSING_WORDS]
+    texts = np.array(words, dtype=object)
+    numbers = parse_numbers(texts, find_decimal(texts)[0])
+    return bool(np.isfinite(numbers).all() and (numbers % 1 != 0).any())
 
 
 def _written(value: Any) -> str:
