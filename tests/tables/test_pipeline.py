@@ -1,5 +1,6 @@
 """The Pipeline for a table as it comes."""
 
+import pickle
 import sys
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy.stats import loguniform
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import RandomizedSearchCV, cross_val_score
+from sklearn.model_selection import KFold, RandomizedSearchCV, cross_val_score
 
 from skbn import BNSoftmaxClassifier, tabular_pipeline
 from skbn.search import CoarseToFineSearchCV
@@ -61,9 +62,31 @@ def labels(columns):
     return np.where(columns["boolean"], "yes", "no")
 
 
+@pytest.fixture(params=["skrub", "scikit-learn"])
+def vectorizer(request, monkeypatch):
+    """Whose transformers encode dates and text."""
+    if request.param == "skrub":
+        pytest.importorskip("skrub")
+    else:
+        monkeypatch.setitem(sys.modules, "skrub", None)
+    return request.param
+
+
 @pytest.fixture
-def model(quick):
+def model(quick, vectorizer):
     return tabular_pipeline(quick(max_iter=5))
+
+
+def test_steps_have_the_same_names(vectorizer, model):
+    steps = ["tablecleaner", "tablevectorizer", "simpleimputer", "piecewiselinearencoder"]
+    assert list(model.named_steps) == [*steps, "bnsoftmaxclassifier"]
+    module = type(model["tablevectorizer"]).__module__.partition(".")[0]
+    assert module == {"skrub": "skrub", "scikit-learn": "sklearn"}[vectorizer]
+    parts = ("numeric", "datetime", "low_cardinality", "high_cardinality")
+    model.set_params(tablevectorizer__low_cardinality__min_frequency=9)
+    params = model.get_params()
+    assert params["tablevectorizer__low_cardinality__min_frequency"] == 9
+    assert {f"tablevectorizer__{part}" for part in parts} < params.keys()
 
 
 def test_a_table_of_all_sorts(model, frame, labels):
@@ -79,10 +102,69 @@ def test_every_sort_of_column_alone(model, columns, labels):
     for name, column in columns.items():
         if name in ("empty", "none"):
             continue
-        probabilities = model.fit(column.to_frame(name), labels).predict_proba(
-            column.to_frame(name)
-        )
+        table = column.to_frame(name)
+        probabilities = model.fit(table, labels).predict_proba(table)
         assert np.isfinite(probabilities).all(), name
+        row = model.predict_proba(table.iloc[[7]])
+        np.testing.assert_allclose(row, probabilities[[7]], rtol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("huge", [np.inf, -np.inf, 1e300, "inf", " n/a "])
+def test_what_is_no_quantity_counts_as_missing(model, frame, labels, huge):
+    some = frame[["number", "names"]]
+    gaps = some["number"].isna()
+    assert gaps.any()
+    model.fit(some.assign(number=some["number"].astype(object).mask(gaps, huge)), labels)
+    expected = clone(model).fit(some, labels)
+    np.testing.assert_array_equal(model.predict_proba(some), expected.predict_proba(some))
+
+
+def test_columns_without_a_value_in_a_fold(model, columns, labels):
+    first = np.arange(ROWS) < ROWS // 2
+    names = ["number", "text", "date", "names"]
+    halves = {f"half {name}": columns[name].where(first) for name in names}
+    table = pd.DataFrame({"number": columns["number"]} | halves)
+    model.set_params(tablecleaner__forms={name: form_of(name) for name in table})
+    scores = cross_val_score(model, table, labels, cv=KFold(2), error_score="raise")
+    assert np.isfinite(scores).all()
+
+
+def form_of(name):
+    kinds = {"number": "number", "date": "date"}
+    form = {"kind": kinds.get(name.rpartition(" ")[2], "text")}
+    return form | {"number": {"decimal": "."}, "date": {"day_first": True}}.get(form["kind"], {})
+
+
+def test_new_rows_are_taken_by_name(model, frame, labels):
+    some = frame[["number", "text", "date", "names"]]
+    probabilities = model.fit(some, labels).predict_proba(some)
+    mixed = frame[["names", "whole", "date", "number", "text"]]
+    np.testing.assert_array_equal(model.predict_proba(mixed), probabilities)
+    with pytest.raises(ValueError, match=r"missing:\n- date"):
+        model.predict(some.drop(columns="date"))
+
+
+def test_columns_with_numbers_for_names(model, frame, labels):
+    some = frame[["number", "text", "date"]]
+    expected = clone(model).fit(some, labels).predict_proba(some)
+    numbered = some.set_axis([2, 0, 1], axis=1)
+    np.testing.assert_array_equal(model.fit(numbered, labels).predict_proba(numbered), expected)
+    cells = some.astype(object).to_numpy()
+    np.testing.assert_array_equal(model.fit(cells, labels).predict_proba(cells), expected)
+
+
+def test_frames_of_all_steps(model, frame, labels):
+    expected = clone(model).fit(frame, labels)
+    model.set_output(transform="pandas").fit(frame, labels)
+    prepared = model[:-1].transform(frame)
+    assert list(prepared) == list(expected[:-1].get_feature_names_out())
+    np.testing.assert_allclose(prepared, expected[:-1].transform(frame), atol=1e-3)
+
+
+def test_a_pickle(model, frame, labels):
+    probabilities = model.fit(frame, labels).predict_proba(frame)
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict_proba(frame), probabilities)
 
 
 def test_what_training_never_saw(model, frame, labels):
@@ -125,12 +207,14 @@ def test_an_array(model, iris):
 
 
 def test_searches_reach_the_classifier_and_the_encoder(model, frame, labels):
+    frame = frame[["boolean", "nullable boolean", "number", "text", "date"]]
     space = SPACE | {"piecewiselinearencoder__n_bins": [2, 4]}
     search = RandomizedSearchCV(model, space, n_iter=2, cv=2, random_state=0, error_score="raise")
     assert search.fit(frame, labels).best_score_ > 0.7
 
 
 def test_trains_in_populations_as_alone(model, frame, labels):
+    frame = frame[["boolean", "nullable boolean", "number", "text", "date"]]
     search = CoarseToFineSearchCV(
         model, SPACE, n_candidates=3, n_rounds=1, cv=2, random_state=0, scoring="neg_log_loss"
     ).fit(frame, labels)
@@ -150,9 +234,3 @@ def test_the_same_seed_gives_the_same_model(model, frame, labels):
 def test_any_classifier_may_be_the_last_step():
     assert list(tabular_pipeline(LogisticRegression()).named_steps)[-1] == "logisticregression"
     assert type(tabular_pipeline()[-1]) is BNSoftmaxClassifier
-
-
-def test_says_how_to_install_what_it_needs(monkeypatch):
-    monkeypatch.setitem(sys.modules, "skrub", None)
-    with pytest.raises(ImportError, match=r"needs skrub, .*pip install \"skbn\[tabular\]\""):
-        tabular_pipeline()
