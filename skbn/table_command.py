@@ -25,8 +25,9 @@ from threadpoolctl import threadpool_limits
 from skbn._version import __version__
 from skbn.arguments import Parser
 from skbn.destinations import check_destination, save_model
-from skbn.display import KINDS, MIN_IMPORTANCE_CANDIDATES, SearchDisplay
+from skbn.display import KINDS, SearchDisplay
 from skbn.display.files import make_folder, write_pictures
+from skbn.display.search_display import undrawable_kinds
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.search import CoarseToFineSearchCV, default_space
 from skbn.tables.files import ReadTable, read_table
@@ -294,10 +295,10 @@ def print_scores(rows: list[Scores]) -> None:
 
 def draw(search: CoarseToFineSearchCV, folder: Path) -> None:
     """Write pictures of the search."""
-    n_global = int((search.cv_results_["draw"] == "global").sum())
-    left_out = {"importance": n_global < MIN_IMPORTANCE_CANDIDATES}
-    left_out["learning_curves"] = not hasattr(search, "learning_curves_")
-    kinds = [kind for kind in KINDS if not left_out.get(kind)]
+    undrawable = undrawable_kinds(search)
+    for kind, reason in undrawable.items():
+        print_line(f"No {kind}.png: {reason}")
+    kinds = [kind for kind in KINDS if kind not in undrawable]
     draw_one = partial(SearchDisplay.from_search, search)
     paths = write_pictures(folder, {kind: partial(draw_one, kind=kind) for kind in kinds})
     print_line(f"Pictures: {paths}")

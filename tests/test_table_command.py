@@ -280,7 +280,8 @@ def test_pictures(run, tmp_path):
     # Too few candidates say nothing about importance.
     _, out, _ = run(*QUICK, "--plot", "few")
     assert "parallel.png" in out
-    assert "importance" not in out
+    assert "few/importance.png" not in out
+    assert "No importance.png: needs at least 8 candidates" in out
 
 
 def test_pictures_need_matplotlib(run, monkeypatch):

@@ -42,7 +42,6 @@ from skbn.display.record import (
     choose_curve,
     mean_curves,
     n_going_on,
-    require_curves,
     rungs,
     score_range,
     short_labels,
@@ -127,8 +126,6 @@ def _round_entries(n_rounds: int, **style: Any) -> list[Any]:
 def draw_narrowing(record: SearchRecord, ax: Any, n_cols: int) -> Places:
     """Draw the bounds of each round, its candidates, and the best one so far."""
     ordered = [i for i, c in enumerate(record.coordinates) if c.axis.ordered]
-    if not ordered:
-        raise ValueError("kind='narrowing' needs a parameter whose values have an order")
     places = place_panels(ax, len(ordered), n_cols)
     numbers, best = np.arange(len(record.bounds)), best_by_round(record)
     colours, labels = round_colours(len(numbers)), short_labels(record.coordinates)
@@ -237,7 +234,8 @@ def draw_importance(importances: pd.DataFrame, explained: float, ax: Any) -> Pla
 
 def draw_learning_curves(record: SearchRecord, ax: Any, curve: str | None) -> Places:
     """Draw a line a candidate against the epoch, in grey if it was left behind."""
-    curves = require_curves(record)
+    curves = record.curves
+    assert curves is not None  # as `missing_for` has it
     curve = choose_curve(curves, curve)
     places, means = place_one(ax, (6.4, 4.2)), mean_curves(curves, curve)
     ax, sign = places.ax, -1 if curve.endswith("loss") else 1

@@ -93,6 +93,34 @@ class SearchRecord:
         )
 
 
+def missing_for(record: SearchRecord, kind: str) -> str:
+    """Say what a kind of picture needs that a record has not; nothing if it can be drawn.
+
+    Parameters
+    ----------
+    record : SearchRecord
+    kind : str
+
+    Returns
+    -------
+    missing : str
+        The rest of a sentence that begins with the kind.
+    """
+    if kind == "narrowing" and not any(c.axis.ordered for c in record.coordinates):
+        return "needs a parameter whose values have an order"
+    if kind == "importance" and (n := int(_counts(record).sum())) < MIN_IMPORTANCE_CANDIDATES:
+        return (
+            f"needs at least {MIN_IMPORTANCE_CANDIDATES} candidates that were drawn over the "
+            f"whole space and did not fail, got {n}: raise the number of candidates"
+        )
+    if kind == "learning_curves" and record.curves is None:
+        return (
+            "needs the learning curves of a search: use CoarseToFineSearchCV(..., "
+            "resource='epochs')"
+        )
+    return ""
+
+
 def check_choice(name: str, value: Any, valid: Sequence[str]) -> None:
     """Refuse the value of an argument that is none of the valid ones."""
     if value not in valid:
@@ -167,6 +195,11 @@ def best_by_round(record: SearchRecord) -> list[int]:
     return [int(np.argmax(np.where(record.rounds <= n, scores, -np.inf))) for n in numbers]
 
 
+def _counts(record: SearchRecord) -> NDArray[np.bool_]:
+    """Whether each candidate counts for importance."""
+    return np.isfinite(record.scores) & (record.draws == "global")
+
+
 def importances(record: SearchRecord) -> tuple[pd.DataFrame, float]:
     """Importance of each coordinate, and the share of the variance that is explained.
 
@@ -177,13 +210,7 @@ def importances(record: SearchRecord) -> tuple[pd.DataFrame, float]:
     explained : float
         Share of the variance of the ranks of scores that a forest explains, at most 1.
     """
-    used = np.isfinite(record.scores) & (record.draws == "global")
-    if used.sum() < MIN_IMPORTANCE_CANDIDATES:
-        raise ValueError(
-            f"kind='importance' needs at least {MIN_IMPORTANCE_CANDIDATES} candidates that were "
-            f"drawn over the whole space and did not fail, got {used.sum()}: raise the number "
-            "of candidates"
-        )
+    used = _counts(record)
     X = np.nan_to_num(record.units[used], nan=0.5)
     shares, errors = _permute(X, scale(rankdata(record.scores[used])))
     table = pd.DataFrame(
@@ -224,16 +251,6 @@ def _read_curves(search: Any, metric: str) -> tuple[pd.DataFrame | None, NDArray
     surely_ended = ~np.isin(n_epochs, rungs(curves)) | is_longest
     # A candidate that ended on a rung by itself ranks with those that surely ended.
     return curves, ranks <= ranks[finite & surely_ended].max()
-
-
-def require_curves(record: SearchRecord) -> pd.DataFrame:
-    """Learning curves of a search, or how to get them."""
-    if record.curves is None:
-        raise ValueError(
-            "kind='learning_curves' needs the learning curves of a search: use "
-            "CoarseToFineSearchCV(..., resource='epochs')"
-        )
-    return record.curves
 
 
 def choose_curve(curves: pd.DataFrame, curve: str | None) -> str:

@@ -12,9 +12,30 @@ from skbn.display.pictures import (
     draw_parallel,
     draw_scores,
 )
-from skbn.display.record import SearchRecord, check_choice, importances
+from skbn.display.record import SearchRecord, check_choice, importances, missing_for
 
 KINDS = ("scores", "narrowing", "parallel", "importance", "learning_curves")
+
+
+def undrawable_kinds(search: Any) -> dict[str, str]:
+    """Give the kinds of pictures that cannot be drawn of a search, each with the reason.
+
+    Parameters
+    ----------
+    search : CoarseToFineSearchCV or RandomizedSearchCV
+        A fitted search.
+
+    Returns
+    -------
+    reasons : dict of str to str
+        By kind, what the picture lacks, in words.
+    """
+    try:
+        record = SearchRecord.from_search(search)
+    except ValueError as error:
+        return dict.fromkeys(KINDS, str(error))
+    reasons = {kind: missing_for(record, kind) for kind in KINDS}
+    return {kind: reason for kind, reason in reasons.items() if reason}
 
 
 class SearchDisplay(SearchRecord):
@@ -223,6 +244,8 @@ class SearchDisplay(SearchRecord):
         """
         require_matplotlib()
         check_choice("kind", kind, KINDS)
+        if missing := missing_for(self, kind):
+            raise ValueError(f"kind={kind!r} {missing}")
         if kind == "scores":
             places = draw_scores(self, ax, n_cols)
         elif kind == "narrowing":

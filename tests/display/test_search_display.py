@@ -1,19 +1,21 @@
 """What cannot be drawn is refused, and matplotlib is needed for drawing only."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made_searches import DICT, as_fitted
+from made_searches import DICT, as_fitted, by_epochs, in_rounds
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import RandomizedSearchCV
 
 import skbn
-from skbn.display import DriftDisplay, SearchDisplay, TrainingDisplay
+from skbn.display import KINDS, DriftDisplay, SearchDisplay, TrainingDisplay
 from skbn.display.live_figure import LiveFigure
+from skbn.display.search_display import undrawable_kinds
 
 
 def test_what_cannot_be_drawn():
@@ -34,6 +36,35 @@ def test_what_cannot_be_drawn():
     unordered = as_fitted({"a": ["x", "y", "z"]}, score=lambda params: 1)
     with pytest.raises(ValueError, match="needs a parameter whose values have an order"):
         SearchDisplay.from_search(unordered, kind="narrowing")
+
+
+def with_failures(search, n):
+    search.cv_results_["mean_test_score"][:n] = np.nan
+    return search
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        (as_fitted(DICT, 8), {"learning_curves"}),
+        (with_failures(as_fitted(DICT, 8), 1), {"importance", "learning_curves"}),
+        (with_failures(as_fitted(DICT, 8), 8), set(KINDS)),
+        (with_failures(in_rounds(n=16), 1), {"importance", "learning_curves"}),
+        (in_rounds(n=16), {"learning_curves"}),
+        (by_epochs(), {"importance"}),
+        (as_fitted({"a": [*"xyz"]}, 9, len), {"narrowing", "learning_curves"}),
+        (as_fitted({"a": [1]}, 9, len), set(KINDS)),
+    ],
+)
+def test_the_pictures_that_cannot_be_drawn_are_known_with_the_reason(search, expected):
+    reasons = undrawable_kinds(search)
+    assert set(reasons) == expected
+    for kind in KINDS:
+        if kind in expected:
+            with pytest.raises(ValueError, match=re.escape(reasons[kind]) + "$"):
+                SearchDisplay.from_search(search, kind=kind)
+        else:
+            assert SearchDisplay.from_search(search, kind=kind).figure_ is not None
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
