@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 from collections import Counter
-from collections.abc import Iterator
-from decimal import Decimal
-from numbers import Real
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,18 +12,20 @@ from pandas.api import types
 from scipy.sparse import issparse
 
 from skbn._compat import n_samples
+from skbn.tables.columns import Form, as_pandas, converted, find_forms
 from skbn.tables.messages import listing
 
 MIN_EXPECTED = 5
 """Rows that a category needs on each side if both were drawn alike; rarer ones are taken
 together. The rule of Cochran (1954) for the chi-squared distribution to hold."""
 ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ]|$)"
-N_LOOKED_AT = 100
-"""Cells that mostly tell of all whether these hold numbers or dates."""
 OTHER = 0
 """Code of the rare categories."""
 ROUNDING = 1e-12
 """Relative difference of numbers that were computed in other ways."""
+KINDS = {"number": "number", "date": "date", "text": "category"}
+"""What the report calls that which a column holds."""
+TEXT: Form = {"kind": "text"}
 
 
 class Feature(NamedTuple):
@@ -117,50 +116,86 @@ def _select(X: Any, positions: list[int]) -> Any:
     return X.iloc[:, positions] if isinstance(X, pd.DataFrame) else X[:, positions]
 
 
-def features_of(X_old: Any, X_new: Any) -> Iterator[Feature]:
+def features_of(
+    X_old: Any, X_new: Any, forms: Mapping[str, Form] | None = None
+) -> Iterator[Feature]:
     """Give the columns of two checked tables, one after another.
 
     Parameters
     ----------
     X_old, X_new : tables from `check_tables`
+    forms : mapping of str to dict, optional
+        What columns hold, where that is known. The old rows tell it of the others.
 
     Yields
     ------
     feature : Feature
     """
-    old, new = _as_frame(X_old), _as_frame(X_new)
+    old, new = as_pandas(X_old), as_pandas(X_new)
     names = new.columns if hasattr(X_new, "columns") > hasattr(X_old, "columns") else old.columns
-    for position, name in enumerate(names):
-        yield _feature(name, old.iloc[:, position], new.iloc[:, position])
+    keys = [str(name) for name in names]
+    if len(set(keys)) < len(keys):
+        keys = [f"{key} (column {place})" for place, key in enumerate(keys, 1)]
+    old, new = old.set_axis(keys, axis=1), new.set_axis(keys, axis=1)
+    for (key, form), name in zip(_forms(old, new, forms or {}).items(), names, strict=True):
+        yield _feature(name, old[key], new[key], form)
 
 
-def _as_frame(X: Any) -> Any:
-    """Give a table as a DataFrame of pandas."""
-    if isinstance(X, pd.DataFrame):
-        return X
-    if issparse(X):
-        return pd.DataFrame.sparse.from_spmatrix(X)
-    if hasattr(X, "iter_columns"):  # of polars
-        columns = [_of_polars(column) for column in X.iter_columns()]
-        return pd.concat(columns, axis=1, keys=list(X.columns)) if columns else pd.DataFrame()
-    return pd.DataFrame(X).infer_objects()
+def _forms(old: Any, new: Any, known: Mapping[str, Form]) -> dict[str, Form]:
+    """Tell what columns hold: what the old rows held, if they held anything."""
+    forms = {name: known.get(name, {"kind": "none"}) for name in old}
+    for table in (old, new):
+        unknown = [name for name, form in forms.items() if form["kind"] == "none"]
+        found = find_forms(table[unknown])
+        forms |= {name: finding.form for name, finding in found.items()}
+    empty: Form = {"kind": "number", "decimal": "."}
+    return {name: empty if form["kind"] == "none" else form for name, form in forms.items()}
 
 
-def _of_polars(column: Any) -> Any:
-    is_plain = column.dtype.is_numeric() or str(column.dtype).startswith(("Date", "Duration"))
-    return pd.Series(column.to_numpy() if is_plain else column.to_list())
-
-
-def _feature(name: Any, old: Any, new: Any) -> Feature:
-    kind = _kind_of_both(_kind(old), _kind(new))
+def _feature(name: Any, old: Any, new: Any, form: Form) -> Feature:
+    if form["kind"] == "number" and _are_booleans(old, new):
+        form = TEXT
+    kind = KINDS[form["kind"]]
     if kind == "category":
         return _categories(name, old, new)
     convert = _as_days if kind == "date" else _as_numbers
-    numbers = convert(new)
-    is_strange = np.isnan(numbers) & new.notna().to_numpy()
-    strange = new[:0] if types.is_numeric_dtype(new.dtype) else new[is_strange]
-    cells, numbers = _without_rounding(convert(old), numbers)
-    return Feature(name, kind, cells, numbers, _shares(strange, len(new)))
+    numbers_old, numbers_new = convert(old, form), convert(new, form)
+    words = _words(new, numbers_new)
+    unknown = words[~words.isin(_words(old, numbers_old))].value_counts() / len(new)
+    return Feature(name, kind, *_without_rounding(numbers_old, numbers_new), dict(unknown))
+
+
+def _are_booleans(old: Any, new: Any) -> bool:
+    """Whether a column held booleans before, and no numbers now."""
+    if not _is_boolean(old if old.notna().any() else new):
+        return False
+    return _is_boolean(new) or not types.is_numeric_dtype(new.dtype)
+
+
+def _is_boolean(column: Any) -> bool:
+    if types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype):
+        return False
+    texts = converted(column, TEXT).cat.categories
+    return 0 < len(texts) <= 4 and set(map(str.lower, texts)) <= {"true", "false"}
+
+
+def _as_numbers(column: Any, form: Form) -> Any:
+    """Floats; NaN for cells that hold no number, or an infinite one."""
+    return converted(column, form).to_numpy(dtype=np.float64)
+
+
+def _as_days(column: Any, form: Form) -> Any:
+    """Days since 1970."""
+    moments = converted(column, form).to_numpy().astype("datetime64[us]")
+    return (moments - np.datetime64(0, "us")) / np.timedelta64(1, "D")
+
+
+def _words(column: Any, numbers: Any) -> Any:
+    """Texts of the cells that have a value and hold no number."""
+    is_word = np.isnan(numbers) & column.notna().to_numpy()
+    if types.is_numeric_dtype(column.dtype):
+        is_word[:] = False
+    return converted(column[is_word], TEXT).dropna().astype(str)
 
 
 def _without_rounding(old: Any, new: Any) -> tuple[Any, Any]:
@@ -172,96 +207,17 @@ def _without_rounding(old: Any, new: Any) -> tuple[Any, Any]:
     return tuple(np.where(np.isfinite(each), both[0], each) for each in (old, new))
 
 
-def _kind_of_both(old: str, new: str) -> str:
-    """Agree on what a column holds: what it held before, if it held anything."""
-    if "" in (old, new):
-        return old or new or "number"
-    kind = "number" if {old, new} == {"boolean", "number"} else old
-    return "category" if kind == "boolean" else kind
-
-
-def _kind(column: Any) -> str:
-    """Tell what a column holds; empty if all its cells are missing."""
-    dtype = column.dtype
-    if isinstance(dtype, pd.SparseDtype):
-        dtype = dtype.subtype
-    if types.is_bool_dtype(dtype):
-        return "boolean"
-    if types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype):
-        return "number"
-    if isinstance(dtype, pd.PeriodDtype) or types.is_datetime64_any_dtype(dtype):
-        return "date"
-    if types.is_timedelta64_dtype(dtype):
-        return "number"
-    if isinstance(dtype, pd.CategoricalDtype):
-        return "category" if column.notna().any() else ""
-    return _kind_of_objects(column.dropna())
-
-
-def _kind_of_objects(cells: Any) -> str:
-    if len(cells) == 0:
-        return ""
-    first = cells.iloc[0]
-    if isinstance(first, bool | np.bool_):
-        return "boolean" if all(isinstance(cell, bool | np.bool_) for cell in cells) else "category"
-    if isinstance(first, Real | Decimal | str):
-        return next((kind for kind in ("number", "date") if _all_are(kind, cells)), "category")
-    return "date" if all(isinstance(cell, datetime.date) for cell in cells) else "category"
-
-
-def _all_are(kind: str, cells: Any) -> bool:
-    """Whether all of the first cells, and then all cells, are or hold numbers or ISO dates."""
-    for part in (cells.iloc[:N_LOOKED_AT], cells):
-        if kind == "number":
-            fits = _to_numeric(part).notna().all()
-        else:
-            fits = all(isinstance(cell, str) for cell in part) and part.str.match(ISO_DATE).all()
-        if not fits:
-            return False
-    return True
-
-
-def _as_numbers(column: Any) -> Any:
-    """Floats; NaN for cells that hold no number, or an infinite one."""
-    if types.is_timedelta64_dtype(column.dtype):
-        column = column / pd.Timedelta(days=1)
-    if types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype):
-        column = _to_numeric(column)
-    elif isinstance(column.dtype, pd.CategoricalDtype):
-        column = _to_numeric(column.astype(object))
-    if isinstance(column.dtype, np.dtype | pd.SparseDtype):
-        numbers = np.array(column, dtype=np.float64)
-    else:
-        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
-
-
-def _to_numeric(column: Any) -> Any:
-    if column.dtype == object:
-        column = column.map(lambda cell: float(cell) if isinstance(cell, Decimal) else cell)
-    return pd.to_numeric(column, errors="coerce")
-
-
-def _as_days(column: Any) -> Any:
-    """Days since 1970."""
-    if isinstance(column.dtype, pd.PeriodDtype):
-        column = column.dt.to_timestamp()
-    dates = pd.to_datetime(column, errors="coerce", utc=True)
-    if not types.is_datetime64_any_dtype(dates.dtype):  # of numbers and texts beside dates
-        dates = pd.to_datetime(column.astype(str), format="ISO8601", errors="coerce", utc=True)
-    days = (dates - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(days=1)
-    return days.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
 def _categories(name: Any, old: Any, new: Any) -> Feature:
-    (codes_old, texts_old), (codes_new, texts_new) = _texts(old), _texts(new)
+    old, new = (converted(column, TEXT).cat for column in (old, new))
+    texts_old, texts_new = old.categories, new.categories
+    codes_old, codes_new = old.codes.to_numpy(), new.codes.to_numpy()
     places, texts = pd.factorize(np.array([*texts_old, *texts_new], dtype=object))
     old_places, new_places = places[: len(texts_old)], places[len(texts_old) :]
     counts_old, counts_new = (
         np.bincount(each[codes[codes >= 0]], minlength=len(texts))
         for each, codes in ((old_places, codes_old), (new_places, codes_new))
     )
-    counts, n_old, n_new = counts_old + counts_new, len(old), len(new)
+    counts, n_old, n_new = counts_old + counts_new, len(codes_old), len(codes_new)
     n_frequent = int((counts * min(n_old, n_new) >= MIN_EXPECTED * (n_old + n_new)).sum())
     recoded = np.full(len(texts), float(OTHER))
     recoded[np.argsort(-counts, kind="stable")[:n_frequent]] = np.arange(1, n_frequent + 1)
@@ -274,25 +230,3 @@ def _categories(name: Any, old: Any, new: Any) -> Feature:
         np.append(recoded[new_places], np.nan)[codes_new],
         {texts[place]: counts_new[place] / n_new for place in unknown},
     )
-
-
-def _texts(column: Any) -> tuple[Any, list[str]]:
-    """Give codes of the cells, -1 for missing ones, and the text of each code."""
-    try:
-        codes, cells = pd.factorize(column)
-    except TypeError:  # of lists and the like
-        codes, cells = pd.factorize(column.map(str, na_action="ignore"))
-    return codes, [_text(cell) for cell in cells]
-
-
-def _text(cell: Any) -> str:
-    """Give a cell as text, a whole number alike whatever its type is."""
-    if isinstance(cell, float | np.floating) and float(cell).is_integer():
-        return str(int(cell))
-    return str(cell)
-
-
-def _shares(cells: Any, n_rows: int) -> dict[str, float]:
-    """Share of the rows of each value, the most frequent first."""
-    counts = Counter(map(str, cells))
-    return {text: count / n_rows for text, count in counts.most_common()}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,7 +19,7 @@ from skbn.drift.class_shift import (
     distances_of_columns,
 )
 from skbn.drift.columns import compare_column, table_of_columns
-from skbn.drift.features import check_tables, features_of
+from skbn.drift.features import Feature, check_tables, features_of
 from skbn.drift.layers import table_of_layers
 from skbn.drift.predictions import (
     Predictions,
@@ -40,6 +42,8 @@ from skbn.drift.verdict import (
 )
 from skbn.estimators.pipelines import classifier_within
 from skbn.preprocessing import PiecewiseLinearEncoder
+from skbn.tables.cleaner import TableCleaner
+from skbn.tables.columns import Form
 
 SCALERS = (StandardScaler, MinMaxScaler, RobustScaler, PiecewiseLinearEncoder)
 """Whose statistics `adapt` re-estimates."""
@@ -107,7 +111,8 @@ def drift_report(
     classes = table_of_classes(predictions, own)
     rng = np.random.default_rng(random_state)
     rows = _draw_rows(X_old, predictions, rng)
-    columns, evidence = _compare(X_old, X_new, predictions, own, rows, rng)
+    features = features_of(X_old, X_new, _forms_in(model))
+    columns, evidence = _compare(features, predictions, own, rows, rng)
     verdict, has_proba = evidence.verdict, predictions.has_probabilities
     ratio = evidence.priors_new / np.maximum(own, np.finfo(float).tiny)
     expected = None
@@ -155,6 +160,13 @@ def _check_model(model: Any) -> None:
     check_is_fitted(model)
 
 
+def _forms_in(model: Any) -> Mapping[str, Form]:
+    """Tell how a model reads columns, if its first step knows it."""
+    while isinstance(model, Pipeline) or hasattr(model, "best_estimator_"):
+        model = model.steps[0][1] if isinstance(model, Pipeline) else model.best_estimator_
+    return model.forms_ if isinstance(model, TableCleaner) else {}
+
+
 def _draw_rows(X_old: Any, predictions: Predictions, rng: Any) -> list[Any]:
     """Draw the rows of each side that the tests of the whole look at."""
     n_columns = X_old.shape[1] if hasattr(X_old, "shape") else len(X_old[0])
@@ -163,11 +175,11 @@ def _draw_rows(X_old: Any, predictions: Predictions, rng: Any) -> list[Any]:
 
 
 def _compare(
-    X_old: Any, X_new: Any, predictions: Predictions, own: Any, rows: list[Any], rng: Any
+    features: Iterable[Feature], predictions: Predictions, own: Any, rows: list[Any], rng: Any
 ) -> tuple[Any, Evidence]:
     """Give the table of the columns, and what all tests say to the verdict."""
     builder, names, compared = SampleBuilder(*rows), [], []
-    for feature in features_of(X_old, X_new):
+    for feature in features:
         names.append(feature.name)
         compared.append(compare_column(feature))
         builder.add(feature)
