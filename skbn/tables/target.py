@@ -24,6 +24,8 @@ WHOLE_NUMBER = re.compile(r"(0|-?[1-9]\d*)(?:\.0+)?", re.ASCII)
 BOOLEANS = {"True": True, "TRUE": True, "true": True}
 BOOLEANS |= {"False": False, "FALSE": False, "false": False}
 """In the spellings of pandas."""
+N_LOOKED_AT = 100
+"""Texts that tell of most columns that they hold no numbers."""
 INT64 = np.iinfo(np.int64)
 MIN_ROWS_OF_IDENTIFIERS = 10
 """Fewer rows do not tell identifiers, of which each row has its own, from classes."""
@@ -60,7 +62,7 @@ def split_target(
     if target not in frame:
         raise InputError(
             f"no column {target!r};{_closest(target, frame.columns)} the columns are: "
-            f"{listing(frame.columns)}"
+            f"{listing(frame.columns)}{_alone(frame)}"
         )
     try:
         codes, distinct = pd.factorize(frame[target])
@@ -87,6 +89,11 @@ def _closest(target: str, names: Sequence[str]) -> str:
     by_lower = {str(name).casefold(): name for name in names}
     closest = get_close_matches(target.strip().casefold(), by_lower, n=1)
     return f" the closest is {by_lower[closest[0]]!r};" if closest else ""
+
+
+def _alone(frame: pd.DataFrame) -> str:
+    """Say what to do about a table of one column, whose separator may be another one."""
+    return "; there is one column alone, is --separator right?" if len(frame.columns) == 1 else ""
 
 
 def _stripped(value: Any) -> Any:
@@ -132,9 +139,12 @@ def _classes_of_whole_numbers(numbers: list[int]) -> tuple[Any, list[str]]:
 def _are_fractions(values: list[str]) -> bool:
     """Whether texts are numbers, and not all of them whole."""
     words = [value.replace("%", "").strip() for value in values if value not in MISSING_WORDS]
-    texts = np.array(words, dtype=object)
-    numbers = parse_numbers(texts, find_decimal(texts)[0])
-    return bool(np.isfinite(numbers).all() and (numbers % 1 != 0).any())
+    for n_texts in (N_LOOKED_AT, len(words)):
+        texts = np.array(words[:n_texts], dtype=object)
+        numbers = parse_numbers(texts, find_decimal(texts)[0])
+        if not np.isfinite(numbers).all():
+            return False
+    return bool((numbers % 1 != 0).any())
 
 
 def _written(value: Any) -> str:

@@ -138,4 +138,6 @@ def test_the_limit_of_csv_is_as_before():
     before = csv.field_size_limit()
     _, _, rows = read(f"a,b\n{'x' * 200_000},1\n2\n")
     assert rows == [["x" * 200_000, "1"], ["2", ""]]
+    with pytest.raises(InputError):
+        read("a,b\n1,2,3,4\n")
     assert csv.field_size_limit() == before

@@ -170,6 +170,11 @@ def test_a_column_that_is_not_there_is_told_with_the_closest(target, closest):
     assert str(error.value) == f"no column {target!r};{closest} the columns are: Width, label, 3"
 
 
+def test_a_table_of_one_column_may_have_another_separator():
+    with pytest.raises(InputError, match="the columns are: a b; there is one column alone, is --s"):
+        split_target(pd.DataFrame({"a b": ["1 x"]}), "b")
+
+
 def test_cells_that_are_lists_are_refused():
     with pytest.raises(InputError, match="column 'y' holds cells that are no labels"):
         split([[1], [2]], is_text=False)
