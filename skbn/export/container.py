@@ -1,4 +1,4 @@
-"""Entries of a model file, and writing that leaves a whole file or the one before it."""
+"""Entries of a model file, and its bytes."""
 
 from __future__ import annotations
 
