@@ -64,7 +64,7 @@ class Delimited:
         Names of columns as they are written, at least one.
     width : int
         Fields of a row. One more than names, where rows begin with a name of their own (as R
-        writes them) or end with a separator.
+        writes them), or any number more, where rows end with separators.
 
     Raises
     ------
@@ -86,10 +86,11 @@ class Delimited:
             raise InputError("the file is empty")
         self.header = sample[0].fields
         self.has_rows = len(sample) > 1
-        n_most = max((len(record.fields) for record in sample[1:]), default=0)
-        self.width = len(self.header) + (n_most == len(self.header) + 1)
-        if n_most > self.width:
+        beyond = [record.fields[len(self.header) :] for record in sample[1:]]
+        n_beyond = max(map(len, beyond), default=0)
+        if n_beyond > 1 and any(field for fields in beyond for field in fields):
             self.complain_of_longer_rows()
+        self.width = len(self.header) + n_beyond
 
     def read(self) -> pd.DataFrame:
         """Read the rows: columns are named by position, and every cell is text."""

@@ -6,6 +6,7 @@ import bz2
 import codecs
 import gzip
 import lzma
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -25,6 +26,9 @@ BYTE_ORDER_MARKS = {
 }
 OF_ONE_BYTE = ("cp1252", "latin-1")
 """What text that is no UTF-8 is taken for: the encoding of Windows, or one that fits any byte."""
+LETTER_OF_UTF8 = re.compile(rb"[\xc3-\xf4][\x80-\xbf]+")
+MIN_LETTERS = 10
+"""Letters beyond ASCII of text that is UTF-8, for each byte that is not."""
 BLOCK_BYTES = 2**20
 SAMPLE_BYTES = 2**12
 MIN_ZEROS = 0.1
@@ -41,17 +45,20 @@ class EncodedText:
     encoding : str
     start : int, default=0
         Bytes before the text: a byte order mark, or lines that are read already.
+    errors : str, default="strict"
+        "replace" for bytes that stand for no letter.
     """
 
     data: bytes
     encoding: str
     start: int = 0
+    errors: str = "strict"
 
     def open(self) -> TextIO:
         """Open the text, with the ends of lines as they are."""
         file = BytesIO(self.data)
         file.seek(self.start)
-        return TextIOWrapper(file, self.encoding, newline="")
+        return TextIOWrapper(file, self.encoding, self.errors, newline="")
 
     def without(self, line: str) -> EncodedText:
         """Give the text after a line with which it begins."""
@@ -139,10 +146,14 @@ def find_encoding(data: bytes, given: str | None = None) -> tuple[EncodedText, l
         raise InputError(f"byte {data.index(0)} is zero, which no text holds")
     if error is None:
         return text, []
+    where = _in_words(error, data)
+    if len(LETTER_OF_UTF8.findall(data)) > MIN_LETTERS * _n_errors(text):
+        note = f"the text is UTF-8 with bytes that are no letters ({where}), and they became \ufffd"
+        return replace(text, errors="replace"), [note]
     guess = next(each for each in OF_ONE_BYTE if _first_error(replace(text, encoding=each)) is None)
     note = (
-        f"the text is not UTF-8 ({_in_words(error, data)}), and was read as {guess}, of Western "
-        "Europe; if letters are wrong, name another encoding by --encoding"
+        f"the text is not UTF-8 ({where}), and was read as {guess}, of Western Europe; if letters "
+        "are wrong, name another encoding by --encoding"
     )
     return replace(text, encoding=guess), [note]
 
@@ -168,6 +179,12 @@ def _encoding_of_zeros(data: bytes) -> str | None:
         return None
     encoding = "utf-16-be" if n_first == many else "utf-16-le"
     return encoding if _first_error(EncodedText(data, encoding)) is None else None
+
+
+def _n_errors(text: EncodedText) -> int:
+    """Count what is no letter."""
+    with replace(text, errors="replace").open() as lines:
+        return sum(line.count("\ufffd") for line in lines)
 
 
 def _check_letters(text: EncodedText, problem: str) -> None:

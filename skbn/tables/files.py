@@ -127,7 +127,10 @@ def _read_delimited(path: Path, separator: str | None, encoding: str | None) -> 
     if not source.has_rows:
         return ReadTable(pd.DataFrame(columns=names))
     cells = source.read()
-    has_row_names = source.width > len(names) and not _is_empty(cells.iloc[:, -1])
+    beyond = cells.iloc[:, len(names) :]
+    has_row_names = not beyond.eq("").all(axis=None)
+    if has_row_names and beyond.shape[1] > 1:
+        source.complain_of_longer_rows()
     frame, n_used = _named(cells, ["", *names] if has_row_names else names)
     if n_used and (frame.iloc[:, -1] == "").any():
         short = [line for line, n_fields in source.rows_by_width() if n_fields < n_used]

@@ -205,7 +205,7 @@ def check_classes(labels: Any, target: str, folds: int, test_size: float) -> Non
     needed = max(ceil(folds * per_fold), folds + 1)
     rare = counts[counts < needed]
     if len(rare):
-        found = listing(f"{label!r} ({count})" for label, count in rare.items())
+        found = listing((f"{label!r} ({count})" for label, count in rare.items()), 10)
         most = min(int(counts.min() / per_fold), int(counts.min()) - 1, folds - 1)
         remedy = f"lower --folds to {most}" if most >= 2 else "collect more rows of these classes"
         raise InputError(

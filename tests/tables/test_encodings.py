@@ -101,6 +101,16 @@ def test_a_mark_before_other_text_is_no_letter():
     assert "byte 0xef at 5, line 1" in notes[0]
 
 
+@pytest.mark.parametrize("damage", [b"\xff", b"\xe9", "é".encode()[:1]])
+def test_a_few_bytes_that_are_no_letters_leave_the_others(damage):
+    text = "naïve,été\n" * 10
+    found, notes = find_encoding(text.encode() + damage)
+    with found.open() as lines:
+        assert lines.read() == text + "\ufffd"
+    assert notes[0].startswith("the text is UTF-8 with bytes that are no letters (byte 0x")
+    assert "line 11" in notes[0]
+
+
 @pytest.mark.parametrize(
     ("data", "given", "message"),
     [

@@ -45,6 +45,7 @@ def write(tmp_path):
         ("a;b;\n1;x;\n", ["a", "b"], [["1", "x"]]),
         ("a;b;;\n1;x;;\n2;y\n", ["a", "b"], [["1", "x"], ["2", "y"]]),
         ("a;b\n1;x;\n2;y;\n", ["a", "b"], [["1", "x"], ["2", "y"]]),
+        ("a;b\n1;x;;;\n2;y;\n", ["a", "b"], [["1", "x"], ["2", "y"]]),
         ("a;b\n1;x\n2;y;\n", ["a", "b"], [["1", "x"], ["2", "y"]]),
         (
             '"a" "b"\n"1" 1 "x"\n"2" 2 ""\n',
@@ -97,6 +98,11 @@ RUBBISH = bytes(range(256)) * 20
         ("table.csv", ",,\n,,\n", "FILE holds no rows"),
         ("table.csv", "a,b\n1,2\n1,2,3\n", "cannot read FILE: Expected 2 fields in line 3, saw 3"),
         ("table.csv", "a,b\n1,2,3\n1,2\n", "cannot read FILE: Expected 2 fields in line 2, saw 3"),
+        (
+            "table.csv",
+            "a,b\n1,2,,\n" + "1,2\n" * 200 + "1,2,3,4\n",
+            "cannot read FILE: Expected 2 fields in line 2, saw 4",
+        ),
         ("table.csv", RUBBISH, "cannot read FILE: byte 0 is zero, which no text holds"),
         ("table.csv.gz", RUBBISH, "cannot read FILE: byte 0 is zero"),
         ("table.zip", RUBBISH, "cannot read FILE: byte 0 is zero"),
