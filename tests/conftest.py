@@ -109,3 +109,10 @@ def caught_warnings():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield caught
+
+
+def pytest_collection_modifyitems(items):
+    """The examples of docstrings are slow, for they train as users do."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem):
+            item.add_marker(pytest.mark.slow)

@@ -1,6 +1,7 @@
 """The files of a package, and what their syntax trees say that they import."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import skbn
@@ -14,13 +15,23 @@ def files_in(root):
     return {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
 
 
+@cache
+def tree_of(code):
+    return ast.parse(code)
+
+
+@cache
+def import_statements(code):
+    return [n for n in ast.walk(tree_of(code)) if isinstance(n, ast.Import | ast.ImportFrom)]
+
+
 def imports_of(path, root):
     """Full names of what a file imports: ``sklearn.base.BaseEstimator``."""
     package = path.relative_to(root.parent).parent.parts
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in import_statements(path.read_text()):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = package[: len(package) - node.level + 1] if node.level else ()
             module = [*above, *filter(None, [node.module])]
             yield from (".".join([*module, alias.name]) for alias in node.names)

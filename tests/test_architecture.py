@@ -1,7 +1,9 @@
 """Imports point downwards, storey by storey and file by file."""
 
+import re
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from source_files import ROOT, file_of, files_in, imports_of
@@ -225,6 +227,7 @@ def reported(root, name, code):
     return [wrong.split()[0] for wrong in wrong_imports(root)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "above"), list(pairwise(FILES)))
 def test_an_import_of_the_file_above_is_reported_in_each_form(house, name, above):
     module, up = above.replace("/", "."), "." * (name.count("/") + 1)
@@ -271,6 +274,7 @@ def test_imports_of_packages_are_those_of_all_their_files(house, name, code, is_
     assert reported(house, name, code) == [name] * is_wrong
 
 
+@pytest.mark.slow
 def test_imports_of_all_that_stands_below_are_right(house):
     for position, name in enumerate(FILES):
         below = [each for each in FILES[:position] if may_import(name, each)]
@@ -286,3 +290,10 @@ def test_imports_of_a_file_that_no_list_names_and_a_name_without_a_file_are_repo
         ["enter", "search/lens"],
         ["take", "search/zoom"],
     ]
+
+
+@pytest.mark.parametrize("storey", [name for name, files in STOREYS.items() if files])
+def test_every_storey_has_files_of_quick_tests(storey):
+    files = list((Path(__file__).parent / storey).glob("test_*.py"))
+    slow = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.slow\b", re.M)
+    assert any(not slow.search(path.read_text()) for path in files)

@@ -174,6 +174,7 @@ def test_a_file_of_skops(run, given):
     assert "cannot load wild.skops: UntrustedTypesFoundException" in err
 
 
+@pytest.mark.slow
 def test_pictures(run):
     status, out, _ = run("model.joblib", "old.csv", "moved.csv", "--plot", "a/b")
     names = ["overview", "columns", "classes", "layers"]

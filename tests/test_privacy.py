@@ -4,7 +4,7 @@ import ast
 import re
 
 import pytest
-from source_files import ROOT, file_of, files_in, imports_of
+from source_files import ROOT, file_of, files_in, imports_of, tree_of
 
 OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 BY_NAME = {"getattr", "setattr", "delattr", "hasattr"}
@@ -67,7 +67,7 @@ def quarry(root):
     """Uses of private names of objects whose classes other modules define."""
     found = []
     for name, path in files_in(root).items():
-        tree = ast.parse("" if name == "_compat" else path.read_text())
+        tree = tree_of("" if name == "_compat" else path.read_text())
         permitted = own_names(tree) | OF_NAMED_TUPLES
         for node, attribute, of_self in private_uses(tree):
             if not of_self and attribute not in permitted:
@@ -78,7 +78,7 @@ def quarry(root):
 def names_with_bases(name, root):
     """Private names that the classes of a file define, or their bases in other files."""
     files = files_in(root)
-    tree = ast.parse(files[name].read_text())
+    tree = tree_of(files[name].read_text())
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     bases = {ast.unparse(base).split(".")[-1] for node in classes for base in node.bases}
     names = own_names(tree)
@@ -91,11 +91,11 @@ def names_with_bases(name, root):
 def undefined(root):
     """Private names of ``self`` that neither skbn defines nor the docstring of _compat lists."""
     files = files_in(root)
-    listed = re.findall(r"\b_\w+", ast.get_docstring(ast.parse(files["_compat"].read_text())) or "")
+    listed = re.findall(r"\b_\w+", ast.get_docstring(tree_of(files["_compat"].read_text())) or "")
     found = set()
     for name, path in files.items():
         known = names_with_bases(name, root) | OF_NAMED_TUPLES | {"__dict__", *listed}
-        for _, attribute, of_self in private_uses(ast.parse(path.read_text())):
+        for _, attribute, of_self in private_uses(tree_of(path.read_text())):
             if of_self and attribute not in known:
                 found.add(f"{name}.py: {attribute}")
     return sorted(found)

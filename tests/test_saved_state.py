@@ -308,6 +308,7 @@ def load(kind, state):
     return loaded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", HONEST, ids=lambda each: type(each).__name__)
 def test_nothing_in_a_state_is_touched(example):
     state, kind = example.__getstate__(), type(example)

@@ -236,9 +236,12 @@ SEARCHES = {
 }
 GROUPS = {"groups": np.arange(len(X)) % 4}
 
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore:\s*\d+ fits failed", "ignore:the best ", "ignore:One or more of the test"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(
+        r"ignore:\s*\d+ fits failed", "ignore:the best ", "ignore:One or more of the test"
+    ),
+]
 
 
 @pytest.fixture(params=SEARCHES, scope="module")

@@ -96,6 +96,7 @@ def test_digits_by_default(run):
     assert err.splitlines()[-1].startswith("8/8 fits, best log loss 0.")
 
 
+@pytest.mark.slow
 def test_saved_model_predicts_raw_rows(fit, table):
     model, out = fit(table)
     assert out.splitlines()[-1].endswith("joblib.load('m.joblib').predict(frame)")
@@ -107,6 +108,7 @@ def test_saved_model_predicts_raw_rows(fit, table):
     np.testing.assert_allclose(model.predict_proba(new).sum(axis=1), 1)
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_saved_model(fit, table):
     model, out = fit(table)
     _, test, _, labels = train_test_split(
@@ -210,6 +212,7 @@ def test_a_time_budget_ends_the_search(run):
     assert re.search(r"Ended early, after \d+ of 1000 candidates", out)
 
 
+@pytest.mark.slow
 def test_same_seed_same_output(fit, table, run):
     outputs = {without_time(fit(table)[1]) for _ in range(2)}
     assert len(outputs) == 1
@@ -217,6 +220,7 @@ def test_same_seed_same_output(fit, table, run):
     assert scores(other) != scores(outputs.pop())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "classes"),
     [
@@ -253,6 +257,7 @@ def test_parquet(run, table):
     assert joblib.load("m.joblib").score(table, table["label"].to_numpy(object)) > 0.9
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same(run, table):
     table.to_csv("table.csv", index=False)
     arguments = ["table.csv", "--target", "label", *QUICK]
@@ -261,6 +266,7 @@ def test_two_processes_give_the_same(run, table):
     assert without_time(run(*arguments, "--jobs", 2)[1]) == without_time(alone)
 
 
+@pytest.mark.slow
 def test_many_categories_are_bounded(fit, table):
     table["town"] = [f"town {i // 2 if i < 40 else i}" for i in range(N_ROWS)]
     model, _ = fit(table)
@@ -268,6 +274,7 @@ def test_many_categories_are_bounded(fit, table):
     assert sum(name.startswith("town") for name in names) <= 40
 
 
+@pytest.mark.slow
 def test_pictures(run, tmp_path):
     image = pytest.importorskip("matplotlib.image")
     status, out, err = run(*QUICK, "--candidates", "16", "--plot", "new/pictures")
@@ -426,6 +433,7 @@ def start(tmp_path):
         process.communicate()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_search_with_the_best_so_far(start, tmp_path):
     process = start("--save", "m.joblib", until=r"/4005 fits, best log loss")
     process.send_signal(signal.SIGINT)
@@ -437,6 +445,7 @@ def test_ctrl_c_ends_the_search_with_the_best_so_far(start, tmp_path):
     assert (tmp_path / "m.joblib").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_anything_is_known_ends_the_run(start):
     process = start(until="Tuning 1000 candidates", stream="stdout")
     process.send_signal(signal.SIGINT)
@@ -458,6 +467,7 @@ def test_version(run, capsys):
     assert capsys.readouterr().out == f"skbn {__version__}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status", "out", "err"),
     [

@@ -21,6 +21,8 @@ from skbn.estimators.fitting import Fit
 from skbn.export import load_model
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("sklearn.callback")
 
 

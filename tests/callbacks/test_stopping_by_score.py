@@ -12,6 +12,8 @@ from sklearn.preprocessing import StandardScaler
 from skbn import BNSoftmaxClassifier, fit_population
 from skbn.callbacks import EarlyStopping, EpochLogger
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("sklearn.callback")
 
 

@@ -5,6 +5,8 @@ from made_searches import DICT, as_fitted, by_epochs, in_rounds
 
 from skbn.display import SearchDisplay
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("layout", [None, "constrained", "tight"])
 def test_panels_take_the_place_of_axes(pyplot, layout):

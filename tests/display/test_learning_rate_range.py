@@ -13,6 +13,8 @@ import skbn
 from skbn import BNSoftmaxClassifier, LearningRateRange
 from skbn.search.learning_rates import check_rates, judged_losses, measure_rates, suggest_rate
 
+pytestmark = pytest.mark.slow
+
 
 class Sampler(StandardScaler):
     """A step that draws other rows."""

@@ -37,6 +37,7 @@ def live(screen):
     return LiveFigure(screen.show, lambda: screen.now)
 
 
+@pytest.mark.slow
 def test_one_picture_is_drawn_again_at_most_once_a_second(screen, live, pyplot):
     session = Session()
     live.update(Session().set(dropout=0.1).log_.assign(loss=float("nan")), force=True)

@@ -9,6 +9,8 @@ from sklearn.naive_bayes import GaussianNB
 
 from skbn.display import SearchDisplay
 
+pytestmark = pytest.mark.slow
+
 
 def dots(panel, marker):
     """Where the candidates with a marker are in a panel of scores."""

@@ -10,6 +10,8 @@ from skbn import BNSoftmaxClassifier
 from skbn.display import SearchDisplay
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 
 def curves_of(ax):
     """Points and colour of each line, and the line of the best."""

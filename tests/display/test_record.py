@@ -31,6 +31,8 @@ from skbn.display.record import (
 )
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", WITHOUT_CURVES)
 def test_a_search_from_coarse_to_fine(iris, kind):

@@ -18,6 +18,8 @@ from skbn import BNSoftmaxClassifier
 from skbn.display import TrainingDisplay
 from skbn.export import load_model, save_model
 
+pytestmark = pytest.mark.slow
+
 COLOURS = {"loss": "#e69f00", "validation_loss": "#15607a", "learning_rate": "#444444"}
 
 

@@ -34,6 +34,8 @@ from skbn.drift import adapt
 from skbn.export import SKOPS_TYPES, load_model, save_model
 from skbn.preprocessing import PiecewiseLinearEncoder
 
+pytestmark = pytest.mark.slow
+
 STREAM = np.random.default_rng(0)
 X = STREAM.normal(size=(400, 4)) * [1, 5, 0.2, 30] + [0, 3, -1, 100]
 Y = np.array(["b", "a", "c"])[np.digitize((X @ [1, 0.4, -3, 0.05]), [7, 11])]

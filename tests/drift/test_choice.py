@@ -17,6 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from skbn import BNSoftmaxClassifier
 from skbn.drift import AdaptationChoice, adapt, choose_adaptation
 
+pytestmark = pytest.mark.slow
+
 LABELS = np.array(["bird", "cat", "dog"])
 OLD, NEW = [0.4, 0.3, 0.3], [0.05, 0.15, 0.8]
 

@@ -13,6 +13,8 @@ from skbn.drift.class_shift import (
     hotelling_p_value,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_hotelling_of_one_variable_is_the_t_test():
     old, new = np.random.default_rng(0).normal(size=(2, 40, 1))

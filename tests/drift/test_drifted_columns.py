@@ -110,6 +110,7 @@ def test_identifiers_and_free_text_do_not_drift():
     assert found["new_category_names"].iloc[0] == ["b0", "b1", "b2", "b3", "b4"]
 
 
+@pytest.mark.slow
 def test_columns_of_one_distribution_are_called_drifted_at_the_stated_rate():
     stream = np.random.default_rng(0)
     n_alarms = 0

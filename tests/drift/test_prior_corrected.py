@@ -25,6 +25,8 @@ from skbn.drift.prior_corrected import PriorCorrectedClassifier, corrected_for_p
 from skbn.drift.priors import bootstrap_interval, estimate_class_prior
 from skbn.export import SKOPS_TYPES, load_model, save_model, to_onnx
 
+pytestmark = pytest.mark.slow
+
 LABELS = np.array(["bird", "cat", "dog"])
 OLD, NEW = np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6])
 

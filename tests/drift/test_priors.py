@@ -63,6 +63,7 @@ def test_two_classes_have_the_root_of_the_score(new):
     np.testing.assert_allclose(estimate_class_prior(probabilities, old)[1], root, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_estimate_is_that_of_the_slow_procedure(seed):
     rng = np.random.default_rng(seed)

@@ -21,6 +21,8 @@ from sklearn.svm import LinearSVC
 
 from skbn.drift import DriftReport, drift_report
 
+pytestmark = pytest.mark.slow
+
 N_ROWS = 400
 
 

@@ -9,6 +9,8 @@ from skbn.drift.features import features_of
 from skbn.drift.samples import SampleBuilder, draw_rows
 from skbn.drift.two_sample import auc_estimate, two_fold_auc, two_sample_test
 
+pytestmark = pytest.mark.slow
+
 
 def sample_of(old, new, seed=0):
     old, new = pd.DataFrame(old), pd.DataFrame(new)

@@ -121,6 +121,7 @@ def test_other_activations_are_another_network(iris, deep, after):
 CHOICES = [["elu", "tanh"], ("tanh", "elu"), "elu", ["tanh", "tanh"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choices", [CHOICES, CHOICES[:2], [*map(np.array, CHOICES[:2])]])
 @pytest.mark.parametrize("make", [GridSearchCV, RandomizedSearchCV, CoarseToFineSearchCV])
 def test_searches_choose_among_lists(iris, deep, make, choices, tmp_path):

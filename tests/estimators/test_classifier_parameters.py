@@ -68,6 +68,7 @@ def test_shuffle_false_keeps_the_order(iris, steady):
 # What trains, and how well.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", [None, "random"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_softmax_regression_is_logistic_regression(iris, steady, dtype, weights):

@@ -18,6 +18,8 @@ from skbn import BNSoftmaxClassifier
 from skbn.network.optimizers import Stepper
 from skbn.training.threads import blas_libraries
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = {
     "hidden_layer_sizes": (6,),
     "batch_size": 30,

@@ -24,6 +24,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skbn import BNSoftmaxClassifier, fit_population
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def iris_frame(iris):

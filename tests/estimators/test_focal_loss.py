@@ -10,6 +10,8 @@ from temperature_oracle import best_temperature
 from skbn import BNSoftmaxClassifier, fit_population
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 
 def focal(probabilities, targets, gamma):
     """Focal losses of rows, of whose classes the targets are the shares."""

@@ -8,6 +8,8 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
+pytestmark = pytest.mark.slow
+
 # Rows.
 
 

@@ -18,6 +18,8 @@ from skbn.search import CoarseToFineSearchCV
 from skbn.training.ensemble import Ensemble
 from skbn.training.run import Progress
 
+pytestmark = pytest.mark.slow
+
 IRIS = load_iris(return_X_y=True)
 MEMBERS = [{"n_members": n, "calibrate": c} for n in (1, 3) for c in (False, True)]
 

@@ -16,6 +16,8 @@ from sklearn.datasets import load_iris
 from skbn import BNSoftmaxClassifier, fit_population
 from skbn.journal import functions
 
+pytestmark = pytest.mark.slow
+
 anp = pytest.importorskip("autograd.numpy")
 defvjp, primitive = (
     getattr(pytest.importorskip("autograd.extend"), n) for n in ("defvjp", "primitive")

@@ -10,6 +10,8 @@ from continuations import continued
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.schedules import SCHEDULES
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = [
     {"batch_norm": True},
     {"batch_norm": False},

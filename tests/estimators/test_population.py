@@ -21,6 +21,8 @@ from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.schedules import SCHEDULES
 from skbn.training.lockstep import run_together
 
+pytestmark = pytest.mark.slow
+
 KINDS = [
     {"solver": "sgd"},
     {"solver": "sgd", "nesterovs_momentum": False},

@@ -19,6 +19,8 @@ from skbn.network.epochs import train
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.training import lockstep
 
+pytestmark = pytest.mark.slow
+
 DIVERGING = {"learning_rate_init": 1e30}
 
 

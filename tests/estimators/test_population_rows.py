@@ -10,6 +10,8 @@ from sklearn.model_selection import KFold
 
 from skbn import fit_population
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_folds_that_differ_by_a_row(iris, single, assert_as_alone, populations, weighted):

@@ -6,6 +6,8 @@ from numpy.polynomial.hermite_e import hermegauss
 from scipy.optimize import minimize
 from sklearn.metrics import log_loss
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("s", [0.1, 0.4])
 def test_label_smoothing_is_what_certain_rows_are_taught(steady, s):

@@ -62,6 +62,7 @@ ALL_CHECKS = estimator_checks.parametrize_with_checks(
 )
 
 
+@pytest.mark.slow
 # Older versions of scikit-learn hand pytest a generator, which pytest no longer takes.
 # Its check_cv warns of infinite labels before anything refuses them.
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
@@ -70,6 +71,7 @@ def test_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", WEIGHT_CHECKS)
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize("solver", OPTIMIZERS)

@@ -4,6 +4,10 @@ import runpy
 import warnings
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -75,6 +75,7 @@ def predict(port, rows):
     return ask(port, "POST", "/predict", json.dumps({"rows": rows}))
 
 
+@pytest.mark.slow
 def test_health_names_the_model(port):
     status, content = ask(port, "GET", "/health")
     assert (status, content["status"]) == (200, "ok")

@@ -26,6 +26,8 @@ from skbn.export import container, load_model, predictor, save_model
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.optimizers import OPTIMIZERS
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(60, 4))
 Y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
 PAST_THE_END = pytest.mark.filterwarnings("ignore:partial_fit goes on past max_iter")

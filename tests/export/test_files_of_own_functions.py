@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from skbn import BNSoftmaxClassifier
 from skbn.export import load_model, predictor, save_model, to_json, to_onnx
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("autograd")
 
 X = np.random.default_rng(0).normal(size=(60, 4))

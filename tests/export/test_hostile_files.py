@@ -41,6 +41,7 @@ def data():
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_mutations_are_refused_within_bounds(data, tmp_path):
     (tmp_path / "model.npz").write_bytes(data)
     command = [sys.executable, Path(__file__).with_name("hostile_files.py"), tmp_path / "model.npz"]

@@ -24,6 +24,8 @@ from sklearn.preprocessing import (
 from skbn import BNSoftmaxClassifier
 from skbn.export import to_onnx
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("onnxruntime")
 skl2onnx = pytest.importorskip("skl2onnx")
 

@@ -18,6 +18,8 @@ onnx = pytest.importorskip("onnx")
 
 from onnx_runs import assert_predicts, session_of  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(130, 6))
 LABELS = {

@@ -20,6 +20,8 @@ from skbn.export import predictor, save_model
 from skbn.network.activations import ACTIVATIONS
 from skbn.network.losses import LOSSES
 
+pytestmark = pytest.mark.slow
+
 STREAM = np.random.default_rng(0)
 X = STREAM.normal(size=(1000, 5))
 SCORES = X @ STREAM.normal(size=(5, 26)) + STREAM.normal(size=(1000, 26))

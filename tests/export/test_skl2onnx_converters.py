@@ -18,6 +18,8 @@ skl2onnx = pytest.importorskip("skl2onnx")
 
 from onnx_runs import assert_same, session_of  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 5))
 POSITIONS = (X[:, 0] > 0) * 1 + (X[:, 1] > 0.5)

@@ -181,6 +181,7 @@ def in_c(model, folder):
 LANGUAGES = {"node": in_javascript, "cc": in_c}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", LANGUAGES)
 @pytest.mark.parametrize("kind", [*KINDS, *CORRECTED])
 def test_forward_passes_of_the_documentation(kind, program, tmp_path):

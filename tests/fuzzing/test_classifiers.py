@@ -4,6 +4,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from calls import Copy, Fit, PartialFit, calls
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from tables import ANY, OTHER_NUMBERS, SAME_NUMBERS, SPARSE, Table, spots, table
 
 from skbn import BNSoftmaxClassifier, fit_population
 from skbn._compat import safe_indexing
+
+pytestmark = pytest.mark.slow
 
 few = settings(max_examples=settings.default.max_examples // 4)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from invariants import assert_predicts, assert_same_outcome, outcome_of
@@ -16,6 +17,8 @@ from tables import SAME_NUMBERS, SPARSE, tables
 
 from skbn import BNSoftmaxClassifier
 from skbn.search import CoarseToFineSearchCV, hidden_layers, log_randint
+
+pytestmark = pytest.mark.slow
 
 few = settings(max_examples=settings.default.max_examples // 8)
 

@@ -19,6 +19,8 @@ from skbn.journal.database import Database, JournalError
 from skbn.journal.fingerprints import Fingerprint
 from skbn.journal.lock import is_owned
 
+pytestmark = pytest.mark.slow
+
 READ = [(1, 0.5, b"\0\xff"), (2, None, b""), (3, 0.0, None)]
 OTHERS = {
     "is the journal of a search, and not of a training session; give another file": (

@@ -234,6 +234,7 @@ def test_digests_of_values_made_anew_are_equal_and_those_of_others_are_not():
         seen[digest] = make
 
 
+@pytest.mark.slow
 def test_digests_are_the_same_in_another_process():
     code = f"import sys; sys.path[:0] = {sys.path!r}; import test_values as t; print(t.digests())"
     done = subprocess.run(

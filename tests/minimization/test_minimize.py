@@ -116,6 +116,7 @@ NEEDED = {
 }
 
 
+@pytest.mark.slow
 @each_solver
 @pytest.mark.parametrize("problem", NEEDED)
 def test_solutions_are_those_of_scipy(problem, solver):
@@ -419,6 +420,7 @@ def test_a_cost_that_rises_to_the_end_is_no_success(cost, x0, options):
     assert "n_iter_no_change" in result.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.02, 0.1])
 def test_more_patience_comes_over_what_adam_overshoots(rate):
     options = {"tol": 1e-9, "max_iter": 9999, "n_iter_no_change": 200, "learning_rate_init": rate}
@@ -571,6 +573,7 @@ def test_a_result_is_printed_in_a_few_lines_and_pickled_whole():
     assert repr(copy) == repr(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @each_solver
 def test_variables_in_units_of_the_users_own_are_not_set_to_zero(solver, kind):

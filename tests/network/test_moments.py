@@ -63,6 +63,7 @@ def one_pass(network, x, is_adapted):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_adapted", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [1, 2, 100, 40_001])

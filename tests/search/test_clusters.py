@@ -12,6 +12,8 @@ from scipy.stats import loguniform
 
 from skbn.search import CoarseToFineSearchCV, hidden_layers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def make(quick):

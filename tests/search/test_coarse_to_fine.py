@@ -31,6 +31,8 @@ from sklearn.tree import DecisionTreeClassifier
 from skbn.search import CoarseToFineSearchCV, default_space, hidden_layers, log_randint
 from skbn.search.study import Trial
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def searched():

@@ -17,6 +17,8 @@ from sklearn.exceptions import NotFittedError
 from skbn.display.record import SearchRecord
 from skbn.search import CoarseToFineSearchCV, evaluation, rounds
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def searched():

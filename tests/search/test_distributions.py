@@ -203,6 +203,7 @@ def test_a_number_beyond_the_bounds_is_taken_for_the_bound():
     assert one_minus_loguniform(0.9, 0.99).to_unit(0.5)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", [RandomizedSearchCV, HalvingRandomSearchCV])
 def test_scikit_learns_searches_take_the_distributions(search, quick, iris):
     budget = {"n_iter": 4} if search is RandomizedSearchCV else {"n_candidates": 4}

@@ -12,6 +12,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 LABELS = np.array(["no", "yes"])[Y]
 SEVERAL = {"accuracy": "accuracy", "f1": "f1"}
 

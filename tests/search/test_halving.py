@@ -12,6 +12,8 @@ from scipy.stats import loguniform, randint
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+pytestmark = pytest.mark.slow
+
 
 def test_each_score_is_that_of_a_training_that_stopped_there(halving, iris, quick):
     X, y = iris

@@ -23,6 +23,8 @@ import skbn.search.time_limit as time_limit
 from skbn import BNSoftmaxClassifier
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stop_after(monkeypatch):

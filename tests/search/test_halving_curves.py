@@ -6,6 +6,8 @@ from halving_checks import CURVES, listed, splits_of
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 
+pytestmark = pytest.mark.slow
+
 
 def test_learning_curves_are_the_histories_of_fits_that_watch_the_test_rows(single, iris):
     X, y = iris

@@ -24,6 +24,7 @@ def pipeline(quick):
     return Pipeline([("scaler", StandardScaler()), ("net", net)])
 
 
+@pytest.mark.slow
 def test_transformers_and_last_steps_may_differ(pipeline, quick, iris):
     candidates = [
         {"scaler": MinMaxScaler(), "net__alpha": 0.1},
@@ -112,6 +113,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("last", "name", "scoring"), OTHERS, ids=str)
 @pytest.mark.parametrize("memory_budget", [1.0, 2**28])
 def test_other_estimators_train_by_partial_fit(iris, last, name, scoring, memory_budget):

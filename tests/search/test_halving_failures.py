@@ -7,6 +7,8 @@ from halving_checks import DIVERGING, listed
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import FitFailedWarning
 
+pytestmark = pytest.mark.slow
+
 
 def test_diverged_candidates_are_not_promoted(quick, iris):
     rates = [0.01, 0.05, DIVERGING, 2 * DIVERGING]

@@ -21,6 +21,8 @@ from skbn.journal.database import Database
 from skbn.search import CoarseToFineSearchCV, log_randint
 from skbn.search.journal import KIND
 
+pytestmark = pytest.mark.slow
+
 SPACE = {"min_samples_leaf": log_randint(1, 20), "ccp_alpha": loguniform(1e-4, 0.1)}
 
 

@@ -17,6 +17,8 @@ from skbn.search import CoarseToFineSearchCV, log_randint
 from skbn.search.journal import Journal
 from skbn.search.study import Study
 
+pytestmark = pytest.mark.slow
+
 resource = pytest.importorskip("resource")  # of Unix
 
 SPACE = {"min_samples_leaf": log_randint(1, 20), "ccp_alpha": loguniform(1e-4, 0.1)}

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from kills import KINDS, ended, killed, outcome, started, timed, trials, workers_of
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/task").exists() or not Path("/dev/shm").exists(),
-    reason=f"{sys.platform} has no /proc to find workers by",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not Path("/proc/self/task").exists() or not Path("/dev/shm").exists(),
+        reason=f"{sys.platform} has no /proc to find workers by",
+    ),
+]
 # How joblib tells that a worker has ended: while it read its next task, or at another moment.
 DEAD_WORKER = {"BrokenProcessPool", "TerminatedWorkerError"}
 ENDS = {"whole", "published", "SIGINT", "SIGKILL", "SIGTERM", *DEAD_WORKER}

@@ -22,6 +22,8 @@ from skbn.search.learning_rates import (
     suggest_rate,
 )
 
+pytestmark = pytest.mark.slow
+
 RATES = check_rates(1e-3, 1, 4)
 COLUMNS = ["learning_rate", "loss", "validation_loss"]
 

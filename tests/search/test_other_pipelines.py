@@ -13,6 +13,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+pytestmark = pytest.mark.slow
+
 
 class Oversampler(BaseEstimator):
     """Repeats rows of the rarer classes, drawn at random."""

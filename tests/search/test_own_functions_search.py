@@ -22,6 +22,8 @@ from skbn.display import SearchDisplay
 from skbn.search import CoarseToFineSearchCV, evaluation
 from skbn.training import lockstep
 
+pytestmark = pytest.mark.slow
+
 anp = pytest.importorskip("autograd.numpy")
 
 

@@ -24,6 +24,8 @@ from split_checks import (
 
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def digits():

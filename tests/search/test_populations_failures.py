@@ -17,6 +17,8 @@ from split_checks import (
     sure_of_the_strong,
 )
 
+pytestmark = pytest.mark.slow
+
 
 class Failing(Counting):
     """Fails for some values, in `fit` or in `transform`."""

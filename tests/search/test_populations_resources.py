@@ -17,6 +17,8 @@ import skbn.search.evaluation as evaluation
 from skbn.search import CoarseToFineSearchCV, hidden_layers
 from skbn.search.cache import SplitCache
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def make(quick):

@@ -15,6 +15,8 @@ from split_checks import CANDIDATES, Counting, by_candidate, prefixed, search_of
 from skbn import BNSoftmaxClassifier
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 
 def test_transformers_are_fitted_once_a_split(counting, iris):
     space = {"net__learning_rate_init": loguniform(1e-3, 0.1), "net__alpha": [0.0, 0.1]}

@@ -17,6 +17,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 callback = pytest.importorskip("sklearn.callback")
 
 RATES = {"learning_rate_init": loguniform(1e-3, 0.1)}

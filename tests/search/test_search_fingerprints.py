@@ -15,6 +15,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = (X[:, 0] > 0).astype(int)
 WEIGHTS = np.linspace(0.1, 1, 60)

@@ -14,6 +14,8 @@ from scipy.stats import loguniform
 from skbn.search import CoarseToFineSearchCV
 from skbn.search.space import Space
 
+pytestmark = pytest.mark.slow
+
 SPACE = {"a": loguniform(1e-5, 1), "b": [0.5, 1, 2], "kind": ["low", "high"]}
 PLAIN = {
     "verdict": "covariate",

@@ -25,6 +25,7 @@ def test_there_is_a_coordinate_for_each_choice(given_space, n):
     assert len({c.label for c in space.coordinates}) == n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given_space", [ONE, TWO, {"fixed": [1]}])
 @given(seed=st.integers(0, 2**32))
 def test_points_lead_to_parameters_and_back(given_space, seed):

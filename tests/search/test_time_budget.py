@@ -79,6 +79,7 @@ def whole(nets, iris):
     return {"populations": nets().fit(*iris), "rungs": nets(**RUNG_OPTIONS).fit(*iris)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "seconds"),
     [*(("populations", s) for s in (20, 100.5, 230)), *(("rungs", s) for s in (20, 60, 100.5))],
@@ -121,6 +122,7 @@ class Slow(SGDClassifier):
         return super().fit(X, y, **params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.5, 5, 20.5, 40])
 def test_partial_fits_stop_with_the_epoch(iris, clock, monkeypatch, seconds):
     monkeypatch.setattr(Slow, "clock", clock)

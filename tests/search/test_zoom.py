@@ -9,6 +9,8 @@ from skbn.search.study import Study
 from skbn.search.surrogate import Surrogate
 from skbn.search.zoom import draw_round, round_sizes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("n_rounds", [1, 2, 3, 7])
 @pytest.mark.parametrize("n_candidates", [7, 8, 25, 60])

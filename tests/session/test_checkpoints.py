@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from skbn.session.checkpoints import to_drop
 
 
+@pytest.mark.slow
 @given(st.integers(3, 12), st.data())
 def test_the_first_the_last_and_the_best_stay_among_no_more_than_the_limit(limit, data):
     kept, best = [], 0

@@ -26,6 +26,8 @@ from skbn.session.looking import Look, look_at
 from skbn.session.watching import picture
 from skbn.session.words import event_words
 
+pytestmark = pytest.mark.slow
+
 STREAM = np.random.default_rng(0)
 X = STREAM.normal(size=(90, 4))
 Y = np.arange(90) % 3

@@ -14,6 +14,8 @@ from skbn.session import TrainingSession, live
 from skbn.session.live import Moment, line, shown
 from skbn.session.log import CHANGE, EPOCH, REWIND, STOP, Event, Log
 
+pytestmark = pytest.mark.slow
+
 STREAM = np.random.default_rng(0)
 X = STREAM.normal(size=(90, 4))
 Y = np.arange(90) % 3

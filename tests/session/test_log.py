@@ -23,6 +23,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(STEPS)
 def test_the_line_leads_to_the_present_state(steps):
     log, states = Log(), [{"losses": [], "params": {}, "first": 0}]

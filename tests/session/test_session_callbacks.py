@@ -37,6 +37,8 @@ from skbn.export import load_model
 from skbn.session.journal import request_text
 from skbn.session.words import event_words
 
+pytestmark = pytest.mark.slow
+
 HELD_OUT = [
     {"validation": False},
     {"validation": True},

@@ -29,6 +29,8 @@ from skbn.session import machine, training
 from skbn.session.journal import request_text
 from skbn.session.looking import look_at
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def path(tmp_path):

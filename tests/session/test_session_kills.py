@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from session_kills import ANYWHERE, PLAN, Trial, faults_of, killed, outcome
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(signal, "setitimer"), reason="no process can be ended in the middle of a call"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not hasattr(signal, "setitimer"), reason="no process can be ended in the middle of a call"
+    ),
+]
 SECONDS = {ANYWHERE: [0.4], "commit": [3e-4] * len(PLAN), "rewind": [0.01] * 2}
 """What the calls take, about: it is no matter where a kill falls."""
 TRIALS = [

@@ -13,6 +13,8 @@ from skbn import BNSoftmaxClassifier, TrainingSession
 from skbn.__main__ import main
 from skbn.session import training
 
+pytestmark = pytest.mark.slow
+
 anp = pytest.importorskip("autograd.numpy")
 
 

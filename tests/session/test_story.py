@@ -81,6 +81,7 @@ def days(story):
     return epochs[:8], epochs[8:14], epochs[14:]
 
 
+@pytest.mark.slow
 def test_the_log_tells_the_whole_story(story):
     log, n_last = story.log_, story.epoch_
     events = [("epoch", epoch, 0, "session") for epoch in range(1, 9)]
@@ -106,6 +107,7 @@ def test_the_rate_of_the_second_day_is_too_high_and_the_third_mends_it(days):
     assert third.min() < 0.7 * first.iloc[-1]
 
 
+@pytest.mark.slow
 def test_every_epoch_is_that_of_partial_fit_to_the_last_bit(days, by_hand, data):
     _, X_val, _, y_val = data
     for log, models in zip(days, by_hand, strict=True):
@@ -128,6 +130,7 @@ def test_the_estimator_is_that_of_the_best_epoch_of_partial_fit(story, by_hand, 
     np.testing.assert_array_equal(kept.predict_proba(X_val), best.predict_proba(X_val))
 
 
+@pytest.mark.slow
 def test_a_replay_gives_the_same_bits(story, journal, data):
     X, X_val, y, y_val = data
     before = journal.read_bytes()

@@ -18,6 +18,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skbn import BNSoftmaxClassifier, TrainingSession
 
+pytestmark = pytest.mark.slow
+
 KINDS_OF_PARAMS = [
     {},
     {"n_members": 1},

@@ -14,6 +14,8 @@ from sklearn.model_selection import KFold, RandomizedSearchCV, cross_val_score
 from skbn import BNSoftmaxClassifier, tabular_pipeline
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 ROWS = 120
 SPACE = {"bnsoftmaxclassifier__alpha": loguniform(1e-3, 1e-1)}
 

@@ -19,6 +19,7 @@ from skbn.training.lockstep import run_together
 # As alone.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", OPTIMIZERS)
 @pytest.mark.parametrize("n_val", [0, 30])
 @pytest.mark.parametrize("loss", LOSSES)
@@ -142,6 +143,7 @@ def test_one_whose_last_step_leaps_to_infinity_is_not_judged(data):
     assert_same(runs[0][0].result(), alone(make(wide, 0, how, n_val=30), 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_hidden", [0, 1, 2, 5])
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 5, 8, 9])
