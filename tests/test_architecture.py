@@ -66,9 +66,10 @@ STOREYS = {  # from the bottom up, as are the files of each: a file imports only
         *("epochs", "monitors", "early_stopping", "checkpoint", "epoch_logger"),
     ],
     "search": [
-        *("fingerprints", "progress", "time_limit", "distributions", "recommendation"),
+        *("fingerprints", "time_limit", "distributions", "recommendation"),
         *("adapters", "space", "study", "surrogate", "zoom", "records", "journal", "folds"),
-        *("splits", "halving", "results", "log", "jobs", "judging", "networks", "partial_fits"),
+        *("jobs", "workload", "progress"),
+        *("splits", "halving", "results", "log", "judging", "networks", "partial_fits"),
         *("cache", "schedule", "evaluation", "rounds", "coarse_to_fine", "learning_rates"),
     ],
     "display": [

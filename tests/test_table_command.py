@@ -93,7 +93,9 @@ def test_digits_by_default(run):
         assert re.search(rf"^ *{name} ", out, re.M)
     line = r"^Time to the tuned model: [\d.]+ s, for 2 candidates in 2 folds, [12] of them trained"
     assert re.search(line, out, re.M)
-    assert err.splitlines()[-1].startswith("8/8 fits, best log loss 0.")
+    first, *_, last = err.splitlines()
+    assert first.startswith("8 fits: 2 candidates x 2 folds to epoch 5, then the best 2 x 2 folds")
+    assert last.startswith("8/8 fits, best log-loss 0.")
 
 
 @pytest.mark.slow
@@ -303,7 +305,8 @@ def test_plain_lines_without_rich(run, table, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.console", None)
     table.to_csv("table.csv", index=False)
     _, _, err = run("table.csv", "--target", "label", *QUICK)
-    assert re.fullmatch(r"8/8 fits, best log loss \d+\.\d{4}, 0 s left", err.splitlines()[-1])
+    line = r"8/8 fits, best log-loss \d+\.\d{4}, elapsed \d+ s"
+    assert re.fullmatch(line, err.splitlines()[-1])
 
 
 def test_bar_with_rich(run, table, monkeypatch):
@@ -316,7 +319,7 @@ def test_bar_with_rich(run, table, monkeypatch):
     status, _, err = run("table.csv", "--target", "label", *QUICK)
     assert status == 0
     assert "━" in err
-    assert re.search(r"8/8 fits, best log loss .* 0 s left", re.sub(r"\x1b\[[0-9;?]*\w", "", err))
+    assert re.search(r"8/8 fits, best log-loss .* elapsed", re.sub(r"\x1b\[[0-9;?]*\w", "", err))
 
 
 @pytest.fixture(scope="module")
@@ -435,7 +438,7 @@ def start(tmp_path):
 
 @pytest.mark.slow
 def test_ctrl_c_ends_the_search_with_the_best_so_far(start, tmp_path):
-    process = start("--save", "m.joblib", until=r"/4005 fits, best log loss")
+    process = start("--save", "m.joblib", until=r"/4005 fits, best log-loss")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err

@@ -40,6 +40,7 @@ from skbn.search.rounds import (
     new_study,
     refitted,
     sizes_of_rounds,
+    watched,
 )
 from skbn.search.space import Space
 from skbn.search.study import Study, n_best
@@ -81,8 +82,8 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
 
     time_budget : float or None, default=None
         Seconds from the call of `fit` on. It returns after these and the longest single
-        fit, give or take two seconds: the time of the longest fit so far is kept for the
-        one to all rows. Training by epochs (networks, and ``resource="epochs"``) stops with
+        fit, give or take two seconds: the time to fit the best candidate so far to all rows
+        is kept. Training by epochs (networks, and ``resource="epochs"``) stops with
         the epoch and is left out; other fits under way end. If no candidate is complete by
         then, one is completed, however long that takes.
 
@@ -128,9 +129,10 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
         splits, which are made once by `fit`, and kept for `extend`.
 
     verbose : int, default=0
-        1 shows how far the search is, the best score so far and the time left: on a
-        terminal by a bar (``pip install "skbn[progress]"``), or else by a line every few
-        seconds. Above, scikit-learn prints a line a fit, but for those in populations.
+        1 says what fits there are to make, and shows how far the search is, the best score so
+        far, and the time elapsed and left, about: on a terminal by a bar
+        (``pip install "skbn[progress]"``), or else by a line every few seconds. Above,
+        scikit-learn prints a line a fit, but for those in populations.
 
     error_score : "raise" or float, default=nan
         Score of a candidate whose fit fails.
@@ -440,10 +442,12 @@ class CoarseToFineSearchCV(Versioned, BaseSearchCV):
                 n_rounds = begun + n_more_rounds
             sizes = sizes_of_rounds(self.n_candidates, self.n_rounds, n_rounds)
             rounds = Rounds(sizes, rungs, space, evaluation, journal)
-            with callback_task(self, "fit", n_rounds * len(rungs) + bool(self.refit)) as task:
-                interruption = explore(study, rounds, task)
+            n_tasks = n_rounds * len(rungs) + bool(self.refit)
+            with callback_task(self, "fit", n_tasks) as task, watched(study, rounds) as workload:
+                interruption = explore(study, rounds, workload, task)
                 fitted = self._summary(study, space)
                 if self.refit:
+                    workload.begin_refit()
                     fitted |= refitted(evaluation, fitted["best_params_"], task)
         kept = {"_study": study, "_journal": path, "_identity": identity}
         kept["_splits"] = None if can_be_made_again(self.cv) else (self.cv, splits)

@@ -22,9 +22,10 @@ from skbn.search.cache import SplitCache, SplitKey, StateCache
 from skbn.search.jobs import Assignment, Done, Job
 from skbn.search.networks import train_networks
 from skbn.search.partial_fits import train_by_partial_fit
-from skbn.search.schedule import Part, parts_of
+from skbn.search.schedule import Part, doubling, parts_of
 from skbn.search.splits import Candidate, Rules, Split, checked, ends_in_network, prepare
 from skbn.search.time_limit import TimeLimit
+from skbn.search.workload import Workload
 from skbn.training.interruption import end_with, uninterrupted_worker
 
 Call = tuple[Any, ...]
@@ -62,6 +63,8 @@ class Evaluation:
     limit : TimeLimit
     leader : str or None
         Name of the score by which those that go on are chosen.
+    workload : Workload or None
+        What is to be told how far the fits are.
     """
 
     search: Any
@@ -75,6 +78,7 @@ class Evaluation:
     memory_budget: float
     limit: TimeLimit
     leader: str | None = None
+    workload: Workload | None = None
 
     def __post_init__(self) -> None:
         self.states = StateCache(self.memory_budget / 2, self.leader)
@@ -97,6 +101,7 @@ class Evaluation:
             self.by_epochs,
             self.memory_budget / 4 / effective_n_jobs(self.n_jobs),
             self.limit,
+            self.workload if self.search.verbose else None,
         )
 
     def run(self, jobs: list[Job], task: Any = None) -> Iterator[list[Done]]:
@@ -152,19 +157,37 @@ class Evaluation:
     def _run_together(
         self, jobs: list[Job], candidates: dict[int, Candidate], tasks: Tasks
     ) -> Iterator[list[Done]]:
-        """Make fits that can be trained together, of as many splits as fit into memory."""
-        by_split: defaultdict[Any, list[Job]] = defaultdict(list)
-        for job in jobs:
-            by_split[candidates[job.candidate].key, job.split].append(job)
+        """Make fits that can be trained together.
+
+        Where time may be over before all splits had their turn, and memory does not hold all of
+        them, some candidates meet all splits before the next do.
+        """
+        of_splits = {(candidates[job.candidate].key, job.split): job.candidate for job in jobs}
 
         def make(keys: Sequence[SplitKey]) -> Iterator[tuple[SplitKey, Split]]:
-            return self._prepare({key: candidates[by_split[key][0].candidate] for key in keys})
+            return self._prepare({key: candidates[of_splits[key]] for key in keys})
 
+        n_workers, slices = effective_n_jobs(self.n_jobs), [jobs]
+        if self.limit.is_finite and len(self.rows.hold(list(of_splits), make)) < len(of_splits):
+            slices = doubling(jobs, n_workers)
+        for some in slices:
+            yield from self._run_splits(some, candidates, tasks, make)
+
+    def _run_splits(
+        self, jobs: list[Job], candidates: dict[int, Candidate], tasks: Tasks, make: Any
+    ) -> Iterator[list[Done]]:
+        """Make fits of as many splits at a time as fit into memory."""
+        by_split: defaultdict[SplitKey, list[Job]] = defaultdict(list)
+        for job in jobs:
+            by_split[candidates[job.candidate].key, job.split].append(job)
         left, n_workers, rules = list(by_split), effective_n_jobs(self.n_jobs), self.rules
         while left and not self.limit.is_over() and (splits := self.rows.hold(left, make)):
             left = left[len(splits) :]
             part = [(job, split) for key, split in splits.items() for job in by_split[key]]
             parts = parts_of(part, candidates, self.states.all, rules, n_workers)
+            if self.workload is not None:
+                assignments = (each for part in parts for each, _ in part.assignments)
+                self.workload.expect(assignments, len(left))
             yield from self._parallel(self._calls(parts, rules, tasks))
 
     def _prepare(
@@ -172,7 +195,7 @@ class Evaluation:
     ) -> Iterator[tuple[SplitKey, Split]]:
         """Transform the rows of splits, each for a candidate with these transformers."""
         calls: list[Any] = []
-        rules = self.rules
+        rules, began = self.rules, perf_counter()
         for key, candidate in candidates.items():
             rows = self.X, self.y, self.splits[key[1]]
             where = os.getpid(), key, self.estimator, candidate
@@ -185,9 +208,14 @@ class Evaluation:
             yield function(*arguments)
             seconds = perf_counter() - started
         yield from self._parallel(calls)
+        if self.workload is not None:
+            self.workload.prepared(perf_counter() - began, len(candidates))
 
     def _calls(self, parts: Sequence[Part], rules: Rules, tasks: Tasks) -> Iterator[Call]:
         for part in parts:
+            due = [assignment for assignment, _ in part.assignments]
+            if self.workload is not None and not self.workload.has_time(due):
+                continue  # the time would be over before the best of them is fitted to all rows
             assignments, splits = [], {}
             for assignment, split in part.assignments:
                 state = self.states.take(assignment.job.key)

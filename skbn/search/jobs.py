@@ -29,6 +29,7 @@ class Assignment(NamedTuple):
     is_valid: bool = False  # whether the parameters of a network were checked
     state: Any = None  # a `Fit`, or the estimator and its epochs if that is no network
     callbacks: tuple[Any, Any] | None = None  # the search and the context of their task
+    seconds: float = 0.0  # that it takes, by the schedule
 
 
 class Done(NamedTuple):

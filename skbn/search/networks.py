@@ -22,6 +22,7 @@ from skbn.search.jobs import Assignment, Done
 from skbn.search.judging import Score, failed, failure, judged
 from skbn.search.splits import Rules, Split
 from skbn.training.lockstep import Task, cached_parts, run_together
+from skbn.training.run import Entry, Run
 
 CURVES = ("loss", "validation_loss", "validation_accuracy")
 """Names of the learning curves of networks."""
@@ -59,7 +60,7 @@ def train_networks(
             [task for attempt in attempts for task in attempt.tasks()],
             memory_budget=rules.memory_budget,
             is_over=rules.limit.is_over,
-            **hooks_of(attempt.told for attempt in attempts),
+            **_heard(attempts, rules, hooks_of(attempt.told for attempt in attempts)),
         )
         attempts = [attempt for attempt in attempts if attempt.is_trained]
         for attempt in attempts:
@@ -71,6 +72,25 @@ def train_networks(
         if score is not None or not rules.limit.is_over():
             made.append(attempt.done(score))
     return made
+
+
+def _heard(attempts: Sequence[_Attempt], rules: Rules, hooks: dict[str, Any]) -> dict[str, Any]:
+    """Add to hooks, if the workload is in this process, one that tells it of each epoch."""
+    workload, on_epoch = rules.workload, hooks.get("on_epoch")
+    if workload is None:
+        return hooks
+    parts: dict[Any, tuple[tuple[int, int], float]] = {}
+    for attempt in attempts:
+        tasks = attempt.tasks()
+        n_epochs = sum(max(0, task.until - task.run.n_epochs) for task in tasks)
+        parts |= {task.run: (attempt.assignment.job.key, 1 / max(n_epochs, 1)) for task in tasks}
+
+    def tell(run: Run, entry: Entry) -> object:
+        key, part = parts[run]
+        workload.hear(key, entry["seconds"], part)
+        return None if on_epoch is None else on_epoch(run, entry)
+
+    return hooks | {"on_epoch": tell}
 
 
 @dataclass

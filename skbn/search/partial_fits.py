@@ -34,13 +34,17 @@ def _train(assignment: Assignment, split: Split, rules: Rules) -> Done | None:
     job, started = assignment.job, perf_counter()
     estimator, n_epochs = assignment.state or (clone(assignment.estimator), 0)
     error, most = split.error, getattr(estimator, "max_iter", np.inf)
+    n_before = n_epochs
     try:
         if not error:
             until = int(min(job.until or most, most))
             for epoch in range(n_epochs, until):
                 if rules.limit.is_over():
                     return None
+                began = perf_counter()
                 _train_epoch(estimator, split, is_first=epoch == 0)
+                if rules.workload is not None:
+                    rules.workload.hear(job.key, perf_counter() - began, 1 / (until - n_before))
                 n_epochs = epoch + 1
     except Exception as raised:
         error = failure(rules, raised)

@@ -1,53 +1,162 @@
-"""A line on the progress of long work: rich's bar on a terminal, or else plain lines."""
+"""How far a search has come, in words: rich's bar on a terminal, or else plain lines."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import perf_counter
+from contextvars import ContextVar
+from threading import Event, Thread
 from typing import Any
+
+from skbn.search.workload import Plan, Workload
 
 SECONDS_BETWEEN_LINES = 5.0
 """A log of an hour has some 700 lines."""
+SECONDS_TO_ADVICE = 10.0
+"""Time after which an estimate is worth advice."""
+LONG_SECONDS = 60.0
+"""Time in all that is worth advice."""
 
-Show = Callable[[int, Callable[[], str]], None]
-"""Takes the number of fits done, and a function for a text beside it, called if it is shown."""
+how_to_shorten: ContextVar[str] = ContextVar("how_to_shorten", default="")
+"""How a search can be made shorter, in words of the command that runs it; empty is in words of
+its own parameters."""
 
 
 @contextmanager
-def progress(total: int, verbose: int = 1) -> Iterator[Show]:
-    """Give a function that shows how many fits are done, a text, and the time left.
+def progress(
+    workload: Workload, opening: str, best: Callable[[], str], advice: str
+) -> Iterator[None]:
+    """Show how far a search is, until the block ends.
 
     Parameters
     ----------
-    total : int
-        Fits to make.
-    verbose : int, default=1
-        0 shows nothing.
-
-    Yields
-    ------
-    show : Show
+    workload : Workload
+        Its lock is held while it is read.
+    opening : str
+        What there is to do.
+    best : callable
+        Gives the best result so far, in words; called with the lock held.
+    advice : str
+        How to make the search shorter; shown if it proves to be long.
     """
-    if not verbose:
-        yield lambda done, text: None
-        return
     console = interactive_console()
-    if console is None:
-        yield _lines(total)
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    with _lines() if console is None else _bar(console, workload.plan.n_fits) as (say, draw):
+        say(opening)
+        ticker = Ticker(workload, best, advice, say, draw)
+        seconds = SECONDS_BETWEEN_LINES if console is None else 1.0
+        with _every(seconds, ticker.tick):
+            yield
+        ticker.end()
 
-    layout = BarColumn(10), TextColumn("{task.description}"), TimeElapsedColumn()
+
+class Ticker:
+    """Tells how far a search has come, each time that it is asked to.
+
+    Parameters
+    ----------
+    workload, best, advice
+        As of `progress`.
+    say : callable
+        Takes a sentence that is to stay.
+    draw : callable
+        Takes the number of fits done and of all, and the line on them.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        best: Callable[[], str],
+        advice: str,
+        say: Callable[[str], None],
+        draw: Callable[[int, int, str], None],
+    ) -> None:
+        self._workload, self._best, self._say, self._draw = workload, best, say, draw
+        self._advice = advice
+
+    def tick(self) -> None:
+        """Tell of now."""
+        left = self._show(has_ended=False)
+        elapsed = self._workload.elapsed
+        if left is not None and elapsed > SECONDS_TO_ADVICE - 1 and self._advice:
+            if elapsed + left > LONG_SECONDS:
+                self._say(f"About {duration(elapsed + left)} in all; {self._advice}")
+            self._advice = ""
+
+    def end(self) -> None:
+        """Tell of the end."""
+        self._show(has_ended=True)
+
+    def _show(self, has_ended: bool) -> float | None:
+        workload = self._workload
+        with workload.lock:
+            done, n_fits, left, best = workload.n_done, workload.n_fits, None, self._best()
+            if not has_ended:
+                left = workload.left()
+        line = f"{done}/{n_fits} fits, {best}, elapsed {duration(workload.elapsed)}"
+        self._draw(done, n_fits, line + ("" if left is None else f", left about {duration(left)}"))
+        return left
+
+
+def in_words(plan: Plan, epochs: list[int | None], n_done: int) -> str:
+    """Explain the number of fits.
+
+    Parameters
+    ----------
+    plan : Plan
+    epochs : list of int or None
+        To have done on each rung.
+    n_done : int
+        Fits that were done before.
+    """
+    folds = f"{plan.n_splits} fold{'s' * (plan.n_splits > 1)}"
+    parts: list[str] = []
+    for n, until in zip(map(sum, zip(*plan.sizes, strict=True)), epochs, strict=True):
+        who = f"then the best {n}" if parts else f"{n} candidate{'s' * (n > 1)}"
+        parts.append(f"{who} x {folds}" + ("" if until is None else f" to epoch {until}"))
+    done = f"; {n_done} of them are done" if n_done else ""
+    return f"{plan.n_fits} fits: {', '.join(parts)}{done}"
+
+
+@contextmanager
+def _every(seconds: float, function: Callable[[], None]) -> Iterator[None]:
+    """Call a function again and again, beside what the block does."""
+    ended = Event()
+
+    def run() -> None:
+        while not ended.wait(seconds):
+            function()
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def _lines() -> Iterator[tuple[Any, Any]]:
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    yield say, lambda done, n_fits, line: say(line)
+
+
+@contextmanager
+def _bar(console: Any, n_fits: int) -> Iterator[tuple[Any, Any]]:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    layout = BarColumn(10), TextColumn("{task.description}")
     with Progress(*layout, console=console) as bar:
-        line = bar.add_task(f"0/{total} fits", total=total)
-        describe = _description(total)
-
-        def show(done: int, text: Callable[[], str]) -> None:
-            bar.update(line, completed=done, description=describe(done, text()))
-
-        yield show
+        task = bar.add_task(f"0/{n_fits} fits", total=n_fits)
+        yield (
+            bar.console.print,
+            lambda done, total, line: bar.update(
+                task, completed=done, total=total, description=line
+            ),
+        )
 
 
 def interactive_console(stderr: bool = True) -> Any:
@@ -65,31 +174,6 @@ def interactive_console(stderr: bool = True) -> Any:
     console = Console(stderr=stderr, highlight=False)
     can_draw = console.is_interactive and console.encoding.startswith("utf")
     return console if can_draw else None
-
-
-def _description(total: int) -> Callable[[int, str], str]:
-    started, first = perf_counter(), None
-
-    def describe(done: int, text: str) -> str:
-        nonlocal first
-        # The fits that a journal had already took no time.
-        first = done - 1 if first is None else first
-        left = (perf_counter() - started) / (done - first) * (total - done)
-        return f"{done}/{total} fits, {text}, {duration(left)} left"
-
-    return describe
-
-
-def _lines(total: int) -> Show:
-    describe, shown = _description(total), float("-inf")
-
-    def show(done: int, text: Callable[[], str]) -> None:
-        nonlocal shown
-        if done == total or perf_counter() - shown > SECONDS_BETWEEN_LINES:
-            shown = perf_counter()
-            print(describe(done, text()), file=sys.stderr, flush=True)
-
-    return show
 
 
 def duration(seconds: float) -> str:

@@ -31,7 +31,8 @@ def best_so_far(study: Study, scoring: Any) -> str:
     name = study.metric or (scoring if isinstance(scoring, str) else "score")
     if name.startswith("neg_"):
         name, score = name.removeprefix("neg_"), -score
-    return f"best {name.replace('_', ' ')} {score:.4f}"
+    name = name.replace("log_loss", "log-loss").replace("_", " ")
+    return f"best {name} {score:.4f}"
 
 
 def why_no_score(study: Study, scoring: Any, is_over: bool) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise, product
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
@@ -26,11 +28,12 @@ from skbn.search.folds import Fold
 from skbn.search.halving import rung_sizes
 from skbn.search.jobs import Job
 from skbn.search.journal import Journal, NoJournal
-from skbn.search.progress import progress
+from skbn.search.progress import how_to_shorten, in_words, progress
 from skbn.search.results import best_so_far, why_no_score
 from skbn.search.space import Space
 from skbn.search.study import Study
 from skbn.search.time_limit import TimeLimit
+from skbn.search.workload import Plan, Workload
 from skbn.search.zoom import draw_round, round_sizes
 from skbn.training.interruption import Interrupted, interruptible, uninterrupted
 
@@ -107,13 +110,54 @@ def sizes_of_rounds(n_candidates: int, n_rounds: int, n_wanted: int) -> list[int
     return (sizes + sizes[-1:] * n_wanted)[:n_wanted]
 
 
-def n_fits(study: Study, rounds: Rounds) -> int:
-    """Fits of all rounds and rungs."""
-    on_rungs = [rung_sizes(size, len(rounds.rungs), study.eta) for size in rounds.sizes]
-    return study.n_splits * sum(map(sum, on_rungs))
+@contextmanager
+def watched(study: Study, rounds: Rounds) -> Iterator[Workload]:
+    """Follow how far a search comes, and show it where that is asked for.
+
+    Parameters
+    ----------
+    study : Study
+        With the fits that were done before.
+    rounds : Rounds
+
+    Yields
+    ------
+    workload : Workload
+        To be told of fits.
+    """
+    evaluation = rounds.evaluation
+    search, plan = evaluation.search, plan_of(study, rounds)
+    workload = evaluation.workload = Workload(plan, study, evaluation.limit)
+    if not search.verbose:
+        yield workload
+        return
+    opening = in_words(plan, rounds.rungs, workload.n_done)
+    advice = "" if evaluation.limit.is_finite else how_to_shorten.get() or _advice(search)
+    with progress(workload, opening, lambda: best_so_far(study, search.scoring), advice):
+        yield workload
 
 
-def explore(study: Study, rounds: Rounds, task: Any) -> str:
+def plan_of(study: Study, rounds: Rounds) -> Plan:
+    """The fits of a search, as its rounds have them."""
+    evaluation, rungs = rounds.evaluation, rounds.rungs
+    sizes = [rung_sizes(size, len(rungs), study.eta) for size in rounds.sizes]
+    epochs = [1 if until is None else until for until in rungs]
+    efforts = [until - before for before, until in pairwise([0, *epochs])]
+    n_workers = effective_n_jobs(evaluation.n_jobs)
+    n_train = max(1, min(len(train) for train, _ in evaluation.splits))
+    refit = n_samples(evaluation.X) / n_train if evaluation.search.refit else 0.0
+    return Plan(study.n_splits, sizes, efforts, n_workers, refit)
+
+
+def _advice(search: Any) -> str:
+    return (
+        "time_budget=300 ends the search after 5 min with the best so far, "
+        f"n_candidates={-(-search.n_candidates // 3)} tries fewer, Ctrl-C ends it at once with "
+        "the best so far"
+    )
+
+
+def explore(study: Study, rounds: Rounds, workload: Workload, task: Any) -> str:
     """Draw and evaluate rounds until all are complete, time is over or Ctrl-C is pressed.
 
     A journal that fails ends the search as Ctrl-C does.
@@ -123,6 +167,7 @@ def explore(study: Study, rounds: Rounds, task: Any) -> str:
     study : Study
         New candidates and results are entered in it.
     rounds : Rounds
+    workload : Workload
     task : CallbackContext or None
         Of scikit-learn's callbacks.
 
@@ -138,16 +183,9 @@ def explore(study: Study, rounds: Rounds, task: Any) -> str:
     BrokenProcessPool
         If a worker was killed.
     """
-    search = rounds.evaluation.search
     try:
-        n = n_fits(study, rounds)
-        with interruptible() as check, progress(n, search.verbose) as show:
-            rounds = rounds._replace(check=check)
-
-            def show_best() -> None:
-                show(len(study.results), lambda: best_so_far(study, search.scoring))
-
-            _explore(study, rounds, show_best, task)
+        with interruptible() as check:
+            _explore(study, rounds._replace(check=check), workload, task)
     except (Interrupted, KeyboardInterrupt):
         if not study.ranked():
             raise KeyboardInterrupt from None
@@ -165,31 +203,34 @@ def explore(study: Study, rounds: Rounds, task: Any) -> str:
     return ""
 
 
-def _explore(study: Study, rounds: Rounds, show: Callable[[], None], task: Any) -> None:
+def _explore(study: Study, rounds: Rounds, workload: Workload, task: Any) -> None:
     limit = rounds.evaluation.limit
-    _keep_time_to_refit(rounds.evaluation, study.results)
-    for number in range(len(rounds.sizes)):
+    limit.keep_free(workload.refit_of_best(study, range(len(study.trials))))
+    for number, rung in product(range(len(rounds.sizes)), range(len(rounds.rungs))):
         if number == len(study.bounds):
             if study.trials and limit.is_over():
                 break
             _draw(study, rounds)
-        for rung in range(len(rounds.rungs)):
-            _evaluate(study, _jobs(study, rounds, number, rung), rounds, show, task)
-            if number == rung == 0:
-                _check_failures(study, rounds)
-            if limit.is_over():
-                break
+        jobs = _jobs(study, rounds, number, rung)
+        workload.begin(number, rung, jobs)
+        _evaluate(study, jobs, rounds, workload, task)
+        if number == rung == 0:
+            _check_failures(study, rounds)
+        # What comes next depends on all results: it is not begun without some of them.
+        if limit.is_finite and (limit.is_over() or study.missing(number, rung)):
+            break
     if not study.complete():
-        _complete_one(study, rounds, show, task)
+        _complete_one(study, rounds, workload, task)
 
 
-def _complete_one(study: Study, rounds: Rounds, show: Callable[[], None], task: Any) -> None:
+def _complete_one(study: Study, rounds: Rounds, workload: Workload, task: Any) -> None:
     """Complete the candidate that is nearest to it, however long that takes."""
     rounds.evaluation.limit = TimeLimit(np.inf)
     nearest = max(study.trials, key=lambda trial: len(trial.on(0)))
     jobs = _jobs(study, rounds, nearest.round, 0)
     jobs = [job for job in jobs if study.trials[job.candidate] is nearest]
-    _evaluate(study, jobs, rounds, show, task)
+    workload.begin_last(jobs)
+    _evaluate(study, jobs, rounds, workload, task)
 
 
 def _draw(study: Study, rounds: Rounds) -> None:
@@ -225,7 +266,7 @@ def _evaluate(
     study: Study,
     jobs: list[Job],
     rounds: Rounds,
-    show: Callable[[], None],
+    workload: Workload,
     task: Any,
 ) -> None:
     """Make the fits of a rung in time, commit each when it is done, and tell callbacks."""
@@ -234,21 +275,15 @@ def _evaluate(
         for several in evaluation.run(jobs, round_task):
             rounds.check()
             # First in memory: if the journal fails, it is what is published.
-            for done in several:
-                study.trials[done.candidate].add(done.rung, done.split, done.result)
+            with workload.lock:
+                for done in several:
+                    study.trials[done.candidate].add(done.rung, done.split, done.result)
+                    workload.add(done)
             rounds.journal.add_results(
                 (done.candidate, done.rung, done.split, done.result) for done in several
             )
-            _keep_time_to_refit(evaluation, [done.result for done in several])
-            show()
-
-
-def _keep_time_to_refit(evaluation: Evaluation, results: Iterable[dict[str, Any]]) -> None:
-    """Keep the time of the longest fit, which is that of a fit to all rows at most."""
-    if evaluation.search.refit:
-        n_train = max(1, min(len(train) for train, _ in evaluation.splits))
-        seconds = max((result["fit_time"] for result in results), default=0.0)
-        evaluation.limit.keep_free(seconds * n_samples(evaluation.X) / n_train)
+            changed = [done.candidate for done in several]
+            evaluation.limit.keep_free(workload.refit_of_best(study, changed))
 
 
 def _check_failures(study: Study, rounds: Rounds) -> None:

@@ -103,7 +103,8 @@ def parts_of(
             current = assignment._replace(state=states.get(job.key))
             known[like] = group_of(current, split, rules.memory_budget)
         group = known[like]
-        groups[group, candidate.key].append((assignment._replace(is_valid=group.is_valid), split))
+        assignment = assignment._replace(is_valid=group.is_valid, seconds=group.seconds)
+        groups[group, candidate.key].append((assignment, split))
     parts = []
     for (group, key), assignments in groups.items():
         most = group.size
@@ -124,6 +125,20 @@ def parts_of(
         # The longest come first, so that all workers end at about the same time.
         parts.sort(key=lambda part: -part.seconds)
     return packed(parts, n_workers) if n_workers > 1 else parts
+
+
+def doubling(jobs: Sequence[Job], n_candidates: int) -> list[list[Job]]:
+    """Divide fits into those of a few candidates, of twice as many, and so on.
+
+    For each slice transformers are fitted again. When time is over, about as many candidates
+    have all their fits as do not.
+    """
+    left, slices = list(dict.fromkeys(job.candidate for job in jobs)), []
+    while left:
+        some = set(left[:n_candidates])
+        slices.append([job for job in jobs if job.candidate in some])
+        left, n_candidates = left[n_candidates:], 2 * n_candidates
+    return slices
 
 
 def packed(parts: Sequence[Part], n_workers: int) -> list[Part]:

@@ -24,6 +24,7 @@ from skbn.estimators.checked_table import CheckedTable, check_table
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.estimators.population import copies_plainly, is_network
 from skbn.search.time_limit import TimeLimit
+from skbn.search.workload import Workload
 from skbn.training.holdout import Dataset, Holdout
 from skbn.training.interruption import uninterrupted_worker
 
@@ -146,6 +147,7 @@ class Rules(NamedTuple):
     by_epochs: bool
     memory_budget: float  # bytes, of a population
     limit: TimeLimit
+    workload: Workload | None = None  # which hears of epochs
 
 
 @dataclass

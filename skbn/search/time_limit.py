@@ -24,12 +24,16 @@ class TimeLimit:
         return self._end < float("inf")
 
     def keep_free(self, seconds: float) -> None:
-        """Keep so many seconds at the end, for work that comes after; the most that was said."""
-        self._kept_free = max(self._kept_free, seconds)
+        """Keep so many seconds at the end, for work that comes after."""
+        self._kept_free = seconds
 
     def left(self) -> float:
         """Seconds until nothing more is begun."""
-        return max(0.0, self._end - self._kept_free - perf_counter())
+        return max(0.0, self.until_end() - self._kept_free)
+
+    def until_end(self) -> float:
+        """Seconds until the end, those that are kept free included."""
+        return self._end - perf_counter()
 
     def is_over(self) -> bool:
         """Whether to begin nothing more."""

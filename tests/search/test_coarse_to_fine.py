@@ -289,14 +289,6 @@ def test_the_best_at_a_bound_is_reported():
     assert make().fit(X, Y).at_bounds_ == {}
 
 
-def test_progress_is_shown_with_the_best_score_and_the_time_left(capsys):
-    make(verbose=1, scoring="accuracy").fit(X, Y)
-    *_, last = capsys.readouterr().err.splitlines()
-    assert last == "48/48 fits, best accuracy 0.5000, 0 s left"
-    make().fit(X, Y)
-    assert capsys.readouterr().err == ""
-
-
 def test_scikit_learns_callbacks_are_called():
     callback = pytest.importorskip("sklearn.callback")
     recorder = Recorder()

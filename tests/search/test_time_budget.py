@@ -15,9 +15,15 @@ from split_checks import Counting, search_of
 
 import skbn.search.evaluation as evaluation
 import skbn.search.networks as networks
+import skbn.search.partial_fits as partial_fits
 import skbn.search.time_limit as time_limit
+import skbn.search.workload as workload
 from skbn.search import CoarseToFineSearchCV, hidden_layers
+from skbn.search.jobs import Assignment, Done, Job
+from skbn.search.schedule import doubling
+from skbn.search.study import Study, Trial
 from skbn.search.time_limit import TimeLimit
+from skbn.search.workload import Plan
 
 
 @pytest.fixture
@@ -201,3 +207,56 @@ def test_what_waited_for_a_worker_until_time_was_over_is_not_begun(clock):
     assert pickle.loads(sent).is_over()
     assert limit.is_over()
     assert not pickle.loads(pickle.dumps(TimeLimit(np.inf))).is_over()
+
+
+def test_some_candidates_meet_all_splits_first_where_memory_holds_one(nets, iris, whole, epochs):
+    # Twelve candidates of the first round take 72 seconds on a split.
+    search = nets(time_budget=70, memory_budget=1.2e4).fit(*iris)
+    assert len(search.cv_results_["params"]) >= 3
+    assert_part_of(search, whole["populations"])
+    n_rounds = 2 - search._study.n_complete_rounds()
+    search.set_params(time_budget=None).extend(*iris, n_rounds=n_rounds)
+    same_results(search, whole["populations"])
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_slices_double_and_hold_each_fit_once(n):
+    jobs = [Job(i, 0, split, {}) for i in range(11) for split in range(3)]
+    slices = doubling(jobs, n)
+    assert sorted(job[:3] for some in slices for job in some) == [job[:3] for job in jobs]
+    sizes = [len({job.candidate for job in some}) for some in slices]
+    assert sizes[:-1] == [n * 2**k for k in range(len(slices) - 1)]
+    assert all(len(some) == 3 * size for some, size in zip(slices, sizes, strict=True))
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+@pytest.mark.parametrize("seconds", [30, 45, 60])
+def test_time_to_refit_to_the_last_epoch_is_kept(iris, clock, monkeypatch, seconds, verbose):
+    for each in partial_fits, workload:
+        monkeypatch.setattr(each, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(Slow, "clock", clock)
+    model = Slow(max_iter=9, tol=None, random_state=0)
+    space, options = {"alpha": loguniform(1e-5, 1)}, RUNGS | {"n_candidates": 9, "cv": 3}
+    options |= {"verbose": verbose, "time_budget": seconds}
+    CoarseToFineSearchCV(model, space, **options).fit(*iris)
+    # The fits of the second rung take 18 seconds a candidate.
+    assert seconds - 18 <= clock[0] <= seconds
+
+
+def test_a_candidate_that_could_not_be_refitted_in_time_is_not_begun(clock, monkeypatch):
+    monkeypatch.setattr(workload, "perf_counter", lambda: clock[0])
+    plan, study, limit = Plan(1, [[3]], [2], 1, 1.0), Study(0, 1), TimeLimit(60.0)
+    jobs, load = [Job(i, 0, 0, {}) for i in range(3)], workload.Workload(plan, study, limit)
+    estimates = zip(jobs, (10.0, 10.0, 100.0), strict=True)
+    quick, _, slow = [Assignment(job, None, seconds=seconds) for job, seconds in estimates]
+    load.begin(0, 0, jobs)
+    load.expect([quick, slow], 0)
+    assert load.has_time([slow])  # nothing is complete
+    clock[0] += 10
+    result = {"fit_time": 10.0, "score_time": 0.0, "test_scores": 1.0}
+    study.trials = [Trial(0, "global", np.zeros(1), [{0: result}])]
+    load.add(Done(0, 0, 0, result))
+    assert load.refit_of_best(study, [0]) == 10
+    assert not load.has_time([slow])
+    assert load.has_time([quick])
+    assert not load.has_time([quick, slow])
