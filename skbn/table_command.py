@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import ceil
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ from skbn.display.files import make_folder, write_pictures
 from skbn.display.search_display import undrawable_kinds
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.search import CoarseToFineSearchCV, default_space
+from skbn.search.progress import how_to_shorten
 from skbn.tables.files import ReadTable, read_table
 from skbn.tables.messages import InputError, listing, print_line
 from skbn.tables.pipeline import tabular_pipeline
@@ -228,8 +230,17 @@ def tune(model: Pipeline, X: Any, y: Any, args: argparse.Namespace) -> CoarseToF
         random_state=args.seed,
         verbose=1,
     )
-    with quiet():
-        return search.fit(X, y)
+    fewer = ceil(args.candidates / 3)
+    advice = how_to_shorten.set(
+        "--time-budget 300 ends the search after 5 min with the best so far, "
+        f"--candidates {fewer} tries fewer, --jobs -1 uses all cores, Ctrl-C ends the search at "
+        "once with the best so far"
+    )
+    try:
+        with quiet():
+            return search.fit(X, y)
+    finally:
+        how_to_shorten.reset(advice)
 
 
 def fit_best(
@@ -237,6 +248,7 @@ def fit_best(
 ) -> tuple[Pipeline, Scores]:
     """Fit the model with the best hyperparameters, and cross-validate this very model."""
     best = clone(model).set_params(**search.best_params_)
+    print(f"Fitting the best in {args.folds} folds and to all {len(X):,} rows", flush=True)
     metrics = ["accuracy", "neg_log_loss"]
     with quiet():
         scores = cross_validate(best, X, y, cv=folds(args), scoring=metrics, n_jobs=args.jobs)
