@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import textwrap
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,11 @@ import pandas as pd
 from skbn.arguments import Parser
 from skbn.display.drift_display import DRIFT_KINDS, DriftDisplay
 from skbn.display.files import make_folder, write_pictures
+from skbn.drift.features import forms_within
 from skbn.drift.report import drift_report
 from skbn.export import SKOPS_TYPES, load_model
-from skbn.tables.columns import plain_types
-from skbn.tables.files import read_table
+from skbn.tables.columns import Form, converted, find_forms, plain_types
+from skbn.tables.files import ReadTable, read_table
 from skbn.tables.messages import InputError, listing
 from skbn.tables.target import split_target
 
@@ -83,9 +86,12 @@ def _parser() -> Parser:
     )
     add = parser.add_argument
     add("model", type=Path, help="fitted classifier or Pipeline: .joblib, .npz or .skops file")
-    add("old", type=Path, help="rows of then, such as those trained on: CSV or Parquet file")
+    add("old", type=Path, help="rows of then, such as those trained on: CSV, Excel or Parquet file")
     add("new", type=Path, help="rows of now, with the same columns")
     add("--target", metavar="COLUMN", help="column of the labels; those of new rows are compared")
+    add("--separator", metavar="TEXT", help="of CSV files, such as ';' or tab (found)")
+    add("--encoding", metavar="NAME", help="of CSV files, such as latin-1 (found)")
+    add("--decimal", choices=[".", ","], help="decimal point of numbers in text (found)")
     add("--plot", metavar="DIR", type=Path, help="where to write pictures")
     add("--json", action="store_true", help="print the whole report as JSON")
     return parser
@@ -102,16 +108,21 @@ def _wrapped(text: str) -> str:
 
 def _report(args: argparse.Namespace) -> Any:
     model = load_classifier(args.model)
-    old, new = (plain_types(read_table(path).frame) for path in (args.old, args.new))
+    paths = (args.old, args.new)
+    tables = [read_table(path, separator=args.separator, encoding=args.encoding) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        for note in table.notes:
+            print(_wrapped(f"{path}: {note}"), file=sys.stderr if args.json else sys.stdout)
     y_new = None
     if args.target is not None:
-        if args.target not in old and args.target not in new:
+        if all(args.target not in table.frame for table in tables):
             raise InputError(f"no column {args.target!r} in {args.old} or {args.new}")
-        y_new = labels_of(new, args.target)
-        old, new = (frame.drop(columns=args.target, errors="ignore") for frame in (old, new))
-    X_old, X_new = (
-        columns_for(model, frame, path) for frame, path in ((old, args.old), (new, args.new))
+        y_new = labels_of(tables[1], args.target)
+    old, new = (
+        columns_for(model, table, path, args.target)
+        for table, path in zip(tables, paths, strict=True)
     )
+    X_old, X_new = tables_for(model, old, new, args.decimal)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -143,36 +154,66 @@ def load_classifier(path: Path) -> Any:
     return model
 
 
-def labels_of(frame: pd.DataFrame, target: str) -> Any:
+def labels_of(table: ReadTable, target: str) -> Any:
     """Labels of all rows, None where a cell is empty; None without any."""
-    if target not in frame or frame[target].isna().all():
+    if target not in table.frame:
+        return None
+    frame = table.frame.reset_index(drop=True)
+    labelled, classes, _ = split_target(frame, target, is_text=table.is_text)
+    if not len(classes):
         return None
     labels = np.full(len(frame), None, dtype=object)
-    labels[frame[target].notna()] = split_target(frame, target)[1]
+    labels[labelled.index] = classes
     return labels
 
 
-def columns_for(model: Any, frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The columns of a table that a model takes, in its order."""
-    names = names_of_columns(model)
-    if names is None:  # of a model that was fitted to an array
-        n_columns = getattr(model, "n_features_in_", len(frame.columns))
-        if len(frame.columns) != n_columns:
-            raise InputError(
-                f"{path} has {len(frame.columns)} columns, and the model takes {n_columns} "
-                "without names; --target names the column of the labels"
-            )
-        return frame
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise InputError(f"{path} lacks columns that the model takes: {listing(missing)}")
-    return frame[names]
-
-
-def names_of_columns(model: Any) -> list[str] | None:
-    """Names of the columns that a model takes; None if it was fitted to an array."""
+def columns_for(model: Any, table: ReadTable, path: Path, target: str | None) -> ReadTable:
+    """The columns of a table that a model takes, in its order and by its names."""
+    frame = table.frame.drop(columns=target or [], errors="ignore")
     names = getattr(model, "feature_names_in_", None)
-    return None if names is None else list(names)
+    if names is not None:
+        stripped = [name.strip() for name in names]  # as the names in files are
+        if missing := [name for name in stripped if name not in frame]:
+            raise InputError(f"{path} lacks columns that the model takes: {listing(missing)}")
+        return replace(table, frame=frame[stripped].set_axis(names, axis=1))
+    n_columns = getattr(model, "n_features_in_", len(frame.columns))
+    if len(frame.columns) != n_columns:
+        raise InputError(
+            f"{path} has {len(frame.columns)} columns, and the model takes {n_columns} "
+            "without names; --target names the column of the labels"
+        )
+    return replace(table, frame=frame)
+
+
+def tables_for(
+    model: Any, old: ReadTable, new: ReadTable, decimal: str | None
+) -> list[pd.DataFrame]:
+    """Give text to a model that reads text, and to others the types that programs make of it.
+
+    Numbers are read with the decimal point that is given, or else that of the old rows.
+    """
+    if forms := list(forms_within(model).values()):
+        return [_with_numbers(table, forms, decimal) for table in (old, new)]
+    forms = [each.form for each in find_forms(old.frame, decimal, old.decimal).values()]
+    if decimal is None:
+        decimal = ","
+        forms = [form if form.get("decimal") == "," else {"kind": "text"} for form in forms]
+    frames = [_with_numbers(table, forms, decimal) for table in (old, new)]
+    return [
+        plain_types(frame) if table.is_text else frame
+        for frame, table in zip(frames, (old, new), strict=True)
+    ]
+
+
+def _with_numbers(table: ReadTable, forms: list[Form], decimal: str | None) -> pd.DataFrame:
+    """Read the numbers of a table with a decimal point, if it is given."""
+    frame = table.frame.copy()
+    if table.is_text and decimal is not None:
+        for name, form in zip(frame, forms, strict=True):
+            if form["kind"] == "number":
+                numbers = converted(frame[name], form | {"decimal": decimal})
+                frame[name] = numbers.astype(object).where(numbers.notna(), frame[name])
+    return frame
 
 
 def _draw(report: Any, folder: Path) -> str:

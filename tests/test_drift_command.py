@@ -1,6 +1,7 @@
 """The command ``python -m skbn drift``: what it reads, prints, draws, and its exit status."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import joblib
@@ -11,10 +12,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skbn import BNSoftmaxClassifier, drift_command
+from skbn import BNSoftmaxClassifier, drift_command, tabular_pipeline
 from skbn import __main__ as main
+from skbn.drift.features import features_of, forms_within
 from skbn.export import save_model
-from skbn.tables.columns import tidy
 
 N_ROWS = 300
 NAMES = ["width", "height"]
@@ -118,15 +119,109 @@ def test_the_columns_of_the_model_are_taken_in_its_order(run, given):
     assert given["y_new"] is None
 
 
-def test_a_model_of_the_command_needs_only_the_columns_it_kept(run, given):
-    kept = {"numbers": ["width"], "dates": [], "texts": []}
-    first = FunctionTransformer(tidy, kw_args=kept)
-    old = pd.read_csv("old.csv")
-    model = make_pipeline(first, LogisticRegression()).fit(old.drop(columns="label"), old["label"])
-    joblib.dump(model, "kept.joblib")
-    old[["width"]].to_csv("few.csv", index=False)
+def test_names_with_spaces_and_columns_of_no_use_do_not_matter(run, given):
+    old = pd.read_csv("old.csv").rename(columns={"width": " width"})
+    joblib.dump(LogisticRegression().fit(old[[" width"]], old["label"]), "kept.joblib")
+    old[[" width"]].to_csv("few.csv", index=False)
     assert run("kept.joblib", "old.csv", "few.csv")[0] == 0
-    assert given["X_old"].columns.tolist() == ["width"]
+    assert given["X_old"].columns.tolist() == given["X_new"].columns.tolist() == [" width"]
+
+
+def as_people_write(frame):
+    """A table of text: decimal commas, thousands, per cent and dates."""
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame["row"] % 300, unit="D")
+    text = pd.DataFrame(
+        {
+            "wide": (frame["width"] * 1000).map("{:,.3f}".format),
+            "share": frame["height"].map("{:.1f} %".format),
+        }
+    )
+    return text.apply(lambda column: column.str.translate(str.maketrans(",.", ".,"))).assign(
+        day=days.dt.strftime("%d/%m/%Y"),
+        word=np.where(frame["label"] == 1, "so", "NA"),
+        flag=np.where(frame["height"] > 0, "True", "False"),
+        label=np.where(frame["label"] == 1, "yes", "None"),
+    )
+
+
+def test_a_model_of_the_command_reads_both_tables_as_the_one_it_was_trained_on(run, capsys):
+    for name, seed in {"then": 0, "now": 1}.items():
+        as_people_write(make_table(seed)).to_csv(f"{name}.csv", sep=";", index=False)
+    argv = ["then.csv", "--target", "label", "--save", "text.joblib", "--candidates", "1"]
+    assert main.main([*argv, "--folds", "2"]) == 0
+    capsys.readouterr()
+    status, out, err = run("text.joblib", "then.csv", "now.csv", "--target", "label", "--json")
+    report = json.loads(out)
+    columns = {each["column"]: each for each in report["columns"]}
+    assert (status, report["advice"], err) == (0, "nothing", "")
+    assert report["n_labels"] == N_ROWS
+    assert {name: column["kind"] for name, column in columns.items()} == {
+        **{"wide": "number", "share": "number", "day": "date", "word": "category"},
+        "flag": "category",
+    }
+    assert not any(column["new_categories"] for column in columns.values())
+
+
+@pytest.fixture
+def open_tables(folder):
+    """A model that has seen decimal commas and dates of both orders, and cells that tell nothing.
+
+    The kind of a row follows from each of its cells.
+    """
+    then = pd.DataFrame(
+        {"size": ["1,5", "1,501", "9.000,5", "9.001"] * 5, "day": ["13/01/2024", "14/12/2024"] * 10}
+    )
+    model = tabular_pipeline(LogisticRegression()).fit(then, ["a", "a", "b", "b"] * 5)
+    joblib.dump(model, "open.joblib")
+    then.to_csv("then.csv", index=False)
+    now = pd.DataFrame({"size": ["1,234", "9.000"] * 5, "day": ["01/02/2024", "02/03/2024"] * 5})
+    now.to_csv("now.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes"), [([], [1.234, 9000]), (["--decimal", "."], [1234, 9])]
+)
+def test_cells_that_may_be_read_either_way_are_read_by_the_model(
+    run, given, open_tables, options, sizes
+):
+    assert run("open.joblib", "then.csv", "now.csv", *options)[0] == 0
+    cleaned = given["model"][0].transform(given["X_new"])
+    assert cleaned["size"].tolist() == sizes * 5
+    assert cleaned["day"].dt.strftime("%d %b").tolist() == ["01 Feb", "02 Mar"] * 5
+    size, day = features_of(given["X_old"], given["X_new"], forms_within(given["model"]))
+    assert (size.kind, size.new.tolist()) == ("number", sizes * 5)
+    assert (day.kind, day.new[:2].tolist()) == ("date", [19754.0, 19784.0])
+
+
+@pytest.mark.parametrize(
+    ("separator", "widths", "options", "expected"),
+    [
+        (";", ["1,5", "2,25"], [], [1.5, 2.25]),
+        (";", ["1,234", "2"], [], [1.234, 2]),
+        (";", ["1.234", "2.5"], [], [1.234, 2.5]),
+        ("|", ["1,234", "2"], ["--decimal", ",", "--separator", "|"], [1.234, 2]),
+        (",", ["1,234", "2,000.5"], ["--decimal", "."], [1234, 2000.5]),
+        (",", ["1.5", "NA"], [], [1.5, np.nan]),
+        (",", ["True", "False"], [], [True, False]),
+        (",", ["x", "12 %"], [], ["x", "12 %"]),
+    ],
+)
+def test_other_models_get_the_types_that_programs_give(
+    run, given, separator, widths, options, expected
+):
+    new = pd.DataFrame({"width": widths * 50, "height": "0"})
+    new.to_csv("written.csv", sep=separator, index=False, encoding="utf-16")
+    assert run("model.joblib", "written.csv", "written.csv", *options)[0] == 0
+    expected = pd.DataFrame({"width": expected * 50, "height": 0})
+    pd.testing.assert_frame_equal(given["X_new"], expected, check_dtype=False)
+    assert given["X_new"]["width"].dtype.kind == expected["width"].dtype.kind
+
+
+def test_text_of_typed_files_stays_text(run, given):
+    frame = pd.DataFrame({"width": ["1", "2"] * 50, "height": [0.5, 1.5] * 50})
+    frame.to_parquet("typed.parquet")
+    assert run("model.joblib", "typed.parquet", "typed.parquet", "--decimal", ",")[0] == 0
+    pd.testing.assert_frame_equal(given["X_new"], frame)
 
 
 def test_labels_of_the_new_rows_may_be_missing(run, given):
@@ -184,11 +279,11 @@ def test_pictures(run):
     joblib.dump(LogisticRegression().fit(old[NAMES], old["label"]), "no_layers.joblib")
     status, out, _ = run("no_layers.joblib", "old.csv", "moved.csv", "--plot", "c", "--json")
     assert json.loads(out)["advice"] != "nothing"
-    assert (status, len(list((main.Path("c")).iterdir()))) == (3, 3)
+    assert (status, len(list((Path("c")).iterdir()))) == (3, 3)
 
 
 def write(name, content):
-    main.Path(name).write_bytes(content)
+    Path(name).write_bytes(content)
     return name
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 from scipy.sparse import issparse
+from sklearn.pipeline import Pipeline
 
 from skbn._compat import n_samples
+from skbn.tables.cleaner import TableCleaner
 from skbn.tables.columns import Form, as_pandas, converted, find_forms
 from skbn.tables.messages import listing
 
@@ -114,6 +116,23 @@ def _positions(names_old: list[Any], names_new: list[Any]) -> list[int]:
 
 def _select(X: Any, positions: list[int]) -> Any:
     return X.iloc[:, positions] if isinstance(X, pd.DataFrame) else X[:, positions]
+
+
+def forms_within(model: Any) -> Mapping[str, Form]:
+    """Tell how a model reads columns; nothing if its first step takes them as they are.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        A Pipeline or a search too.
+
+    Returns
+    -------
+    forms : mapping of str to dict
+    """
+    while isinstance(model, Pipeline) or hasattr(model, "best_estimator_"):
+        model = model.steps[0][1] if isinstance(model, Pipeline) else model.best_estimator_
+    return model.forms_ if isinstance(model, TableCleaner) else {}
 
 
 def features_of(

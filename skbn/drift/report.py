@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,7 +18,7 @@ from skbn.drift.class_shift import (
     distances_of_columns,
 )
 from skbn.drift.columns import compare_column, table_of_columns
-from skbn.drift.features import Feature, check_tables, features_of
+from skbn.drift.features import Feature, check_tables, features_of, forms_within
 from skbn.drift.layers import table_of_layers
 from skbn.drift.predictions import (
     Predictions,
@@ -42,8 +41,6 @@ from skbn.drift.verdict import (
 )
 from skbn.estimators.pipelines import classifier_within
 from skbn.preprocessing import PiecewiseLinearEncoder
-from skbn.tables.cleaner import TableCleaner
-from skbn.tables.columns import Form
 
 SCALERS = (StandardScaler, MinMaxScaler, RobustScaler, PiecewiseLinearEncoder)
 """Whose statistics `adapt` re-estimates."""
@@ -111,7 +108,7 @@ def drift_report(
     classes = table_of_classes(predictions, own)
     rng = np.random.default_rng(random_state)
     rows = _draw_rows(X_old, predictions, rng)
-    features = features_of(X_old, X_new, _forms_in(model))
+    features = features_of(X_old, X_new, forms_within(model))
     columns, evidence = _compare(features, predictions, own, rows, rng)
     verdict, has_proba = evidence.verdict, predictions.has_probabilities
     ratio = evidence.priors_new / np.maximum(own, np.finfo(float).tiny)
@@ -158,13 +155,6 @@ def _check_model(model: Any) -> None:
         kind = type(classifier_within(model)).__name__
         raise TypeError(f"model must be a classifier; {kind} predicts no classes")
     check_is_fitted(model)
-
-
-def _forms_in(model: Any) -> Mapping[str, Form]:
-    """Tell how a model reads columns, if its first step knows it."""
-    while isinstance(model, Pipeline) or hasattr(model, "best_estimator_"):
-        model = model.steps[0][1] if isinstance(model, Pipeline) else model.best_estimator_
-    return model.forms_ if isinstance(model, TableCleaner) else {}
 
 
 def _draw_rows(X_old: Any, predictions: Predictions, rng: Any) -> list[Any]:

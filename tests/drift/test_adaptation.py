@@ -230,7 +230,7 @@ def test_tables_of_all_kinds_of_columns():
     new = frame.assign(p=frame["p"] * 3 + 1)
     adapted = adapt(model, new)
     assert steps(adapted)[0] == "piecewiselinearencoder"
-    assert steps(adapted, "left_alone") == ["tablevectorizer", "simpleimputer"]
+    assert steps(adapted, "left_alone") == ["tablecleaner", "tablevectorizer", "simpleimputer"]
     assert adapted.score(new, Y) > model.score(new, Y)
 
 

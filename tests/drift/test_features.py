@@ -8,8 +8,13 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skbn.drift.features import OTHER, check_tables, features_of
+from skbn.drift.features import OTHER, check_tables, features_of, forms_within
+from skbn.tables.cleaner import TableCleaner
 
 RNG = np.random.default_rng(0)
 DAYS = pd.date_range("2020-01-01", periods=40)
@@ -82,6 +87,52 @@ def test_infinite_cells_are_missing_and_numbers_that_are_text_now_are_named():
     np.testing.assert_array_equal(feature.old, [1, np.nan, np.nan, 2])
     np.testing.assert_array_equal(feature.new, [1, np.nan, np.nan, np.nan])
     assert feature.new_categories == {"off": 0.5}
+
+
+def test_new_rows_are_read_as_the_old_ones_are_written():
+    old = {"size": ["1,5", "2,25"] * 20, "day": ["31/12/2023", "01/02/2024"] * 20}
+    new = {"size": ["1,234", "12 %"] * 10, "day": ["05/06/2024", "06/05/2024"] * 10}
+    size, day = features(pd.DataFrame(old), pd.DataFrame(new))
+    assert (size.kind, day.kind) == ("number", "date")
+    assert size.old[:2].tolist() == [1.5, 2.25]
+    assert size.new[:2].tolist() == [1.234, 0.12]
+    days = pd.to_datetime(["2024-06-05", "2024-05-06"]) - pd.Timestamp("1970-01-01")
+    assert day.new[:2].tolist() == days.days.tolist()
+    assert size.new_categories == day.new_categories == {}
+
+
+def test_forms_that_are_known_rule():
+    frame = pd.DataFrame({"size": ["1,234"] * 20, "day": ["05/06/2024"] * 20, "code": [7] * 20})
+    forms = {"size": {"kind": "number", "decimal": ","}, "code": {"kind": "text"}}
+    forms["day"] = {"kind": "date", "day_first": False}
+    size, day, code = features_of(frame, frame, forms)
+    assert (size.old[0], day.old[0], code.kind) == (1.234, 19849.0, "category")  # 6 May
+    first = next(features_of(frame, frame))
+    assert first.old[0] == 1234
+
+
+def test_words_that_are_new_among_numbers_are_named_and_missing_ones_are_not():
+    old = [*map(str, range(50)), "off", "NA"]
+    feature = of_columns(old, [*map(str, range(50)), "off", "NA", "?", "broken", "broken"])
+    assert feature.kind == "number"
+    assert np.isnan(feature.old).sum() == 2
+    assert feature.new_categories == {"broken": 2 / 55}
+
+
+@pytest.mark.parametrize("flags", [["True", "False"], ["TRUE", "FALSE"], [True, False]])
+def test_booleans_are_a_category_however_they_are_written(flags):
+    for new in (flags * 20, pd.Series([*flags, None] * 20, dtype=object)):
+        feature = of_columns(flags * 20, new)
+        assert feature.kind == "category"
+        assert feature.new_categories == {}
+
+
+def test_forms_within_a_model():
+    frame = pd.DataFrame({"size": ["1,5", "2,5"] * 10})
+    model = make_pipeline(TableCleaner(), StandardScaler(), LogisticRegression())
+    search = GridSearchCV(make_pipeline(model), {}, cv=2).fit(frame, [0, 1] * 10)
+    assert forms_within(search) == {"size": {"kind": "number", "decimal": ","}}
+    assert forms_within(model[1:]) == {}
 
 
 def test_rare_categories_are_taken_together_and_new_ones_have_their_share():
