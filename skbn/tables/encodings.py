@@ -141,13 +141,15 @@ def find_encoding(data: bytes, given: str | None = None) -> tuple[EncodedText, l
     if text.encoding != "utf-8":
         _check_letters(text, f"it begins as {text.encoding.upper()} does, but is not")
         return text, []
-    error = _first_error(text)
     if b"\0" in data:
         raise InputError(f"byte {data.index(0)} is zero, which no text holds")
-    if error is None:
-        return text, []
-    where = _in_words(error, data)
-    if len(LETTER_OF_UTF8.findall(data)) > MIN_LETTERS * _n_errors(text):
+    error = _first_error(text)
+    return (text, []) if error is None else _guessed(text, _in_words(error, data))
+
+
+def _guessed(text: EncodedText, where: str) -> tuple[EncodedText, list[str]]:
+    """Give text that is not UTF-8 somewhere: with broken bytes, or in an encoding of one byte."""
+    if len(LETTER_OF_UTF8.findall(text.data)) > MIN_LETTERS * _n_errors(text):
         note = f"the text is UTF-8 with bytes that are no letters ({where}), and they became \ufffd"
         return replace(text, errors="replace"), [note]
     guess = next(each for each in OF_ONE_BYTE if _first_error(replace(text, encoding=each)) is None)

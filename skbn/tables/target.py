@@ -19,13 +19,16 @@ from skbn.tables.columns import MISSING_WORDS
 from skbn.tables.messages import InputError, listing
 from skbn.tables.numbers import find_decimal, parse_numbers
 
-WHOLE_NUMBER = re.compile(r"(0|-?[1-9]\d*)(?:\.0+)?", re.ASCII)
+WHOLE_NUMBER = re.compile(r"(0|-?[1-9]\d{0,99})(?:\.0+)?", re.ASCII)
 """As programs write it. What else holds digits may be a code, such as 007."""
 BOOLEANS = {"True": True, "TRUE": True, "true": True}
 BOOLEANS |= {"False": False, "FALSE": False, "false": False}
 """In the spellings of pandas."""
 N_LOOKED_AT = 100
 """Texts that tell of most columns that they hold no numbers."""
+QUANTITY = "numbers with fractions, which is a quantity"
+MAX_EXACT = 2**53
+"""Floats beyond it do not tell each whole number from the next."""
 INT64 = np.iinfo(np.int64)
 MIN_ROWS_OF_IDENTIFIERS = 10
 """Fewer rows do not tell identifiers, of which each row has its own, from classes."""
@@ -73,12 +76,13 @@ def split_target(
     position = np.append(np.where(is_kept, np.cumsum(is_kept) - 1, -1), -1)  # the last of missing
     codes = position[codes]
     values = [value for value in values if value != ""]
-    classes, notes = _as_classes(values, is_text) if values else (np.empty(0, object), [])
-    if classes is None:
+    try:
+        classes, notes = _as_classes(values, is_text) if values else (np.empty(0, object), [])
+    except ValueError as error:
         raise InputError(
-            f"column {target!r} holds numbers with fractions, which is a quantity; a classifier "
-            "needs classes: text, whole numbers or booleans"
-        )
+            f"column {target!r} holds {error}; a classifier needs classes: text, whole numbers or "
+            "booleans"
+        ) from error
     labels = classes[codes[codes >= 0]]
     notes = [f"column {target!r} {note}" for note in [*notes, *_notes_on_text(labels)]]
     return frame.drop(columns=target).loc[codes >= 0], labels, notes
@@ -103,7 +107,7 @@ def _stripped(value: Any) -> Any:
 
 
 def _as_classes(values: list[Any], is_text: bool) -> tuple[Any, list[str]]:
-    """Make classes of distinct cells, each by itself; None if they are numbers with fractions."""
+    """Make classes of distinct cells, each by itself; an error says what they are instead."""
     if all(isinstance(value, str) for value in values):
         return _classes_of_text(values) if is_text else (np.array(values, dtype=object), [])
     is_boolean = [isinstance(value, bool | np.bool_) for value in values]
@@ -113,10 +117,10 @@ def _as_classes(values: list[Any], is_text: bool) -> tuple[Any, list[str]]:
         kinds = sorted({type(value).__name__ for value in values} - {"str"})
         text = np.array([_written(value) for value in values], dtype=object)
         return text, [f"holds cells of the type {listing(kinds)}, which were taken for text"]
-    is_whole = [isfinite(value) and value == int(value) for value in values]
-    is_exact = [not isinstance(value, float) or abs(value) <= INT64.max for value in values]
-    if not (all(is_whole) and all(is_exact)):
-        return None, []
+    if not all(isfinite(value) and value == int(value) for value in values):
+        raise ValueError(QUANTITY)
+    if any(isinstance(value, float) and abs(value) > MAX_EXACT for value in values):
+        raise ValueError("numbers of floating point beyond 2**53, whose last digits are lost")
     return _classes_of_whole_numbers([int(value) for value in values])
 
 
@@ -126,7 +130,9 @@ def _classes_of_text(values: list[str]) -> tuple[Any, list[str]]:
     whole = [WHOLE_NUMBER.fullmatch(value) for value in values]
     if all(whole):
         return _classes_of_whole_numbers([int(match[1]) for match in whole if match])
-    return None if _are_fractions(values) else np.array(values, dtype=object), []
+    if _are_fractions(values):
+        raise ValueError(QUANTITY)
+    return np.array(values, dtype=object), []
 
 
 def _classes_of_whole_numbers(numbers: list[int]) -> tuple[Any, list[str]]:
