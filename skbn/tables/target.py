@@ -97,7 +97,9 @@ def _closest(target: str, names: Sequence[str]) -> str:
 
 def _alone(frame: pd.DataFrame) -> str:
     """Say what to do about a table of one column, whose separator may be another one."""
-    return "; there is one column alone, is --separator right?" if len(frame.columns) == 1 else ""
+    return (
+        "; it is the only one: name the separator by --separator" if len(frame.columns) == 1 else ""
+    )
 
 
 def _stripped(value: Any) -> Any:
@@ -213,11 +215,12 @@ def check_classes(labels: Any, target: str, folds: int, test_size: float) -> Non
     if len(rare):
         found = listing((f"{label!r} ({count})" for label, count in rare.items()), 10)
         most = min(int(counts.min() / per_fold), int(counts.min()) - 1, folds - 1)
+        hints = [f". The column {note}" for note in _notes_on_text(labels)]
         remedy = f"lower --folds to {most}" if most >= 2 else "collect more rows of these classes"
         raise InputError(
             f"{folds} folds and the rows held out need {needed} rows of each class, one for each "
             f"fold and one held out; column {target!r} has fewer of: {found}; {remedy}, or remove "
-            f"these rows{_doubt(counts, target)}"
+            f"these rows{_doubt(counts, target)}{''.join(hints)}"
         )
     if n_test < n_classes:
         raise InputError(f"{n_test} rows held out for {n_classes} classes; raise --test-size")

@@ -180,7 +180,7 @@ def test_whole_numbers_that_are_not_exact_are_refused(cells):
 
 
 def test_a_table_of_one_column_may_have_another_separator():
-    with pytest.raises(InputError, match="the columns are: a b; there is one column alone, is --s"):
+    with pytest.raises(InputError, match="the columns are: a b; it is the only one: name the sep"):
         split_target(pd.DataFrame({"a b": ["1 x"]}), "b")
 
 
@@ -226,6 +226,17 @@ def test_too_few_rows_are_told(labels, folds, test_size, message):
         check_classes(labels, "y", folds, test_size)
     assert str(error.value).startswith(message)
     assert "quantity" not in str(error.value)
+
+
+def test_too_few_rows_of_what_may_not_be_meant_as_a_class():
+    with pytest.raises(
+        InputError, match=r"remove these rows\. The column has classes that differ by case al"
+    ):
+        check_classes(labels_of(Yes=9, yes=1, no=9), "y", 2, 0.25)
+    with pytest.raises(
+        InputError, match=r"rows\. The column has these words as classes: 'NA' \(1\); leave"
+    ):
+        check_classes(labels_of(yes=9, NA=1, no=9), "y", 2, 0.25)
 
 
 def test_labels_of_which_each_row_has_its_own_are_doubted():
