@@ -164,7 +164,7 @@ def _known(encoding: str) -> str:
     """Give the name that Python has for an encoding."""
     try:
         "a".encode(encoding)  # an error for what is no encoding of text, such as base64
-        return codecs.lookup(encoding).name
+        return codecs.lookup(encoding).name.removesuffix("-sig")  # a mark is looked for anyway
     except (LookupError, ValueError):
         raise InputError(
             f"--encoding {encoding} is not known; common ones are utf-8, utf-16, cp1252 (Western "

@@ -75,6 +75,7 @@ def test_zstd(tmp_path):
         *((LATIN, f"utf-{bits}", f"UTF-{bits}") for bits in (8, 16, 32)),
         *((LATIN, f"utf-{form}", "utf-16") for form in ("16-le", "16-be")),
         *((LATIN, form, "utf8") for form in ("utf-8", "utf-8-sig")),
+        (LATIN, "utf-8", "utf-8-sig"),
         *((CYRILLIC, encoding, encoding) for encoding in ("cp1251", "koi8-r", "utf-16-be")),
         *((CHINESE, encoding, encoding) for encoding in ("gb18030", "big5", "utf-32-le")),
         (EUROS, "cp1252", None),
@@ -142,3 +143,9 @@ def test_text_goes_on_after_a_line():
     text = EncodedText("sep=;\r\nü\n".encode("utf-16"), "utf-16-le", 2)
     with text.without("sep=;\r\n").open() as lines:
         assert lines.read() == "ü\n"
+
+
+def test_text_after_a_line_has_no_mark_that_was_not_there():
+    text, _ = find_encoding(b"sep=;\na\n", "utf-8-sig")
+    with text.without("sep=;\n").open() as lines:
+        assert lines.read() == "a\n"
