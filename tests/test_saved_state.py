@@ -19,6 +19,8 @@ from skbn.preprocessing import PiecewiseLinearEncoder
 from skbn.saved_state import DISTRIBUTIONS, FORMS, Plain, as_plain, from_plain
 from skbn.search import CoarseToFineSearchCV, hidden_layers, log_randint, one_minus_loguniform
 from skbn.search.distributions import Distribution
+from skbn.tables.cleaner import TableCleaner
+from skbn.tables.encoders import ColumnsOfKind, DatetimeEncoder, FloatEncoder, TextEncoder
 
 FRAMES = {
     "numbers": pd.DataFrame({"a": [1, 2], "b": [0.5, np.nan]}),
@@ -277,11 +279,16 @@ def honest():
     search.fit(X, y)
     (progress, *_) = vars(model)["_progress"]
     study = vars(search)["_study"]
+    texts = pd.DataFrame({"text": pd.Categorical([f"word {k}" for k in range(40)])})
+    days = pd.DataFrame({"day": pd.date_range("2020-01-01", periods=40)})
+    cleaner = TableCleaner(forms={"text": {"kind": "text"}})
     return [
         *(model, search, PiecewiseLinearEncoder().fit(X), hidden_layers((1, 2), [3, 4])),
         *(log_randint(2, 3), space["momentum"], progress, progress.state, progress.architecture),
         *(study, study.trials[0], as_plain(range(3))),
         PriorCorrectedClassifier(model, [0.5, 0.5], [0.1, 0.9]),
+        *(cleaner.fit(texts.assign(number=X[:, 0])), TextEncoder().fit(texts)),
+        *(DatetimeEncoder().fit(days), FloatEncoder().fit(X), ColumnsOfKind("numeric")),
     ]
 
 

@@ -1,5 +1,6 @@
 """skops saves what is fitted, and loads it with the types of `SKOPS_TYPES`: its state is plain."""
 
+import sys
 import zipfile
 from copy import deepcopy
 from io import BytesIO
@@ -27,7 +28,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skbn import BNSoftmaxClassifier, fit_population
+from skbn import BNSoftmaxClassifier, fit_population, tabular_pipeline
 from skbn.export import SKOPS_TYPES
 from skbn.preprocessing import PiecewiseLinearEncoder
 from skbn.search import (
@@ -162,6 +163,17 @@ def test_a_pipeline(name):
     step, rows = STEPS[name]
     model = make_pipeline(clone(step), quick()).fit(rows, NAMES)
     assert_same(reloaded(model), model, rows)
+
+
+def test_a_pipeline_of_a_table(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skrub", None)
+    table = TABLE.assign(day=DAYS, remark=[f"word {k}" for k in range(len(X))])
+    model = tabular_pipeline(quick()).fit(table.assign(price=["1,50", "2,75"] * 30), NAMES)
+    rows = table.assign(price=np.arange(len(X)))
+    loaded = reloaded(model)
+    assert_same(loaded, model, rows)
+    assert_same(loaded, model, rows.astype(str))
+    assert_same(reloaded(clone(model)).fit(rows, NAMES), clone(model).fit(rows, NAMES), rows)
 
 
 SPACE = {

@@ -23,6 +23,11 @@ SKOPS_TYPES = [
     "skbn.search.fingerprints.Fingerprint",  # its name in older files
     "skbn.search.study.Study",
     "skbn.search.study.Trial",
+    "skbn.tables.cleaner.TableCleaner",
+    "skbn.tables.encoders.ColumnsOfKind",
+    "skbn.tables.encoders.DatetimeEncoder",
+    "skbn.tables.encoders.FloatEncoder",
+    "skbn.tables.encoders.TextEncoder",
     "skbn.training.run.Progress",
     "sklearn.compose._column_transformer._RemainderColsList",
     "sklearn.compose._column_transformer.make_column_selector",

@@ -28,8 +28,8 @@ SCORE_FUNCTIONS = {
 }
 """Of `sklearn.feature_selection.SelectKBest` and the like."""
 TYPES_OF_SKRUB = {"DatetimeEncoder", "PassThrough", "StringEncoder", "TableVectorizer"}
-"""Those of `tabular_pipeline`, made from a file beside the types that skops trusts itself and
-``SKOPS_TYPES``: an unfitted one runs nothing that the file says."""
+"""Those of `tabular_pipeline` with skrub, made from a file beside the types that skops trusts
+itself and ``SKOPS_TYPES``: an unfitted one runs nothing that the file says."""
 
 
 def described(
@@ -130,7 +130,13 @@ def rebuilt(about: Mapping[str, Any], path: str) -> Any:
             f"the Pipeline of journal {path!r} holds objects of {', '.join(unknown)}, which are "
             f"not made from a file: {advice}"
         )
-    pipeline = skops.io.loads(about["pipeline"], trusted=types)
+    try:
+        pipeline = skops.io.loads(about["pipeline"], trusted=types)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"the Pipeline of journal {path!r} has steps of a package that is not installed "
+            f'({error}): install it, for skrub by pip install "skbn[tabular]"'
+        ) from error
     pipeline.steps[-1] = (pipeline.steps[-1][0], classifier)
     return pipeline
 
