@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 import warnings
 from copy import deepcopy
 
@@ -222,15 +223,30 @@ def test_digits_that_are_brighter_are_read_again():
     assert adapted.score(brighter[1500:], digits[1500:]) > frozen + 0.35
 
 
-def test_tables_of_all_kinds_of_columns():
-    pytest.importorskip("skrub")
+ENCODERS = {
+    "skrub": ["tablevectorizer"],
+    "scikit-learn": [
+        f"tablevectorizer__{kind}"
+        for kind in ("numeric", "datetime", "low_cardinality", "high_cardinality")
+    ],
+}
+"""Steps that encode a table."""
+
+
+@pytest.mark.parametrize("encoders", ENCODERS)
+def test_tables_of_all_kinds_of_columns(encoders, monkeypatch):
+    if encoders == "skrub":
+        pytest.importorskip("skrub")
+    else:
+        monkeypatch.setitem(sys.modules, "skrub", None)
     frame = FRAME.assign(day=pd.date_range("2020-01-01", periods=len(X)), flag=X[:, 0] > 0)
+    frame["remark"] = [f"word {k % 50}" for k in range(len(X))]
     frame.loc[::7, "q"] = np.nan
     model = tabular_pipeline(network()).fit(frame, Y)
     new = frame.assign(p=frame["p"] * 3 + 1)
     adapted = adapt(model, new)
     assert steps(adapted)[0] == "piecewiselinearencoder"
-    assert steps(adapted, "left_alone") == ["tablecleaner", "tablevectorizer", "simpleimputer"]
+    assert steps(adapted, "left_alone") == ["tablecleaner", *ENCODERS[encoders], "simpleimputer"]
     assert adapted.score(new, Y) > model.score(new, Y)
 
 
