@@ -82,8 +82,8 @@ def to_onnx(model: Any, path: Any = None, *, X: Any = None, float64: bool = Fals
     -----
     A missing cell of text, which ONNX has not, is the empty text, or what ``astype(str)`` makes
     of it: ``"None"``, or ``"nan"`` and ``"<NA>"``, which scikit-learn tells apart. A missing
-    number is NaN. Cells of spaces alone, which `skbn.tabular_pipeline` counts as missing, do
-    not in ONNX: make them empty.
+    number is NaN. Spaces around texts, which `skbn.tabular_pipeline` takes off, stay in ONNX: take
+    them off before.
 
     On standardised rows probabilities differ by rounding, up to 2e-6 in float where logits are
     of 20. Nothing is checked when the model runs: what `predict` refuses, as missing cells

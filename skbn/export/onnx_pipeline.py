@@ -20,15 +20,20 @@ from skbn.export.graph import ML_DOMAIN, ML_OPSET, OPSET, Columns, Graph, Table
 from skbn.export.onnx_network import add_labels, add_probabilities
 from skbn.export.onnx_steps import (
     binarized,
+    cleaned,
+    floats,
     imputed,
     normalized,
     number_graph,
     one_hot,
     ordinal,
     piecewise_linear,
+    refused,
     vectorized,
 )
 from skbn.preprocessing import PiecewiseLinearEncoder
+from skbn.tables.cleaner import TableCleaner
+from skbn.tables.encoders import DatetimeEncoder, FloatEncoder, TextEncoder
 
 
 def add_model(graph: Graph, steps: list[tuple[str, Any]], table: Table, dtype: np.dtype) -> None:
@@ -76,11 +81,15 @@ def _transformed(graph: Graph, step: Any, table: Table, path: str) -> list[Colum
 
 OWN_STEPS: dict[type, Callable[[Graph, Any, Table], list[Columns]]] = {
     Binarizer: binarized,
+    DatetimeEncoder: refused,
+    FloatEncoder: floats,
     Normalizer: normalized,
     OneHotEncoder: one_hot,
     OrdinalEncoder: ordinal,
     PiecewiseLinearEncoder: piecewise_linear,
     SimpleImputer: imputed,
+    TableCleaner: cleaned,
+    TextEncoder: refused,
 }
 """Steps whose graph is made here. Of scikit-learn's they are those that skl2onnx does not
 convert, or not for double, rows of zeros, missing text, infrequent categories or indicators."""

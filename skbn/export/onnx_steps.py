@@ -14,6 +14,9 @@ import pandas as pd
 
 from skbn.export.graph import Columns, Graph, Table
 from skbn.preprocessing import PiecewiseLinearEncoder, pieces_of
+from skbn.tables.cleaner import TableCleaner
+from skbn.tables.columns import LARGEST, MISSING_WORDS
+from skbn.tables.encoders import DatetimeEncoder, FloatEncoder, TextEncoder
 
 TEXTS_OF_NONE = ("", "None")
 TEXTS_OF_NAN = ("", "nan", "<NA>")
@@ -234,6 +237,61 @@ def _is_among(value: Any, values: Any) -> bool:
     )
 
 
+def cleaned(graph: Graph, cleaner: TableCleaner, table: Table) -> list[Columns]:
+    """`skbn.tables.cleaner.TableCleaner`, of numbers and of text that has no spaces around it.
+
+    Dates stay as they are: the step that encodes them is not converted.
+    """
+    columns = list[Columns]()
+    for k, form in enumerate(cleaner.forms_.values()):
+        (column,) = graph.selected(table, [k])
+        if form["kind"] == "number":
+            columns.append(_cleaned_numbers(graph, column))
+        elif form["kind"] == "text":
+            columns.append(_cleaned_texts(graph, column))
+        elif form["kind"] == "date":
+            columns.append(column)
+    return columns
+
+
+def _cleaned_numbers(graph: Graph, column: Columns) -> Columns:
+    if column.is_text:
+        raise ValueError(
+            f"it reads numbers from the text of {column.tensor}, which ONNX reads otherwise; make "
+            "numbers of it before the training"
+        )
+    graph = number_graph(graph, [column])
+    x = graph.numbers([column]).tensor
+    is_number = graph.node("LessOrEqual", graph.node("Abs", x), LARGEST)  # which NaN is not
+    return Columns(graph.node("Where", is_number, x, np.nan), 1, graph.dtype)
+
+
+def _cleaned_texts(graph: Graph, column: Columns) -> Columns:
+    if column.dtype.kind in "iu":  # categories of pandas
+        return Columns(graph.cast(column.tensor, object), 1, np.dtype(object))
+    texts = graph.texts([column])
+    codes = graph.codes(texts.tensor, dict.fromkeys(sorted(MISSING_WORDS), 1), default=0)
+    is_missing = graph.cast(codes, np.bool_)
+    missing = graph.constant(np.array(TEXTS_OF_NAN[:1], dtype=object))
+    return Columns(graph.node("Where", is_missing, missing, texts.tensor), 1, texts.dtype)
+
+
+def floats(graph: Graph, encoder: FloatEncoder, table: Table) -> list[Columns]:
+    """`skbn.tables.encoders.FloatEncoder`."""
+    return [graph.in_dtype(np.float32).numbers(table)]
+
+
+ADVICE = (
+    "Drop them from the training, or make numbers or fewer than 40 categories of them before it"
+)
+
+
+def refused(graph: Graph, encoder: DatetimeEncoder | TextEncoder, table: Table) -> list[Columns]:
+    """Encoders of dates and of long text, whose columns are named."""
+    names = ", ".join(map(repr, encoder.feature_names_in_.tolist()))
+    raise ValueError(f"no conversion of what it does to the columns {names}. {ADVICE}")
+
+
 VECTORIZED = {
     *("CleanNullStrings", "DropUninformative", "ToFloat", "CleanCategories", "ToStr"),
     *("PassThrough", "Drop", "OneHotEncoder"),
@@ -263,8 +321,7 @@ def vectorized(graph: Graph, vectorizer: Any, table: Table) -> list[Columns]:
             f"{name!r} ({', '.join(sorted(others))})" for name, others in strange.items()
         )
         raise ValueError(
-            f"no conversion of what TableVectorizer does to the columns {listed}. Drop them from "
-            "the training, or make numbers or fewer than 40 categories of them before it"
+            f"no conversion of what TableVectorizer does to the columns {listed}. {ADVICE}"
         )
     columns = list[Columns]()
     for k, (name, by_kind) in enumerate(steps.items()):

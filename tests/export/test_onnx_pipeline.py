@@ -417,9 +417,18 @@ def test_columns_of_other_types_than_those_of_the_training(frame, reason):
 # Any table.
 
 
-@pytest.fixture(scope="module")
-def tabular():
-    pytest.importorskip("skrub")
+@pytest.fixture(params=["skrub", "scikit-learn"])
+def encoders(request, monkeypatch):
+    """Whose transformers encode the text of a table."""
+    if request.param == "skrub":
+        pytest.importorskip("skrub")
+    else:
+        monkeypatch.setitem(sys.modules, "skrub", None)
+    return request.param
+
+
+@pytest.fixture
+def tabular(encoders):
     kinds = {"rare": np.where(np.arange(N) % 150 == 0, FRAME.index.astype(str), "often")}
     table = FRAME.assign(
         **kinds,
@@ -437,31 +446,64 @@ def test_a_tabular_pipeline(tabular):
     model = tabular_pipeline(quick()).fit(train, ANSWERS[:300])
     onnx_model = to_onnx(model, X=train)
     session = session_of(onnx_model)
-    for missing in ("", "?", "NA", "nan"):
+    for missing in ("", "?", "NA", "nan", "None"):
         assert_same(session.run(None, inputs_of(onnx_model, test, missing)), model, test, 1e-6)
 
 
-def test_columns_that_a_tabular_pipeline_has_no_conversion_of_are_named(tabular, tmp_path):
-    train = tabular[:300].assign(
-        day=pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(300) % 7, "D"),
-        remark=[f"word{k}" for k in range(300)],
-    )
-    model = tabular_pipeline(quick()).fit(train, ANSWERS[:300])
-    columns = r"'day' \(DatetimeEncoder, ToDatetime\); 'remark' \(StringEncoder\)\. Drop"
-    with pytest.raises(ValueError, match=rf"'tablevectorizer'.*{columns}"):
-        to_onnx(model, tmp_path / "model.onnx", X=train)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kind", ["frame", "array"])
+def test_numbers_that_a_tabular_pipeline_counts_as_missing(encoders, kind, dtype):
+    rows = GAPS[:, :4].astype(dtype)
+    model = tabular_pipeline(quick()).fit(rows if kind == "array" else pd.DataFrame(rows), Y)
+    onnx_model = to_onnx(model, X=rows, float64=dtype == np.float64)
+    odd = np.tile(rows[:1], (6, 1))
+    odd[:, 0] = [np.inf, -np.inf, 1e29, 1e31, -2e30, np.nan]
+    outputs = session_of(onnx_model).run(None, {"X": odd})
+    assert_same(outputs, model, odd, 1e-6)
+    np.testing.assert_array_equal(outputs[1][[0, 1, 3, 4]], outputs[1][[5] * 4])
+
+
+def test_columns_that_a_tabular_pipeline_has_no_conversion_of_are_named(
+    tabular, encoders, tmp_path
+):
+    columns = {
+        "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(300) % 7, "D"),
+        "day as text": [f"2020-01-{1 + k % 28:02}" for k in range(300)],
+        "remark": [f"word{k}" for k in range(300)],
+    }
+    for name in columns:
+        train = tabular[:300].assign(**{name: columns[name]})
+        model = tabular_pipeline(quick()).fit(train, ANSWERS[:300])
+        with pytest.raises(ValueError, match=rf"'tablevectorizer.* columns '{name}'.*\. Drop"):
+            to_onnx(model, tmp_path / "model.onnx", X=train)
+    if encoders == "skrub":
+        train = tabular[:300].assign(**columns)
+        model = tabular_pipeline(quick()).fit(train, ANSWERS[:300])
+        named = r"'day' \(DatetimeEncoder.*\); 'remark' \(StringEncoder.*\)\. Drop"
+        with pytest.raises(ValueError, match=named):
+            to_onnx(model, tmp_path / "model.onnx", X=train)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.filterwarnings("ignore:Found unknown categories", "ignore:.*all-NaN")
-def test_a_tabular_pipeline_of_numbered_columns_of_which_some_are_unused(tabular):
+def test_a_tabular_pipeline_of_numbered_columns_of_which_one_is_unused(tabular):
     train = tabular[["age", "job", "year", "nothing"]].set_axis(range(4), axis=1)
     model = tabular_pipeline(quick()).fit(train, ANSWERS)
-    for rows in (train, train[[0, 1, 2]]):
-        onnx_model = to_onnx(model, X=rows)
-        assert [each.name for each in onnx_model.graph.input] == ["0", "1", "2"]
-        inputs = inputs_of(onnx_model, train.rename(columns=str))
-        assert_same(session_of(onnx_model).run(None, inputs), model, train)
+    onnx_model = to_onnx(model, X=train)
+    assert [each.name for each in onnx_model.graph.input] == ["0", "1", "2"]
+    inputs = inputs_of(onnx_model, train.rename(columns=str))
+    assert_same(session_of(onnx_model).run(None, inputs), model, train)
+
+
+@pytest.mark.filterwarnings("ignore:Found unknown categories", "ignore:.*all-NaN")
+def test_a_column_without_values_may_be_absent(tabular):
+    model = tabular_pipeline(quick()).fit(tabular, ANSWERS)
+    rows = tabular.drop(columns="nothing")
+    for given in (tabular, rows):
+        onnx_model = to_onnx(model, X=given)
+        assert {each.name for each in onnx_model.graph.input} <= set(rows)
+        outputs = session_of(onnx_model).run(None, inputs_of(onnx_model, rows))
+        assert_same(outputs, model, tabular)
 
 
 def test_numbers_that_a_tabular_pipeline_reads_from_text_are_named(tabular):
