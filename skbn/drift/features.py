@@ -20,7 +20,6 @@ from skbn.tables.messages import listing
 MIN_EXPECTED = 5
 """Rows that a category needs on each side if both were drawn alike; rarer ones are taken
 together. The rule of Cochran (1954) for the chi-squared distribution to hold."""
-ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ]|$)"
 OTHER = 0
 """Code of the rare categories."""
 ROUNDING = 1e-12

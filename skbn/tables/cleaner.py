@@ -114,7 +114,10 @@ class TableCleaner(Versioned, TransformerMixin, BaseEstimator):
         frame = _table(X)
         names = getattr(self, "feature_names_in_", None)
         if names is not None and all(isinstance(name, str) for name in frame.columns):
-            frame = frame[[name for name in names if name in frame.columns]]
+            # A file of which the command strips the names keeps them as pandas reads it.
+            own = {name.strip(): name for name in frame.columns} | {n: n for n in frame.columns}
+            frame = frame[[own[name] for name in names if name in own]]
+            frame.columns = [name for name in names if name in own]
         validate_data(self, frame, skip_check_array=True, reset=False)
         columns = {
             name: converted(frame.iloc[:, place].rename(name), form)
