@@ -6,7 +6,6 @@ import argparse
 import json
 import shutil
 import sys
-import textwrap
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +25,7 @@ from skbn.drift.report import drift_report
 from skbn.export import SKOPS_TYPES, load_model
 from skbn.tables.columns import Form, converted, find_forms, plain_types
 from skbn.tables.files import ReadTable, read_table
-from skbn.tables.messages import InputError, listing
+from skbn.tables.messages import InputError, listing, wrapped
 from skbn.tables.target import split_target
 
 DESCRIPTION = """\
@@ -99,11 +98,7 @@ def _parser() -> Parser:
 
 def _wrapped(text: str) -> str:
     """Break long lines between words, for terminals and mail."""
-    width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
-    wrapper = textwrap.TextWrapper(
-        width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
-    return "\n".join(wrapper.fill(line) for line in text.splitlines())
+    return wrapped(text, min(shutil.get_terminal_size().columns, MAX_WIDTH))
 
 
 def _report(args: argparse.Namespace) -> Any:

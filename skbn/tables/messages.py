@@ -29,14 +29,14 @@ def listing(names: Iterable[object], most: int = MAX_NAMES) -> str:
     return ", ".join(shown[:most]) + rest
 
 
+def wrapped(text: str, width: int) -> str:
+    """Break long lines between words."""
+    wrapper = textwrap.TextWrapper(
+        width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(wrapper.fill(line) for line in text.splitlines())
+
+
 def print_line(line: str) -> None:
-    """Print a line, which is broken between words where it is longer than a terminal is wide."""
-    if sys.stdout.isatty():
-        wrapper = textwrap.TextWrapper(
-            shutil.get_terminal_size().columns,
-            subsequent_indent="  ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        line = wrapper.fill(line)
-    print(line)
+    """Print a line, broken where a terminal is less wide."""
+    print(wrapped(line, shutil.get_terminal_size().columns) if sys.stdout.isatty() else line)
