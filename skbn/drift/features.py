@@ -178,9 +178,11 @@ def _feature(name: Any, old: Any, new: Any, form: Form) -> Feature:
         return _categories(name, old, new)
     convert = _as_days if kind == "date" else _as_numbers
     numbers_old, numbers_new = convert(old, form), convert(new, form)
-    words = _words(new, numbers_new)
-    unknown = words[~words.isin(_words(old, numbers_old))].value_counts() / len(new)
-    return Feature(name, kind, *_without_rounding(numbers_old, numbers_new), dict(unknown))
+    unknown: dict[str, float] = {}
+    if len(words := _words(new, numbers_new)):
+        is_known = words.isin(_words(old, numbers_old))
+        unknown = dict(words[~is_known].value_counts() / len(new))
+    return Feature(name, kind, *_without_rounding(numbers_old, numbers_new), unknown)
 
 
 def _are_booleans(old: Any, new: Any) -> bool:
@@ -210,10 +212,10 @@ def _as_days(column: Any, form: Form) -> Any:
 
 def _words(column: Any, numbers: Any) -> Any:
     """Texts of the cells that have a value and hold no number."""
-    is_word = np.isnan(numbers) & column.notna().to_numpy()
-    if types.is_numeric_dtype(column.dtype):
-        is_word[:] = False
-    return converted(column[is_word], TEXT).dropna().astype(str)
+    is_lost = np.isnan(numbers)
+    if types.is_numeric_dtype(column.dtype) or not is_lost.any():
+        return pd.Series(dtype=object)
+    return converted(column[is_lost], TEXT).dropna().astype(str)
 
 
 def _without_rounding(old: Any, new: Any) -> tuple[Any, Any]:
