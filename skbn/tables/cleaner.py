@@ -16,7 +16,9 @@ from skbn.tables.columns import as_pandas, converted, find_forms
 from skbn.tables.messages import listing
 
 
-class TableCleaner(Versioned, TransformerMixin, BaseEstimator):
+class TableCleaner(  # type: ignore[call-arg]
+    Versioned, TransformerMixin, BaseEstimator, auto_wrap_output_keys=()
+):
     """Make numbers, dates and categories of the columns of a table, whatever its types are.
 
     What a column holds is found in training; new rows are then read in the same way,
@@ -125,6 +127,19 @@ class TableCleaner(Versioned, TransformerMixin, BaseEstimator):
             if form["kind"] != "none"
         }
         return pd.DataFrame(columns, index=frame.index)
+
+    def set_output(self, *, transform: Any = None) -> TableCleaner:
+        """Do nothing: the output is a DataFrame of pandas, which the next step takes.
+
+        Parameters
+        ----------
+        transform : ignored
+
+        Returns
+        -------
+        self : TableCleaner
+        """
+        return self
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Give the names of the columns that `transform` gives.

@@ -155,11 +155,14 @@ def test_columns_with_numbers_for_names(model, frame, labels):
     np.testing.assert_array_equal(model.fit(cells, labels).predict_proba(cells), expected)
 
 
-def test_frames_of_all_steps(model, frame, labels):
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_of_all_steps(model, frame, labels, library):
+    frame_type = pytest.importorskip(library).DataFrame
     expected = clone(model).fit(frame, labels)
-    model.set_output(transform="pandas").fit(frame, labels)
+    model.set_output(transform=library).fit(frame, labels)
     prepared = model[:-1].transform(frame)
-    assert list(prepared) == list(expected[:-1].get_feature_names_out())
+    assert isinstance(prepared, frame_type)
+    assert list(prepared.columns) == list(expected[:-1].get_feature_names_out())
     np.testing.assert_allclose(prepared, expected[:-1].transform(frame), atol=1e-3)
 
 
