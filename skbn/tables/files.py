@@ -7,6 +7,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -149,11 +150,15 @@ def _read_excel(path: Path) -> ReadTable:
     try:
         with pd.ExcelFile(path) as book:
             sheets = [str(name) for name in book.sheet_names]
-            cells = book.parse(0, header=None, dtype=object, keep_default_na=False, na_filter=False)
+            filled = (name for name in sheets if not book.parse(name, header=None, nrows=1).empty)
+            sheet = next(filled, sheets[0])
+            cells = book.parse(
+                sheet, header=None, dtype=object, keep_default_na=False, na_filter=False
+            )
     except ImportError as error:
         package = EXCEL_PACKAGES[path.suffix.lower()]
         raise InputError(f"files of this kind need a package: pip install {package}") from error
-    notes = [f"the first sheet was read, {sheets[0]!r}, of: {listing(sheets)}"]
+    notes = [f"sheet {sheet!r} was read, of: {listing(sheets)}"]
     cells = cells.mask(cells.eq(""), np.nan).dropna(how="all")
     names = ["" if pd.isna(name) else name for name in cells.iloc[:1].to_numpy().ravel()]
     _check_differ(names)
@@ -178,9 +183,15 @@ def _named(cells: pd.DataFrame, names: Sequence[Any]) -> tuple[pd.DataFrame, int
     stripped = [_stripped(name) for name in names]
     kept = [k for k, name in enumerate(stripped) if name or not _is_empty(cells.iloc[:, k])]
     frame = cells.iloc[:, kept]
-    frame.columns = [stripped[k] or f"Unnamed: {k}" for k in kept]
+    frame.columns = [stripped[k] or _invented(k, stripped) for k in kept]
     _check_differ(frame.columns)
     return frame, max(kept, default=-1) + 1
+
+
+def _invented(position: int, names: Sequence[str]) -> str:
+    """Name a column as pandas would, also where an index was saved with another one beside it."""
+    likely = (f"Unnamed: {position}" + f".{n}" * (n > 0) for n in count())
+    return next(name for name in likely if name not in names)
 
 
 def _is_empty(column: pd.Series) -> bool:
