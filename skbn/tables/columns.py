@@ -354,6 +354,8 @@ def converted(column: Any, form: Form) -> Any:
     """
     kind, dtype = form["kind"], column.dtype
     is_typed = _kind_of_type(str(column.name), column) == kind
+    if kind == "date" and isinstance(dtype, pd.ArrowDtype):
+        is_typed = False  # its days know no zone, not even that they have none
     if kind == "number":
         values = _floats(column) if is_typed else None
         if values is None:

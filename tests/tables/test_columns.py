@@ -138,6 +138,17 @@ def test_remarks(cells, remarks):
         assert pd.Series([remark]).str.fullmatch(expected)[0], remark
 
 
+@pytest.mark.parametrize(
+    "dtype", ["date32[pyarrow]", "timestamp[us][pyarrow]", "timestamp[s, tz=UTC][pyarrow]"]
+)
+def test_dates_of_arrow(dtype):
+    pytest.importorskip("pyarrow")
+    column = pd.Series([datetime.datetime(2024, 1, 31), None]).astype(dtype)
+    found = find_forms(column.to_frame("a"))["a"]
+    assert found == (DATE, [])
+    assert converted(column, DATE).tolist() == [DAY, pd.NaT]
+
+
 def test_complex_numbers_are_refused():
     with pytest.raises(ValueError, match=r"column 'z' holds complex numbers\. Complex data not"):
         find_forms(pd.DataFrame({"z": [1j, 2]}))
