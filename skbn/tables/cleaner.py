@@ -114,12 +114,14 @@ class TableCleaner(  # type: ignore[call-arg]
         """
         check_is_fitted(self)
         frame = _table(X)
-        names = getattr(self, "feature_names_in_", None)
-        if names is not None and all(isinstance(name, str) for name in frame.columns):
-            # A file of which the command strips the names keeps them as pandas reads it.
-            own = {name.strip(): name for name in frame.columns} | {n: n for n in frame.columns}
-            frame = frame[[own[name] for name in names if name in own]]
-            frame.columns = [name for name in names if name in own]
+        given = {str(name): name for name in frame.columns} if hasattr(X, "columns") else {}
+        # A file of which the command strips the names keeps them as pandas reads it.
+        given = {name.strip(): given[name] for name in given} | given
+        known = [name for name in self.forms_ if name in given]
+        is_named = hasattr(self, "feature_names_in_")
+        if len(known) == len(self.forms_) or (known and is_named):
+            frame = frame[[given[name] for name in known]]
+            frame.columns = known if is_named else frame.columns
         validate_data(self, frame, skip_check_array=True, reset=False)
         columns = {
             name: converted(frame.iloc[:, place].rename(name), form)

@@ -62,6 +62,8 @@ def test_any_order_among_others_and_from_polars(cleaner, frame):
 def test_a_missing_column_is_named_in_the_words_of_scikit_learn(cleaner, frame):
     with pytest.raises(ValueError, match=r"(?s)names should match.*yet now missing:\n- colour\n"):
         cleaner.transform(frame.drop(columns="colour"))
+    with pytest.raises(ValueError, match=r"(?s)names should match.*unseen at fit time:\n- other"):
+        cleaner.transform(frame.add_prefix("other "))
 
 
 def test_arrays():
@@ -73,11 +75,18 @@ def test_arrays():
         cleaner.transform(X[:, :1])
 
 
-def test_numbered_columns_go_by_their_place():
+def test_numbered_columns_go_by_their_numbers_where_all_are_there_and_else_by_their_place():
     frame = pd.DataFrame({5: [1.0, 2.0], 3: ["a", "b"]})
     cleaner = TableCleaner().fit(frame)
     assert list(cleaner.get_feature_names_out()) == ["5", "3"]
     assert cleaner.transform(frame)["3"].tolist() == ["a", "b"]
+    others = pd.DataFrame({4: [7, 8], 3: ["a", "b"], 5: [1.0, 2.0]})
+    pd.testing.assert_frame_equal(cleaner.transform(others), cleaner.transform(frame))
+    pd.testing.assert_frame_equal(
+        cleaner.transform(frame.set_axis([0, 1], axis=1)), cleaner.transform(frame)
+    )
+    with pytest.raises(ValueError, match="X has 1 features, but TableCleaner is expecting 2"):
+        cleaner.transform(frame[[3]])
     mixed = TableCleaner().fit(frame.rename(columns={3: "b"}))
     assert mixed.feature_names_in_.tolist() == ["5", "b"]
 
