@@ -193,7 +193,7 @@ def test_verbose_lists_each_column(run, table):
         "  colour  text    3 values: red, [a-z, ]+; 9 missing",
         "  ripe    number  0 to 1",
         "  day     date    2024-01-01 to 2024-03-20",
-        "  one     left out, with one value only",
+        "  one     left out",
     ):
         assert re.search(f"^{line}$", out, re.M), line
     assert "Columns" not in run("table.csv", "--target", "label", *QUICK)[1]

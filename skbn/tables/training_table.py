@@ -84,7 +84,7 @@ def training_table(
         table.remarks += [f"Column {name!r}: {remark}" for remark in remarks]
         if reason := reason_to_leave_out(column, form):
             table.left_out.setdefault(reason, []).append(name)
-            table.details[name] = f"left out, {reason}"
+            table.details[name] = "left out"
         else:
             table.forms[name] = form
             table.details[name] = _detail(column, form)
