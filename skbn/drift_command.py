@@ -90,7 +90,7 @@ def _parser() -> Parser:
     add("--target", metavar="COLUMN", help="column of the labels; those of new rows are compared")
     add("--separator", metavar="TEXT", help="of CSV files, such as ';' or tab (found)")
     add("--encoding", metavar="NAME", help="of CSV files, such as latin-1 (found)")
-    add("--decimal", choices=[".", ","], help="decimal point of numbers in text (found)")
+    add("--decimal", metavar="MARK", choices=[".", ","], help="decimal point in text (found)")
     add("--plot", metavar="DIR", type=Path, help="where to write pictures")
     add("--json", action="store_true", help="print the whole report as JSON")
     return parser

@@ -39,28 +39,31 @@ from skbn.tables.target import check_classes, split_target
 from skbn.tables.training_table import TrainingTable, training_table
 
 DESCRIPTION = """\
-Tune a network with batch normalisation and a softmax output for a table, and judge it.
+Tune a network with batch normalisation and a softmax output for a table, and
+judge it. Without a table, the data are scikit-learn's handwritten digits.
 
-A part of the rows is held out. On the others, CoarseToFineSearchCV tunes the Pipeline that
-skbn.tabular_pipeline makes, by cross-validated log-loss, with one network a candidate. With
-the best hyperparameters two networks are then fitted and calibrated. Printed are the
-hyperparameters, the accuracy and log-loss of this model in cross-validation and on the rows
-held out, beside logistic regression and guessing, and the time. Without a table, the data
-are scikit-learn's handwritten digits. Ctrl-C ends the search early, with the best so far."""
+A part of the rows is held out. On the others, CoarseToFineSearchCV tunes the
+Pipeline that skbn.tabular_pipeline makes, by cross-validated log-loss, with one
+network a candidate. With the best hyperparameters two networks are then fitted
+and calibrated. Printed are the hyperparameters, the accuracy and log-loss of
+this model in cross-validation and on the rows held out, beside logistic
+regression and guessing, and the time. Ctrl-C ends the search early, with the
+best so far."""
 
 EPILOG = """\
-What a column holds is found: numbers (also 1.234,5 and 1,234 and 12 % and $12.30), dates
-(2024-12-31, 31/12/2024, 31 Dec 2024), or text. Left out are rows without a label, columns
-with one value only, texts that name the row, and columns that count the rows; a line says
-so. In the column of the labels only an empty cell is missing.
+What a column holds is found: numbers (also 1.234,5 and 1,234 and 12 % and
+$12.30), dates (2024-12-31, 31/12/2024, 31 Dec 2024), or text. Left out are rows
+without a label, columns with one value only, texts that name the row, and
+columns that count the rows; a line says so. In the column of the labels only an
+empty cell is missing.
 
 examples:
   python -m skbn
   python -m skbn --plot pictures
   python -m skbn table.csv --target species --save model.joblib
 
-A training session with a journal is watched and steered from another terminal (a table of
-that name is ./watch):
+A training session with a journal is watched and steered from another terminal
+(a table of that name is ./watch):
   python -m skbn watch run.sqlite
   python -m skbn change run.sqlite learning_rate_init=0.003
 Rows of another month are compared with those that a model was trained on:
@@ -147,13 +150,13 @@ def make_parser() -> Parser:
     add("--target", metavar="COLUMN", help="column of the labels; needed with a table")
     add("--separator", metavar="TEXT", help="of a CSV file, such as ';' or tab (found)")
     add("--encoding", metavar="NAME", help="of a CSV file, such as latin-1 (found)")
-    add("--decimal", choices=[".", ","], help="decimal point of numbers in text (found)")
+    add("--decimal", metavar="MARK", choices=[".", ","], help="decimal point in text (found)")
     add("--save", metavar="FILE.joblib", type=Path, help="where to save the best model")
     add("--plot", metavar="DIR", type=Path, help="where to write pictures of the search")
     add("--candidates", metavar="N", type=int, default=60, help="models to try (%(default)s)")
     add("--folds", metavar="N", type=int, default=3, help="of the cross-validation (%(default)s)")
     add("--test-size", metavar="SHARE", type=float, default=0.25, help="held out (%(default)s)")
-    add("--time-budget", metavar="SECONDS", type=float, help="for the search (unlimited)")
+    add("--time-budget", metavar="SECONDS", type=float, help="of the search (unlimited)")
     add("--jobs", metavar="N", type=int, default=1, help="processes (%(default)s); -1: all cores")
     add("--seed", metavar="N", type=int, default=0, help="of all that is random (%(default)s)")
     add("--verbose", action="store_true", help="print what each column was taken for")
