@@ -144,6 +144,7 @@ def as_people_write(frame):
     )
 
 
+@pytest.mark.slow
 def test_a_model_of_the_command_reads_both_tables_as_the_one_it_was_trained_on(run, capsys):
     for name, seed in {"then": 0, "now": 1}.items():
         as_people_write(make_table(seed)).to_csv(f"{name}.csv", sep=";", index=False)

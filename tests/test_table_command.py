@@ -82,6 +82,7 @@ def without_time(out):
     return re.sub(r"Time to .* s,", "", out)
 
 
+@pytest.mark.slow
 def test_digits_by_default(run):
     status, out, err = run(*QUICK)
     accuracy, loss = scores(out)
@@ -119,6 +120,7 @@ def test_scores_are_those_of_the_saved_model(fit, table):
     assert scores(out)[0] == pytest.approx(model.score(test, labels), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_report_describes_the_saved_model_throughout(fit, table):
     model, out = fit(table)
     X, X_test, y, y_test = train_test_split(
@@ -143,6 +145,7 @@ def test_the_report_describes_the_saved_model_throughout(fit, table):
     )
 
 
+@pytest.mark.slow
 def test_the_saved_model_says_which_columns_it_expects(fit, table):
     model, out = fit(table)
     features = ["width", "colour", "height", "ripe", "day"]
@@ -156,6 +159,7 @@ def test_the_saved_model_says_which_columns_it_expects(fit, table):
     np.testing.assert_array_equal(probabilities, model.predict_proba(table))
 
 
+@pytest.mark.slow
 def test_another_process_predicts_rows_as_pandas_reads_them(run, table, tmp_path):
     european = table.assign(
         width=table["width"].map("{:.3f}".format).str.replace(".", ",").replace("nan", ""),
@@ -184,6 +188,7 @@ def test_another_process_predicts_rows_as_pandas_reads_them(run, table, tmp_path
     np.testing.assert_allclose(np.array(done.stdout.split(), dtype=float), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_verbose_lists_each_column(run, table):
     table.assign(one="k").to_csv("table.csv", index=False)
     _, out, _ = run("table.csv", "--target", "label", "--verbose", *QUICK)
@@ -208,6 +213,7 @@ def test_without_skrub(run, table, monkeypatch):
     assert joblib.load("m.joblib").score(table, table["label"]) > 0.9
 
 
+@pytest.mark.slow
 def test_a_time_budget_ends_the_search(run):
     status, out, err = run("--candidates", 1000, "--time-budget", 3)
     assert status == 0, err

@@ -40,6 +40,7 @@ def test_epochs_are_counted_over_calls_and_an_answer_stops_nothing(iris, quick):
     assert epochs == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_mlflow_has_the_history_on_a_local_folder(iris, quick, tmp_path, monkeypatch):
     pytest.importorskip("sklearn.callback")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")

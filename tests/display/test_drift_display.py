@@ -157,6 +157,7 @@ def test_layers():
     assert texts(ax) == ["1.20 times the spread", "0.95 times the spread"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_layers", "n_panels"), [(2, 3), (0, 2)])
 def test_an_overview_has_a_panel_for_each_table(n_layers, n_panels, pyplot):
     report = made_report(n_layers=n_layers)

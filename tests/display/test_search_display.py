@@ -43,6 +43,7 @@ def with_failures(search, n):
     return search
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("search", "expected"),
     [

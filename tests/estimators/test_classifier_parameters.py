@@ -13,6 +13,8 @@ from skbn.network.initializers import INITIALIZERS
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.schedules import SCHEDULES
 
+pytestmark = pytest.mark.slow
+
 # Randomness.
 
 
@@ -68,7 +70,6 @@ def test_shuffle_false_keeps_the_order(iris, steady):
 # What trains, and how well.
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("weights", [None, "random"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_softmax_regression_is_logistic_regression(iris, steady, dtype, weights):

@@ -104,6 +104,7 @@ def test_a_class_of_one_row_stays_in_training(iris, quick):
     assert model.fit(X, y).predict(far).tolist() == [7]
 
 
+@pytest.mark.slow
 @given(
     counts=st.lists(st.integers(1, 30), min_size=1, max_size=8),
     fraction=st.floats(0.01, 0.99),

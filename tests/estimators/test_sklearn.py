@@ -111,6 +111,7 @@ def test_pipeline_on_a_frame_with_text_columns_and_text_labels(text_and_numbers,
     assert text_and_numbers.predict(frame.iloc[[0]]).tolist() == ["setosa"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("search", "options"),
     [
@@ -144,6 +145,7 @@ def test_calibrated(quick, iris):
     assert calibrated.score(*iris) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ensemble", [VotingClassifier, StackingClassifier])
 def test_in_company_of_another_classifier(quick, iris, ensemble):
     members = [("net", quick(max_iter=10)), ("linear", LogisticRegression())]

@@ -160,6 +160,7 @@ def network_cost(parameters, data):
     return -(targets * log_p).sum(axis=1).mean()
 
 
+@pytest.mark.slow
 @each_solver
 @pytest.mark.parametrize("batch_size", [None, 20])
 @pytest.mark.parametrize("schedule", ["constant", "one_cycle"])

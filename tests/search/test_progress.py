@@ -20,6 +20,8 @@ from skbn.search.study import Study, Trial
 from skbn.search.time_limit import TimeLimit
 from skbn.search.workload import GROWTH, Plan, Workload
 
+pytestmark = pytest.mark.slow
+
 HALVING = Plan(3, [[30, 10], [15, 5], [15, 5]], [5, 10], 1, 1.5)
 
 

@@ -229,6 +229,7 @@ def test_slices_double_and_hold_each_fit_once(n):
     assert all(len(some) == 3 * size for some, size in zip(slices, sizes, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verbose", [0, 1])
 @pytest.mark.parametrize("seconds", [30, 45, 60])
 def test_time_to_refit_to_the_last_epoch_is_kept(iris, clock, monkeypatch, seconds, verbose):
