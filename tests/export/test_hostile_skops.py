@@ -7,12 +7,13 @@ from contextlib import suppress
 from copy import deepcopy
 
 import numpy as np
+import pandas as pd
 import pytest
 from hostile_archives import NAMES, Archive, Watch, mapping, mutated, node, several, text
 from scipy import stats
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skbn import BNSoftmaxClassifier, __version__
 from skbn.drift.prior_corrected import PriorCorrectedClassifier
@@ -20,6 +21,8 @@ from skbn.export import SKOPS_TYPES
 from skbn.preprocessing import PiecewiseLinearEncoder
 from skbn.saved_state import DISTRIBUTIONS
 from skbn.search import CoarseToFineSearchCV, hidden_layers, log_randint, one_minus_loguniform
+from skbn.tables.cleaner import TableCleaner
+from skbn.tables.encoders import table_encoder
 
 skops = pytest.importorskip("skops.io")
 
@@ -43,10 +46,15 @@ def saved():
     few = {"n_candidates": 2, "n_rounds": 1, "cv": 2, "random_state": 0}
     search = CoarseToFineSearchCV(model, space, scoring="accuracy", resource="epochs", **few)
     search.set_params(min_epochs=1, max_epochs=2).fit(X, y).retune(X, y)
+    table = pd.DataFrame(
+        {"day": pd.date_range("2024-01-01", periods=30), "text": [f"n {i % 9}" for i in range(30)]}
+    ).assign(number=X[:, 0], key=[f"key {i} of {i * i}" for i in range(30)])
+    encoder = table_encoder(OneHotEncoder(sparse_output=False))
     return [
         skops.dumps(each)
         for each in (
             make_pipeline(StandardScaler(), PiecewiseLinearEncoder(), model).fit(X, y),
+            make_pipeline(TableCleaner(), encoder, model).fit(table, y),
             search,
             CoarseToFineSearchCV(model, space),
             GridSearchCV(model, {"alpha": [0.1]}, cv=2).fit(X, y),
