@@ -17,6 +17,8 @@ from skbn import __main__ as main
 from skbn.drift.features import features_of, forms_within
 from skbn.export import save_model
 
+pytestmark = pytest.mark.slow
+
 N_ROWS = 300
 NAMES = ["width", "height"]
 

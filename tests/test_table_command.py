@@ -204,6 +204,7 @@ def test_verbose_lists_each_column(run, table):
     assert "Columns" not in run("table.csv", "--target", "label", *QUICK)[1]
 
 
+@pytest.mark.slow
 def test_without_skrub(run, table, monkeypatch):
     monkeypatch.setitem(sys.modules, "skrub", None)
     table.to_csv("table.csv", index=False)
@@ -248,6 +249,7 @@ def test_labels_keep_their_type(fit, table, labels, classes):
     assert ("Left out: 20 rows without a label" in out) == (None in labels)
 
 
+@pytest.mark.slow
 def test_parquet(run, table):
     pytest.importorskip("pyarrow")
     table = table.assign(
@@ -307,6 +309,7 @@ def test_pictures_need_matplotlib(run, monkeypatch):
     assert 'pip install "skbn[plot]"' in err
 
 
+@pytest.mark.slow
 def test_plain_lines_without_rich(run, table, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.console", None)
     table.to_csv("table.csv", index=False)
@@ -315,6 +318,7 @@ def test_plain_lines_without_rich(run, table, monkeypatch):
     assert re.fullmatch(line, err.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_bar_with_rich(run, table, monkeypatch):
     pytest.importorskip("rich.progress")
     import rich.console
@@ -406,6 +410,7 @@ def test_bad_input(run, bad_files, monkeypatch, arguments, message):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_full_disk(run, table, monkeypatch):
     def dump(*_):
         raise OSError(28, "No space left on device")

@@ -11,6 +11,8 @@ from matplotlib.collections import PathCollection
 from skbn.display import DriftDisplay
 from skbn.display.drift_display import DRIFT_KINDS
 
+pytestmark = pytest.mark.slow
+
 KINDS = "'overview', 'columns', 'classes', 'layers'"
 
 

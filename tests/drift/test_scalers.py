@@ -18,6 +18,8 @@ from sklearn.preprocessing import (
 from skbn.drift.scalers import NoMomentsError, re_estimate
 from skbn.preprocessing import PiecewiseLinearEncoder
 
+pytestmark = pytest.mark.slow
+
 SCALERS = [
     StandardScaler(),
     StandardScaler(with_mean=False),

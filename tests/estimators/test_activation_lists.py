@@ -15,6 +15,8 @@ from skbn import fit_population
 from skbn.network.activations import ACTIVATIONS
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 LISTS = {
     "list": ["elu", "tanh"],
     "tuple": ("elu", "tanh"),

@@ -15,7 +15,9 @@ from sklearn.neural_network import MLPClassifier
 
 from skbn import BNSoftmaxClassifier
 
-pytestmark = [  # of scikit-learn and of NumPy
+pytestmark = [
+    pytest.mark.slow,
+    # Of scikit-learn and of NumPy:
     pytest.mark.filterwarnings("ignore:pandas.DataFrame with sparse columns found"),
     pytest.mark.filterwarnings("ignore:Warning. converting a masked element to nan"),
 ]

@@ -10,6 +10,8 @@ from skbn import BNSoftmaxClassifier, fit_population
 from skbn.network.activations import ACTIVATIONS
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 METHODS = "predict_proba", "predict_log_proba", "decision_function"
 LARGEST = {np.float32: np.finfo(np.float32).max, np.float64: np.finfo(np.float64).max}
 

@@ -8,6 +8,8 @@ from sklearn.base import clone
 
 from skbn import BNSoftmaxClassifier
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_a_new_learning_rate_keeps_the_momentum(iris, steady, nesterov):

@@ -35,6 +35,8 @@ from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.schedules import SCHEDULES
 from skbn.search import CoarseToFineSearchCV
 
+pytestmark = pytest.mark.slow
+
 WEIGHT_CHECKS = (
     "check_sample_weight_equivalence_on_dense_data",
     "check_sample_weight_equivalence_on_sparse_data",

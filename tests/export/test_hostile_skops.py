@@ -28,7 +28,7 @@ skops = pytest.importorskip("skops.io")
 
 N_MUTATIONS = int(os.environ.get("SKBN_EXAMPLES", 100))
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 def saved():

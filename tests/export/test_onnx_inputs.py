@@ -17,6 +17,8 @@ onnx = pytest.importorskip("onnx")
 
 from onnx_runs import assert_same, inputs_of, session_of  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 N = 400
 X = RNG.normal(size=(N, 5))

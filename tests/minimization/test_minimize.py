@@ -18,6 +18,8 @@ from skbn import BNSoftmaxClassifier, minimize
 from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.schedules import SCHEDULES
 
+pytestmark = pytest.mark.slow
+
 SOLVERS = {name: {"solver": name} for name in OPTIMIZERS}
 SOLVERS["rmsprop"] |= {"beta_2": 0.9}
 SOLVERS["momentum"] = {"solver": "sgd", "momentum": 0.9}

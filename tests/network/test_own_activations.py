@@ -13,6 +13,8 @@ from skbn.network.forward_only import name_of
 from skbn.network.own_activations import OwnActivation
 from skbn.network.own_functions import is_joint, traced
 
+pytestmark = pytest.mark.slow
+
 each_activation = pytest.mark.parametrize("name", ACTIVATIONS)
 
 

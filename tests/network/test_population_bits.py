@@ -31,6 +31,8 @@ from skbn.network.epochs import (
 )
 from skbn.network.losses import LOSSES
 
+pytestmark = pytest.mark.slow
+
 # Populations.
 
 

@@ -22,6 +22,8 @@ from skbn.network.activations import ACTIVATIONS
 from skbn.network.architecture import Architecture
 from skbn.network.inference import TrainedNetwork
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # The networks are tiny: threads only wait for each other.
 

@@ -17,6 +17,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skbn import BNSoftmaxClassifier
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pipeline(quick):

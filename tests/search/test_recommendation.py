@@ -15,6 +15,8 @@ from skbn.network.optimizers import OPTIMIZERS
 from skbn.network.schedules import SCHEDULES
 from skbn.search import default_space, one_minus_loguniform
 
+pytestmark = pytest.mark.slow
+
 ALL = ["learning_rate_init", "momentum", "batch_size", "hidden_layer_sizes", "learning_rate_decay"]
 OTHERS = {
     "learning_rate_init": 0.001,

@@ -25,6 +25,8 @@ from skbn.search.study import Study, Trial
 from skbn.search.time_limit import TimeLimit
 from skbn.search.workload import Plan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clock(monkeypatch):

@@ -9,6 +9,8 @@ from session_checks import SMALL, assert_same_model
 
 from skbn import BNSoftmaxClassifier, TrainingSession, tabular_pipeline
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("skops.io")
 
 ROWS = 90

@@ -11,6 +11,8 @@ from sklearn.model_selection import train_test_split
 
 from skbn import BNSoftmaxClassifier, TrainingSession
 
+pytestmark = pytest.mark.slow
+
 SECOND_DAY = {"learning_rate_init": 0.1}
 THIRD_DAY = {"learning_rate_init": 0.006, "learning_rate": "constant", "dropout": 0.1}
 PATIENCE, LAST = 4, 60

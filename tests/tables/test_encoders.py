@@ -19,6 +19,8 @@ from skbn.tables.encoders import (
     table_encoder,
 )
 
+pytestmark = pytest.mark.slow
+
 ROWS = 90
 WORDS = ["senior", "police", "officer", "bus driver", "nurse", "II"]
 TEXTS = [f"{WORDS[k % 6]} {WORDS[k % 5]} no. {k % 70}" for k in range(ROWS)]
