@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -12,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skbn._compat import check_feature_names_in
 from skbn.saved_state import Versioned
-from skbn.tables.columns import as_pandas, converted, find_forms
+from skbn.tables.columns import as_pandas, converted, find_forms, unlike_training
 from skbn.tables.messages import listing
 
 
@@ -89,7 +90,7 @@ class TableCleaner(  # type: ignore[call-arg]
             names = listing(frame.columns) or "it has no columns"
             raise ValueError(
                 f"X has no column to learn from: no cell of its {len(frame)} rows has a value "
-                f"(columns: {names})"
+                f"(columns: {names}); infinite numbers, and those beyond 1e30, count as missing"
             )
         self.forms_ = forms
         return self
@@ -111,9 +112,17 @@ class TableCleaner(  # type: ignore[call-arg]
         ------
         ValueError
             If columns are missing.
+
+        Warns
+        -----
+        UserWarning
+            If all cells of a column are written in another way than in training.
         """
         check_is_fitted(self)
         frame = _table(X)
+        for name in frame.index.names:  # a column that Parquet files keep as the index
+            if name in self.forms_ and name not in frame:
+                frame[name] = frame.index.get_level_values(name)
         given = {str(name): name for name in frame.columns} if hasattr(X, "columns") else {}
         # A file of which the command strips the names keeps them as pandas reads it.
         given = {name.strip(): given[name] for name in given} | given
@@ -123,11 +132,13 @@ class TableCleaner(  # type: ignore[call-arg]
             frame = frame[[given[name] for name in known]]
             frame.columns = known if is_named else frame.columns
         validate_data(self, frame, skip_check_array=True, reset=False)
-        columns = {
-            name: converted(frame.iloc[:, place].rename(name), form)
-            for place, (name, form) in enumerate(self.forms_.items())
-            if form["kind"] != "none"
-        }
+        columns = {}
+        for place, (name, form) in enumerate(self.forms_.items()):
+            if form["kind"] != "none":
+                column = frame.iloc[:, place].rename(name)
+                columns[name] = converted(column, form)
+                if doubt := unlike_training(column, columns[name], form):
+                    warnings.warn(f"Column {name!r} {doubt}", stacklevel=2)
         return pd.DataFrame(columns, index=frame.index)
 
     def set_output(self, *, transform: Any = None) -> TableCleaner:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import re
+import unicodedata
+from contextlib import suppress
 from decimal import Decimal
 from numbers import Real
 from typing import Any, NamedTuple
@@ -50,6 +53,7 @@ LARGEST = 1e30
 compute, would overflow."""
 HUGE = f"infinite or beyond {LARGEST:g}"
 BOOLEANS = {"true": 1.0, "false": 0.0}
+LEADING_ZERO = re.compile(r"0[0-9]+")
 DAY = datetime.timedelta(days=1)
 
 
@@ -108,8 +112,10 @@ def as_pandas(X: Any) -> pd.DataFrame:
 
 
 def _of_polars(column: Any) -> Any:
-    is_plain = column.dtype.is_numeric() or str(column.dtype).startswith(("Date", "Duration"))
-    return pd.Series(column.to_numpy() if is_plain else column.to_list())
+    if column.dtype.is_numeric() or str(column.dtype).startswith(("Date", "Duration")):
+        with suppress(Exception):  # polars has no arrays of integers of 128 bits
+            return pd.Series(column.to_numpy())
+    return pd.Series(column.to_list())
 
 
 def find_forms(
@@ -156,8 +162,10 @@ def _finding_of_type(kind: str, column: Any) -> Finding:
     remarks = []
     if kind == "number" and types.is_float_dtype(column.dtype):
         values = _floats(column)
-        is_huge = pd.Series(values[_huge(values)], dtype=object)
-        remarks = _lost(_cells(is_huge), np.s_[:], HUGE)
+        is_huge = _huge(values)
+        remarks = _lost(_cells(pd.Series(values[is_huge], dtype=object)), np.s_[:], HUGE)
+        if (is_huge | np.isnan(values)).all():
+            kind = "none"
     return Finding({"kind": kind} | written.get(kind, {}), remarks)
 
 
@@ -221,8 +229,9 @@ def _finding(cells: _Cells, conventions: _Conventions) -> Finding:
             share, n_values = counts[is_word].sum() / counts.sum(), np.sum(~is_lost)
             if n_values and (not share or (share <= MAX_WORDS and n_values >= MIN_NUMBERS)):
                 lost = _lost(cells, is_lost, f"no {form['kind']}", "s")
-                huge = _lost(cells, _huge(values), HUGE)
-                return Finding(form, doubt + lost + huge)
+                is_huge = _huge(values)
+                said = doubt + lost + _lost(cells, is_huge, HUGE)
+                return Finding({"kind": "none"} if (is_huge | is_lost).all() else form, said)
             if share <= 0.5:
                 remarks = [
                     f"taken for text: {share:.0%} of the cells are no {form['kind']}s, such as "
@@ -257,6 +266,9 @@ def _numbers_found(cells: _Cells, conventions: _Conventions) -> Any:
             default = suggested
         decimal, is_certain = find_decimal(texts, default)
     numbers = _numbers(cells, decimal)
+    form = {"kind": "number", "decimal": decimal}
+    if decimal == "," and any("." in t for t in texts) and not any("," in t for t in texts):
+        form["thousands"] = "."
     if not is_certain:
         other = "." if decimal == "," else ","
         others = _numbers(cells, other)
@@ -265,7 +277,21 @@ def _numbers_found(cells: _Cells, conventions: _Conventions) -> Any:
                 f"{cells.words[place]!r} is read as {numbers[place]:g}; --decimal {other!r} reads "
                 f"it as {others[place]:g}"
             ]
-    return {"kind": "number", "decimal": decimal}, numbers, doubt
+    return form, numbers, doubt + _unlike(texts)
+
+
+def _unlike(texts: Any) -> list[str]:
+    """Tell of numbers that are written in several ways, which may mean different things."""
+    signs = ["".join(c for c in t if c == "%" or unicodedata.category(c) == "Sc") for t in texts]
+    remarks = []
+    if len(kinds := set(signs)) > 1 and ("%" in kinds or len(kinds - {""}) > 1):
+        examples = listing(repr(texts[signs.index(kind)]) for kind in sorted(kinds))
+        hundredths = ", those with % divided by 100" if any("%" in kind for kind in kinds) else ""
+        remarks.append(f"{examples} are read as numbers whatever their signs{hundredths}")
+    zeros = next((text for text in texts if LEADING_ZERO.fullmatch(text)), None)
+    if zeros is not None:
+        remarks.append(f"{zeros!r} is read as the number {int(zeros)}")
+    return remarks
 
 
 def _dates_found(cells: _Cells, _: _Conventions) -> Any:
@@ -317,8 +343,16 @@ def _numbers(cells: _Cells, decimal: str) -> Any:
         elif isinstance(value, datetime.timedelta):
             numbers[place] = value / DAY
         elif isinstance(value, Real | Decimal | np.bool_):
-            numbers[place] = float(value)
+            with np.errstate(over="ignore"):
+                numbers[place] = _float(value)
     return numbers
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # of whole numbers of hundreds of digits
+        return np.inf
 
 
 def _dates(cells: _Cells, day_first: bool) -> Any:
@@ -377,6 +411,33 @@ def converted(column: Any, form: Form) -> Any:
     codes, texts = pd.factorize(np.array([*map(_text, cells.values)], dtype=object))
     category = pd.Categorical.from_codes(np.append(codes, -1)[cells.codes], texts)
     return pd.Series(category, column.index, name=column.name)
+
+
+def unlike_training(column: Any, read: Any, form: Form) -> str:
+    """Tell why new rows are likely to be read otherwise than was meant; empty if they are not.
+
+    Parameters
+    ----------
+    column : Series
+        Of new rows.
+    read : Series
+        As `converted` gives it.
+    form : dict
+        From `find_forms`, of the rows trained on.
+    """
+    is_typed = types.is_numeric_dtype(column.dtype)
+    if "thousands" in form and types.is_float_dtype(column.dtype) and (read % 1 > 0).any():
+        return (
+            "held whole numbers with points between thousands in training, and now holds "
+            "fractions; read the file with thousands='.', or as text"
+        )
+    if form["kind"] == "text" or (is_typed and form["kind"] == "number") or read.notna().any():
+        return ""
+    cells = _cells(column)
+    words = [w.lower() not in MISSING_AMONG_NUMBERS for w in cells.words]
+    if not any(words):
+        return ""
+    return f"holds no {form['kind']}s, as it did in training, but {_shown(cells, np.array(words))}"
 
 
 def _floats(column: Any) -> Any:

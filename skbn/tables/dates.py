@@ -79,15 +79,20 @@ def find_day_first(texts: Any) -> tuple[bool, bool]:
     day_first : bool
         True where the texts leave it open.
     certain : bool
-        False if the texts contradict each other, or leave open what a date means.
+        False if the texts contradict each other, or leave open what a date means, as those do
+        that have two digits for the year, or for the day.
     """
     n_days = n_months = n_open = 0
+    is_year_last = False
     for match in filter(None, map(PARTS_IN_DOUBT.fullmatch, texts.tolist())):
         first, second = int(match["first"]), int(match["second_part"])
         n_days += second <= 12 < first
         n_months += first <= 12 < second
         n_open += first != second and first <= 12 and second <= 12
+        year = match["year"]
+        is_year_last |= len(year) == 4 or int(year) > 31
     certain = not (n_days and n_months) and (n_days or n_months or not n_open)
+    certain = certain and (is_year_last or not (n_days or n_months or n_open))
     return n_days >= n_months, bool(certain)
 
 

@@ -23,6 +23,7 @@ KINDS = ("numeric", "datetime", "low_cardinality", "high_cardinality")
 """Parts of the encoder, with the names that they have in skrub's TableVectorizer."""
 CARDINALITY_THRESHOLD = 40
 """Values from which on a column of text is of high cardinality, as in skrub."""
+EPOCH = np.datetime64(0, "us")
 N_HASHES = 2**14
 """Columns of counts of a column's parts of words: those of English differ, and a saved model has
 2 MB for each column of text."""
@@ -119,14 +120,18 @@ class DatetimeEncoder(TransformerMixin, BaseEstimator):
 
 
 def _parts_of(column: pd.Series) -> list[str]:
-    dates = column.dropna()
-    hours = [] if (dates.dt.normalize() == dates).all() else ["hour"]
+    hours = [] if (_seconds(column.dropna()) % 86_400 == 0).all() else ["hour"]
     return ["year", "month", "day", *hours, "total_seconds", "weekday"]
 
 
-def _date_part(column: pd.Series, part: str) -> pd.Series:
+def _seconds(column: pd.Series) -> Any:
+    """Seconds since 1970, of any year: nanoseconds would end in 2262."""
+    return (column.to_numpy().astype("datetime64[us]") - EPOCH) / np.timedelta64(1, "s")
+
+
+def _date_part(column: pd.Series, part: str) -> Any:
     if part == "total_seconds":
-        return (column - pd.Timestamp(0)) / pd.Timedelta(seconds=1)
+        return _seconds(column)
     if part == "weekday":
         return column.dt.day_of_week + 1
     return getattr(column.dt, part)

@@ -121,7 +121,7 @@ def reason_to_leave_out(column: Any, form: Form) -> str:
         From `converted`, of all rows.
     form : dict
     """
-    if column.isna().all():
+    if form["kind"] == "none" or column.isna().all():
         return "without a value"
     if column.nunique(dropna=False) == 1:
         return "with one value only"

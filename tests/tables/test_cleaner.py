@@ -1,6 +1,8 @@
 """The first step of Pipelines for tables."""
 
 import pickle
+import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -103,6 +105,7 @@ def test_forms_that_are_known(frame):
     [
         (pd.DataFrame({"a": [np.nan], "b": [None]}), "no column to learn from.* 1 rows.*: a, b"),
         (pd.DataFrame(index=[0, 1]), "no column to learn from"),
+        (pd.DataFrame({"a": [np.inf], "b": ["-inf"]}), "no column to learn.*infinite numbers"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"Names of columns must differ.*'a' \(2 "),
         (pd.DataFrame([[1, 2]], columns=["1", 1]), r"Names of columns must differ.*'1' \(2 "),
     ],
@@ -110,6 +113,36 @@ def test_forms_that_are_known(frame):
 def test_tables_without_use(X, message):
     with pytest.raises(ValueError, match=message):
         TableCleaner().fit(X)
+
+
+@pytest.mark.parametrize(
+    ("training", "new", "doubt"),
+    [
+        (["1.500", "2.000", "7"], [1.5, 2.25], "points between thousands .* thousands='.'"),
+        (["1.500", "2.000", "7"], [1500, 2250], ""),
+        (["1", "2", "7"], ["abc", None], "holds no numbers, as it did in training, but 'abc'"),
+        (["1", "2", "7"], ["abc", "2"], ""),
+        (["1", "2", "7"], ["unknown", ""], ""),
+        (["1", "2", "7"], [np.inf, np.nan], ""),
+        (["2024-01-31", "2024-02-01"], [45000, 45001], "holds no dates, .* but '45000', '45001'"),
+        (["a", "b"], [1, 2], ""),
+    ],
+)
+def test_columns_unlike_those_of_the_training_are_told(training, new, doubt):
+    table = pd.DataFrame({"a": training, "price": "1,5"})
+    cleaner = TableCleaner().fit(table)
+    rows = pd.DataFrame({"a": new, "price": "1,5"})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cleaner.transform(rows)
+    assert len(caught) == bool(doubt)
+    assert not doubt or re.search(f"Column 'a' .*{doubt}", str(caught[0].message))
+
+
+def test_a_column_may_be_the_index_of_new_rows(cleaner, frame):
+    expected = cleaner.transform(frame).reset_index(drop=True)
+    moved = cleaner.transform(frame.set_index("colour"))
+    pd.testing.assert_frame_equal(moved.reset_index(drop=True), expected)
 
 
 def test_the_same_after_pickle_and_clone(cleaner, frame):

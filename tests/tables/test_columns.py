@@ -54,6 +54,9 @@ COLUMNS = {  # cells, form, the first cell as it is read
     "bytes": ([b"a", b"b", b"a"], TEXT, "a"),
     "lists": ([[1, 2], [3], [1, 2]], TEXT, "[1, 2]"),
     "strands": (["-", "+", "-"], TEXT, "-"),
+    "infinite alone": ([np.inf, -np.inf], NONE, None),
+    "huge alone": ([1e40, np.nan], NONE, None),
+    "infinite texts alone": (["inf", "1e40", ""], NONE, None),
     "missing words": (["NA", "?", None, " "], NONE, None),
     "missing": ([None, None], NONE, None),
     "missing floats": ([np.nan, np.nan], NONE, None),
@@ -129,6 +132,13 @@ def test_points_are_decimal_points_whatever_the_file_suggests():
         (["13/04/2024", "05/06/2024"], []),
         (["a", "b"], []),
         (["1", "?", "2"], []),
+        (["24-03-05", "23-02-27"], ["'24-03-05' is read as 24 March 2005"]),
+        (["24-03-55", "23-02-57"], []),
+        (["12 %", "12"], ["'12', '12 %' are read as .* signs, those with % divided by 100"]),
+        (["$12", "7 €"], [r"'\$12', '7 €' are read as numbers whatever their signs"]),
+        (["$12", "0"], []),
+        (["007", "12"], ["'007' is read as the number 7"]),
+        ([10**400, 1, 2], ["1 cell is infinite .*"]),
     ],
 )
 def test_remarks(cells, remarks):

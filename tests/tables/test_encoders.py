@@ -117,6 +117,16 @@ COLUMNS = {
 }
 
 
+def test_dates_of_any_year():
+    days = ["0900-01-31", "1500-02-28", "2024-01-31", "9999-12-31"]
+    dates = pd.Series(np.array(days, dtype="datetime64[us]")).to_frame("d")
+    encoder = DatetimeEncoder().fit(dates)
+    found = pd.DataFrame(encoder.transform(dates), columns=encoder.get_feature_names_out())
+    seconds = [(datetime.fromisoformat(day) - datetime(1970, 1, 1)).total_seconds() for day in days]
+    np.testing.assert_allclose(found["d_total_seconds"], seconds, rtol=1e-6)
+    assert found["d_year"].tolist() == [900, 1500, 2024, 9999]
+
+
 @pytest.mark.parametrize("case", COLUMNS)
 def test_texts_of_all_sorts(case):
     texts, n_components = COLUMNS[case]
