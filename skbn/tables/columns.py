@@ -191,10 +191,10 @@ def _kind_of_type(name: str, column: Any) -> str:
 def _cells(column: Any) -> _Cells:
     column = column.astype(object)
     try:
-        codes, values = pd.factorize(column)
+        codes, values = pd.factorize(column.to_numpy())
     except TypeError:  # of lists and the like
-        codes, values = pd.factorize(column.map(str, na_action="ignore"))
-    values = np.asarray(values, dtype=object)
+        texts = column.map(str, na_action="ignore").astype(object)
+        codes, values = pd.factorize(texts.to_numpy())
     words = [value.strip() if isinstance(value, str) else "" for value in values]
     is_missing = [
         isinstance(value, str) and word in MISSING_WORDS
