@@ -81,7 +81,7 @@ def fake_ipython(monkeypatch, shell):
         shown.append(("display", image))
         return SimpleNamespace(update=lambda image: shown.append(("update", image)))
 
-    ipython = SimpleNamespace(get_ipython=lambda: shell)
+    ipython = SimpleNamespace(version_info=(9, 0), get_ipython=lambda: shell)
     module = SimpleNamespace(display=display, Image=lambda png, retina: png)
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", module)
