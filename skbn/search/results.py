@@ -18,21 +18,27 @@ from skbn.search.study import Study, Trial, leading
 def best_so_far(study: Study, scoring: Any) -> str:
     """The best score of the trials that were trained furthest, in words.
 
+    Where these are trained further by and by, scores of different lengths follow each other: then
+    the epoch is told.
+
     Parameters
     ----------
     study : Study
     scoring : object
         Of the search: names a single score.
     """
-    scores = [t.score(study.leader, study.n_rungs_done(t) - 1) for t in study.furthest()]
+    trials = study.furthest()
+    scores = [trial.score(study.leader, study.n_rungs_done(trial) - 1) for trial in trials]
     if not np.isfinite(scores).any():
-        return "no score yet"
-    score = np.nanmax(scores)
+        return "no score yet" if trials else "no candidate is complete yet"
+    score, best = np.nanmax(scores), trials[np.nanargmax(scores)]
     name = study.metric or (scoring if isinstance(scoring, str) else "score")
     if name.startswith("neg_"):
         name, score = name.removeprefix("neg_"), -score
     name = name.replace("log_loss", "log-loss").replace("_", " ")
-    return f"best {name} {score:.4f}"
+    n_epochs = max(result.get("n_epochs", 0) for result in study.last_results(best))
+    until = f" (to epoch {n_epochs})" if study.n_rungs > 1 else ""
+    return f"best {name} {score:.4f}{until}"
 
 
 def why_no_score(study: Study, scoring: Any, is_over: bool) -> str:
@@ -198,9 +204,10 @@ def remarks(interruption: str, fitted: Mapping[str, Any]) -> list[str]:
     """
     messages = []
     if interruption:
+        n = len(fitted["cv_results_"]["params"])
         messages.append(
-            f"{interruption}: the search ended with {len(fitted['cv_results_']['params'])} whole "
-            "candidates; extend goes on with it"
+            f"{interruption}: the search ended with {n} whole candidate{'s' * (n > 1)}; extend "
+            "goes on with it"
         )
     for name, value in fitted.get("at_bounds_", {}).items():
         messages.append(

@@ -151,7 +151,7 @@ def plan_of(study: Study, rounds: Rounds) -> Plan:
 
 def _advice(search: Any) -> str:
     return (
-        "time_budget=300 ends the search after 5 min with the best so far, "
+        "time_budget={seconds} ends the search after {time} with the best so far, "
         f"n_candidates={-(-search.n_candidates // 3)} tries fewer, Ctrl-C ends it at once with "
         "the best so far"
     )

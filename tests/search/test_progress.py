@@ -1,7 +1,9 @@
 """How far a search has come is told by lines where there is no terminal, and by a bar on one."""
 
+import os
 import pickle
 import re
+import shutil
 import sys
 from time import sleep
 
@@ -15,13 +17,23 @@ from skbn.search import CoarseToFineSearchCV
 from skbn.search import progress as module
 from skbn.search import workload as clocked
 from skbn.search.jobs import Assignment, Done, Job
-from skbn.search.progress import Ticker, how_to_shorten, in_words, progress
+from skbn.search.progress import (
+    Ticker,
+    about_half,
+    duration,
+    how_to_shorten,
+    in_words,
+    progress,
+    to_the_second,
+)
+from skbn.search.results import best_so_far
 from skbn.search.study import Study, Trial
 from skbn.search.time_limit import TimeLimit
 from skbn.search.workload import GROWTH, Plan, Workload
 
 pytestmark = pytest.mark.slow
 
+ONE = "2 fits: 1 candidate x 1 fold to epoch 1, then the best one x 1 fold to epoch 3; 1 of them is"
 HALVING = Plan(3, [[30, 10], [15, 5], [15, 5]], [5, 10], 1, 1.5)
 
 
@@ -55,7 +67,8 @@ def told(capsys):
         (HALVING, [5, 15], 0, "240 fits: 60 candidates x 3 folds to epoch 5, then the best 20 x 3"),
         (Plan(3, [[60]], [1], 1, 0), [None], 0, "180 fits: 60 candidates x 3 folds"),
         (Plan(3, [[30], [30]], [1], 1, 0), [None], 9, "180 fits: 60 candidates x 3 folds; 9 of"),
-        (Plan(1, [[1]], [1], 1, 0), [None], 0, "1 fits: 1 candidate x 1 fold"),
+        (Plan(1, [[1]], [1], 1, 0), [None], 0, "1 fit: 1 candidate x 1 fold"),
+        (Plan(1, [[1, 1]], [1, 2], 1, 0), [1, 3], 1, ONE),
         (Plan(2, [[9, 3, 1]], [1, 2, 6], 1, 0), [1, 3, 9], 0, "26 fits: 9 candidates x 2 folds to"),
     ],
 )
@@ -220,11 +233,19 @@ def test_lines_have_the_time_elapsed_and_left(clock):
     ]
 
 
-@pytest.mark.parametrize(("part", "advice"), [(1.0, []), (0.25, ["About 3 min in all; try fewer"])])
+@pytest.mark.parametrize(
+    ("part", "advice"),
+    [
+        (1.0, []),
+        (0.5, []),  # of 100 s
+        (0.25, ["About 3 min in all; budget=120 ends after 2 min"]),
+        (0.1, ["About 8 min in all; budget=240 ends after 4 min"]),
+    ],
+)
 def test_once_after_ten_seconds_there_is_advice_if_much_is_left(clock, part, advice):
     plan = Plan(1, [[10]], [1], 1, 0)
     workload, jobs = workload_of(plan), jobs_of(plan, range(10))
-    lines, ticker = ticking(workload, "try fewer")
+    lines, ticker = ticking(workload, "budget={seconds} ends after {time}")
     workload.begin(0, 0, jobs)
     for job in jobs[:4]:
         clock[0] += 5
@@ -232,6 +253,51 @@ def test_once_after_ten_seconds_there_is_advice_if_much_is_left(clock, part, adv
         ticker.tick()
     assert [line for line in lines if "fits" not in line] == advice
     assert lines[2:3] == advice or not advice
+
+
+@pytest.mark.parametrize(
+    ("seconds", "half", "in_short", "in_full"),
+    [
+        (5, 60, "60 s", "5 s"),
+        (121, 60, "60 s", "2 min 1 s"),
+        (250, 120, "2 min", "4 min 10 s"),
+        (360, 180, "3 min", "6 min"),
+        (599.7, 300, "5 min", "10 min"),
+        (1800, 1200, "20 min", "30 min"),
+        (3 * 3600, 7200, "2.0 h", "3 h"),
+        (90_005, 36000, "10.0 h", "25 h 5 s"),
+    ],
+)
+def test_times_in_words(seconds, half, in_short, in_full):
+    assert about_half(seconds) == half
+    assert duration(half) == in_short
+    assert to_the_second(seconds) == in_full
+
+
+def test_no_time_is_zero_seconds():
+    assert to_the_second(0.2) == "0 s"
+
+
+@pytest.mark.parametrize(
+    ("losses", "n_rungs", "expected"),
+    [
+        ([], 2, "no candidate is complete yet"),
+        ([{}], 2, "no candidate is complete yet"),
+        ([{5: np.nan}], 1, "no score yet"),
+        ([{5: 0.2}, {5: 0.1457}, {5: np.nan}], 2, "best log-loss 0.1457 (to epoch 5)"),
+        ([{5: 0.2, 15: 0.1472}, {5: 0.1457}], 2, "best log-loss 0.1472 (to epoch 15)"),
+        ([{5: 0.2}, {5: 0.1457}], 1, "best log-loss 0.1457"),
+    ],
+)
+def test_the_best_is_told_with_its_epoch_where_trainings_differ(losses, n_rungs, expected):
+    study, times = Study(0, 1, n_rungs=n_rungs), {"fit_time": 1.0, "score_time": 0.0}
+    for by_epoch in losses:
+        rungs = [
+            {0: times | {"n_epochs": epoch, "test_scores": -loss, "ended": epoch == 15}}
+            for epoch, loss in by_epoch.items()
+        ]
+        study.trials.append(Trial(0, "global", np.zeros(1), rungs))
+    assert best_so_far(study, "neg_log_loss") == expected
 
 
 def test_a_command_gives_advice_in_words_of_its_own(monkeypatch, clock, capsys):
@@ -244,7 +310,8 @@ def test_a_command_gives_advice_in_words_of_its_own(monkeypatch, clock, capsys):
         return 1.0
 
     make(verbose=1, scoring=slow).fit(X, Y)
-    assert "n_candidates=8 tries fewer" in capsys.readouterr().err
+    advice = "time_budget=60 ends the search after 60 s with the best so far, n_candidates=8 tries"
+    assert advice in capsys.readouterr().err
     token = how_to_shorten.set("--candidates 8")
     make(verbose=1, scoring=slow).fit(X, Y)
     how_to_shorten.reset(token)
@@ -310,3 +377,37 @@ def test_a_terminal_that_lacks_the_letters_gets_lines(monkeypatch, capsys, shown
     monkeypatch.setattr("rich.console.Console.encoding", "latin-1")
     shown()
     assert told(capsys) == ["2 fits", "2/2 fits, best 4, elapsed 0 s"]
+
+
+LONG = (
+    "About 6 min in all; --time-budget 180 ends the search after 3 min with the best so far, or so"
+)
+WRAPPED = [
+    "About 6 min in all; --time-budget 180",
+    "  ends the search after 3 min with the",
+    "  best so far, or so",
+]
+
+
+def test_long_lines_on_a_terminal_without_rich_break_between_words(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((40, 24)))
+    for is_terminal, expected in (True, WRAPPED), (False, [LONG]):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        with module._lines() as (say, _):
+            say(LONG)
+        assert told(capsys) == expected
+
+
+def test_long_lines_above_a_bar_break_between_words_and_its_own_keeps_its_end(capsys):
+    console = pytest.importorskip("rich.console")
+    terminal = console.Console(stderr=True, force_terminal=True, width=40, highlight=False)
+    with module._bar(terminal, 9) as (say, draw):
+        say(LONG)
+        draw(3, 9, "3/9 fits, best 4, elapsed 2 min 3 s, left about 9 s")
+    lines = [
+        line.rstrip()
+        for line in re.sub(r"\x1b\[[0-9;?]*\w|\r", "\n", capsys.readouterr().err).splitlines()
+    ]
+    assert set(WRAPPED) <= set(lines)
+    assert "left about 9 s" in " ".join(" ".join(lines).split())
