@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from joblib import effective_n_jobs
 from scipy.stats import uniform
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -31,7 +32,7 @@ from skbn.display.files import make_folder, write_pictures
 from skbn.display.search_display import undrawable_kinds
 from skbn.estimators.classifier import BNSoftmaxClassifier
 from skbn.search import CoarseToFineSearchCV, default_space
-from skbn.search.progress import how_to_shorten
+from skbn.search.progress import duration, how_to_shorten
 from skbn.tables.files import ReadTable, read_table
 from skbn.tables.messages import InputError, listing, print_line
 from skbn.tables.pipeline import tabular_pipeline
@@ -78,6 +79,9 @@ ONE_NETWORK = {f"{CLASSIFIER}n_members": 1, f"{CLASSIFIER}calibrate": False}
 """A candidate of the search, which takes half the time of the model that is fitted with the best
 hyperparameters."""
 
+SECONDS_TO_TELL = 10.0
+"""Time of the fits after the search that is worth a word before they begin."""
+
 
 class Scores(NamedTuple):
     """A row of the report."""
@@ -105,7 +109,7 @@ def run_table(argv: list[str]) -> None:
         stratify=table.labels,
     )
     print(
-        f"Tuning {args.candidates} candidates in {args.folds} folds of {len(X):,} rows; "
+        f"Tuning {number_of_candidates(args.candidates)} in {args.folds} folds of {len(X):,} rows; "
         f"{len(X_test):,} rows are held out",
         flush=True,
     )
@@ -126,10 +130,9 @@ def run_table(argv: list[str]) -> None:
         "held out, guessing": DummyClassifier().fit(X, y),
     }
     print_scores([scores, *(judged(title, each, X_test, y_test) for title, each in others.items())])
-    n_whole = int((search.cv_results_["n_epochs"] == search.cv_results_["n_epochs"].max()).sum())
-    print(
-        f"\nTime to the tuned model: {seconds:.1f} s, for {n_candidates} candidates in "
-        f"{args.folds} folds, {n_whole} of them trained to the end"
+    print_line(
+        f"\nTime to the tuned model: {seconds:.1f} s, for {number_of_candidates(n_candidates)} in "
+        f"{args.folds} folds, {trained_to_the_end(search, model[-1].max_iter)}"
     )
     if args.plot:
         draw(search, args.plot)
@@ -235,7 +238,7 @@ def tune(model: Pipeline, X: Any, y: Any, args: argparse.Namespace) -> CoarseToF
     )
     fewer = ceil(args.candidates / 3)
     advice = how_to_shorten.set(
-        "--time-budget 300 ends the search after 5 min with the best so far, "
+        "--time-budget {seconds} ends the search after {time} with the best so far, "
         f"--candidates {fewer} tries fewer, --jobs -1 uses all cores, Ctrl-C ends the search at "
         "once with the best so far"
     )
@@ -251,13 +254,41 @@ def fit_best(
 ) -> tuple[Pipeline, Scores]:
     """Fit the model with the best hyperparameters, and cross-validate this very model."""
     best = clone(model).set_params(**search.best_params_)
-    print(f"Fitting the best in {args.folds} folds and to all {len(X):,} rows", flush=True)
+    line = f"Fitting the best in {args.folds} folds and to all {len(X):,} rows"
+    if (seconds := seconds_to_fit_best(best[-1], search, args)) > SECONDS_TO_TELL:
+        line += f": about {duration(seconds)}\nCtrl-C now ends the run without a model"
+    print(line, flush=True)
     metrics = ["accuracy", "neg_log_loss"]
     with quiet():
         scores = cross_validate(best, X, y, cv=folds(args), scoring=metrics, n_jobs=args.jobs)
         best.fit(X, y)
     accuracy, loss = (scores[f"test_{metric}"].mean() for metric in metrics)
     return best, Scores("cross-validation", accuracy, -loss)
+
+
+def seconds_to_fit_best(
+    classifier: BNSoftmaxClassifier, search: CoarseToFineSearchCV, args: argparse.Namespace
+) -> float:
+    """Estimate what `fit_best` takes, by what the best candidate took in the search."""
+    results, i = search.cv_results_, search.best_index_
+    seconds = results["mean_fit_time"][i] * classifier.max_iter / results["n_epochs"][i]
+    n_fits = ceil(args.folds / effective_n_jobs(args.jobs)) + args.folds / (args.folds - 1)
+    return float(seconds * classifier.n_members * n_fits)
+
+
+def number_of_candidates(n: int) -> str:
+    """Write a number of candidates."""
+    return f"{n} candidate{'s' * (n > 1)}"
+
+
+def trained_to_the_end(search: CoarseToFineSearchCV, max_iter: int) -> str:
+    """Say how many candidates were trained to the end, or else how far the best was."""
+    n_epochs = search.cv_results_["n_epochs"]
+    if n_whole := int((n_epochs >= max_iter).sum()):
+        return f"{n_whole} of them trained to the end"
+    return (
+        f"none trained to the end, the best to epoch {n_epochs[search.best_index_]} of {max_iter}"
+    )
 
 
 def folds(args: argparse.Namespace) -> StratifiedKFold:

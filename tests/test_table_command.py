@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -15,8 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold, cross_validate, train_test_split
 
+from skbn import BNSoftmaxClassifier, __version__, table_command, tabular_pipeline
 from skbn import __main__ as command
-from skbn import __version__, tabular_pipeline
+from skbn.search.progress import how_to_shorten
 
 N_ROWS = 80
 QUICK = ["--candidates", "2", "--folds", "2"]
@@ -221,6 +223,71 @@ def test_a_time_budget_ends_the_search(run):
     assert re.search(r"Ended early, after \d+ of 1000 candidates", out)
 
 
+def searched(n_epochs, fit_times=(1.0,), best=0):
+    """A search that has ended."""
+    results = {"n_epochs": np.array(n_epochs), "mean_fit_time": np.array(fit_times)}
+    return SimpleNamespace(cv_results_=results, best_index_=best)
+
+
+@pytest.mark.parametrize(
+    ("n_epochs", "best", "expected"),
+    [
+        ([15, 5, 15], 2, "2 of them trained to the end"),
+        ([15], 0, "1 of them trained to the end"),
+        ([5, 5, 5], 1, "none trained to the end, the best to epoch 5 of 15"),
+        ([5, 10, 5], 1, "none trained to the end, the best to epoch 10 of 15"),
+    ],
+)
+def test_trained_to_the_end_is_what_reached_the_last_epoch(n_epochs, best, expected):
+    assert table_command.trained_to_the_end(searched(n_epochs, best=best), 15) == expected
+
+
+@pytest.mark.parametrize(
+    ("n_epochs", "n_folds", "n_jobs", "expected"),
+    [
+        (15, 3, 1, 2 * 4 * (3 + 1.5)),
+        (5, 3, 1, 3 * 2 * 4 * (3 + 1.5)),
+        (15, 2, 1, 2 * 4 * (2 + 2)),
+        (15, 3, 2, 2 * 4 * (2 + 1.5)),
+    ],
+)
+def test_seconds_after_the_search(n_epochs, n_folds, n_jobs, expected):
+    search = searched([15, n_epochs], [9.0, 4.0], best=1)
+    args = SimpleNamespace(folds=n_folds, jobs=n_jobs)
+    seconds = table_command.seconds_to_fit_best(BNSoftmaxClassifier(), search, args)
+    assert seconds == pytest.approx(expected)
+
+
+def test_numbers_of_candidates():
+    assert [table_command.number_of_candidates(n) for n in (1, 2)] == [
+        "1 candidate",
+        "2 candidates",
+    ]
+
+
+def test_the_advice_has_the_options_of_the_command(monkeypatch):
+    monkeypatch.setattr(
+        table_command.CoarseToFineSearchCV, "fit", lambda search, X, y: how_to_shorten.get()
+    )
+    model = tabular_pipeline(BNSoftmaxClassifier())
+    advice = table_command.tune(model, None, None, table_command.parse([]))
+    assert advice.format(seconds=180, time="3 min").startswith(
+        "--time-budget 180 ends the search after 3 min with the best so far, --candidates 20 tries"
+    )
+
+
+@pytest.mark.slow
+def test_long_fits_after_the_search_are_told_and_lines_fit_a_terminal(run, table, monkeypatch):
+    monkeypatch.setattr(table_command, "SECONDS_TO_TELL", 0)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    table.to_csv("table.csv", index=False)
+    _, out, _ = run("table.csv", "--target", "label", *QUICK)
+    line = r"^Fitting the best in 2 folds and to all 60 rows: about \d+ s\nCtrl-C now ends"
+    assert re.search(line, out, re.M)
+    assert max(map(len, out.splitlines())) <= 80
+
+
 @pytest.mark.slow
 def test_same_seed_same_output(fit, table, run):
     outputs = {without_time(fit(table)[1]) for _ in range(2)}
@@ -314,7 +381,7 @@ def test_plain_lines_without_rich(run, table, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.console", None)
     table.to_csv("table.csv", index=False)
     _, _, err = run("table.csv", "--target", "label", *QUICK)
-    line = r"8/8 fits, best log-loss \d+\.\d{4}, elapsed \d+ s"
+    line = r"8/8 fits, best log-loss \d+\.\d{4} \(to epoch 15\), elapsed \d+ s"
     assert re.fullmatch(line, err.splitlines()[-1])
 
 
