@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from skbn.tables.messages import InputError
+from skbn.tables.messages import InputError, printable
 from skbn.training.interruption import Interrupted, interruptible
 
 COMMANDS = {
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
             run = getattr(import_module(f"skbn.{module}"), function)
             return run(argv[1:] if is_named else argv) or 0
     except InputError as error:
-        print("skbn:", " ".join(str(error).split()), file=sys.stderr)
+        print("skbn:", printable(" ".join(str(error).split())), file=sys.stderr)
         return 2
     except (Interrupted, KeyboardInterrupt):
         print("skbn: interrupted", file=sys.stderr)
