@@ -89,7 +89,8 @@ def parse_numbers(texts: Any, decimal: str) -> Any:
 
     Thousands may be grouped by the other sign of point and comma, by spaces or by
     apostrophes. Per cent are hundredths. Signs of money are left out. Brackets, and a
-    minus sign on either side, make a number negative.
+    minus sign on either side, make a number negative; after it only where it has decimals or
+    thousands.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ def parse_numbers(texts: Any, decimal: str) -> Any:
         number, divisor = _parts(texts[place])
         if WRITTEN[decimal].fullmatch(number):
             numbers[place] = float(_digits(number, decimal)) / divisor
-    return numbers
+    return numbers + 0.0  # no negative zeros
 
 
 def _plain(texts: Sequence[str]) -> Any:
@@ -134,6 +135,8 @@ def _parts(text: str) -> tuple[str, float]:
     match = WITHIN.fullmatch(text if text.isascii() else text.translate(MINUS_SIGNS))
     if match is None:
         return "", math.nan
+    if "-" in match["after"] and match["number"].isdigit():
+        return "", math.nan  # a mark of schools, or a bound, such as 2- beside 2+
     divisor = _divisor(match["before"], match["after"])
     return ("" if math.isnan(divisor) else match["number"]), divisor
 

@@ -66,7 +66,10 @@ POINT = {
     "($5.00)": -5,
     "$(5.00)": -5,
     "5.00-": -5,
-    "5-": -5,
+    "1 234-": -1234,
+    "-0": 0,
+    "(0)": 0,
+    "0.00-": 0,
     "12.-": 12,
     "CHF 12.\N{EN DASH}": 12,
 }
@@ -99,6 +102,7 @@ NO_NUMBERS = [
     *("1_000", "0x10", "nan", "NaN", "None", "True", "", "-", "+", ".", ",", "e5", "1e", "1e5.5"),
     *("1,23,4", "1,2345", "1234,567,890", "0,126", "1 23", "1 234,567", "1,234 567", "12 34 56"),
     *("1'23", "1,,234", "1.2.3", "192.168.0.1", "192.168.100.200", "2-3", "1/2", "12:30"),
+    *("2-", "15 -", "2\N{MINUS SIGN}", "5- \N{EURO SIGN}"),  # school grades, and bounds
     *("--5", "+-5", "-5-", "(-5)", "(5", "5)", "()", "$", "%", "5 %%", "5 % EUR", "$5 EUR"),
     *("31.12.2024", "31/12/2024", "2024-12-31", "1.5.", "5 5", "$ $5", "12 .-"),
     *("\N{ARABIC-INDIC DIGIT ONE}", "\N{FULLWIDTH DIGIT ONE}", "\N{SUPERSCRIPT TWO}", "1\n2"),
@@ -109,6 +113,11 @@ NO_NUMBERS = [
 def test_numbers_of_every_sort(decimal, table):
     numbers = dict(zip(table, parsed(*table, decimal=decimal), strict=True))
     assert numbers == {text: pytest.approx(number, rel=1e-14) for text, number in table.items()}
+
+
+@pytest.mark.parametrize("text", ["-0", "(0)", "-0.00", "0.00-", "-0 %"])
+def test_zeros_have_no_sign(text):
+    assert not np.signbit(parsed(text)).any()
 
 
 @pytest.mark.parametrize("text", NO_NUMBERS)
