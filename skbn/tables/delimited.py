@@ -117,6 +117,16 @@ class Delimited:
         for record in islice(self._records(), 1, None):
             yield record.line, len(record.fields)
 
+    def complain_of_row_names(self) -> None:
+        """Refuse rows with one field more than names, which is no name of the row."""
+        line = next(line for line, n_fields in self.rows_by_width() if n_fields > len(self.header))
+        raise InputError(
+            f"rows have one field more than there are names, the first in line {line:,}, and their "
+            "first fields do not all differ as names of rows would; are there decimal commas "
+            "without quotes, or the separator within a cell? Quote such cells, or name another "
+            "separator by --separator"
+        )
+
     def complain_of_longer_rows(self) -> None:
         """Refuse the first row that has more fields than there are names, if there is one."""
         for line, n_fields in self.rows_by_width():
@@ -147,12 +157,14 @@ class Delimited:
 
     def _find_separator(self) -> str:
         """The separator that parts rows as it parts the names."""
-        agreement = {}
+        merits = {}
         for separator in SEPARATORS:
-            sample = islice(self._records(separator), SAMPLE_ROWS + 1)
-            agreement[separator] = _agreement([len(record.fields) for record in sample])
-        best = max(SEPARATORS, key=agreement.__getitem__)
-        return best if agreement[best] > 0 else NO_SEPARATOR
+            sample = [record.fields for record in islice(self._records(separator), SAMPLE_ROWS + 1)]
+            # Another separator cuts cells in quotes, and leaves quotes in the parts.
+            n_quotes = sum(field.count('"') for fields in sample for field in fields)
+            merits[separator] = _agreement(list(map(len, sample))), -n_quotes
+        best = max(SEPARATORS, key=merits.__getitem__)
+        return best if merits[best][0] > 0 else NO_SEPARATOR
 
 
 def _agreement(widths: list[int]) -> float:

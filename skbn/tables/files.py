@@ -6,7 +6,9 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ EXCEL_PACKAGES = {
     ".ods": "odfpy",
     ".xlsb": "pyxlsb",
 }
+MAX_BYTES_OF_FORMULAS = 5 * 2**20
+"""Of a workbook that is read a second time for its formulas, which takes some seconds."""
 COLUMNAR = {".parquet": pd.read_parquet, ".pq": pd.read_parquet, ".feather": pd.read_feather}
 
 
@@ -142,6 +146,13 @@ def _read_delimited(path: Path, separator: str | None, encoding: str | None) -> 
                 f"rows with fewer fields than the {n_used} columns: {len(short):,}, the first in "
                 f"line {short[0]:,}; the cells that they lack count as empty"
             )
+    if has_row_names:
+        if not cells.iloc[:, 0].is_unique:
+            source.complain_of_row_names()
+        notes.append(
+            "rows have one field more than there are names; the first one was taken for the name "
+            "of the row"
+        )
     decimal = "," if source.separator == ";" else None
     return ReadTable(frame, notes, decimal, is_text=True)
 
@@ -158,12 +169,38 @@ def _read_excel(path: Path) -> ReadTable:
     except ImportError as error:
         package = EXCEL_PACKAGES[path.suffix.lower()]
         raise InputError(f"files of this kind need a package: pip install {package}") from error
-    notes = [f"sheet {sheet!r} was read, of: {listing(sheets)}"]
-    cells = cells.mask(cells.eq(""), np.nan).dropna(how="all")
+    notes = []
+    if len(sheets) > 1:
+        notes.append(
+            f"sheet {sheet!r} was read, of: {listing(sheets)}; move another one to the front to "
+            "have it read"
+        )
+    cells = cells.mask(cells.eq(""), np.nan)
+    if n_formulas := _n_empty_formulas(path, sheet, cells.isna().to_numpy()):
+        notes.append(
+            f"formulas without a stored value: {n_formulas:,} cells, which count as empty; open "
+            "and save the file in Excel or LibreOffice, which store the values"
+        )
+    cells = cells.dropna(how="all")
     names = ["" if pd.isna(name) else name for name in cells.iloc[:1].to_numpy().ravel()]
     _check_differ(names)
     rows = cells.iloc[1:].reset_index(drop=True).infer_objects()
-    return ReadTable(_named(rows, names)[0], notes[: len(sheets) - 1])
+    return ReadTable(_named(rows, names)[0], notes)
+
+
+def _n_empty_formulas(path: Path, sheet: str, is_empty: Any) -> int:
+    """Count formulas without a value, as programs write them that do not compute."""
+    is_large = path.stat().st_size > MAX_BYTES_OF_FORMULAS
+    if path.suffix.lower() not in (".xlsx", ".xlsm") or is_large or not is_empty.any():
+        return 0
+    with closing(import_module("openpyxl").load_workbook(path, read_only=True)) as book:
+        book[sheet].reset_dimensions()
+        rows = book[sheet].iter_rows(max_row=len(is_empty), values_only=True)
+        return sum(
+            empty and isinstance(value, str) and value.startswith("=")
+            for is_empty_row, values in zip(is_empty.tolist(), rows, strict=False)
+            for empty, value in zip(is_empty_row, values, strict=False)
+        )
 
 
 def _read_columnar(path: Path) -> ReadTable:
@@ -171,6 +208,10 @@ def _read_columnar(path: Path) -> ReadTable:
         frame = COLUMNAR[path.suffix.lower()](path)
     except ImportError as error:
         raise InputError("files of this kind need a package: pip install pyarrow") from error
+    except ValueError:
+        if path.suffix.lower() != ".feather":  # pandas reads repeated names of Feather alone
+            _check_differ(import_module("pyarrow.parquet").read_schema(path).names)
+        raise
     is_range = isinstance(frame.index, pd.RangeIndex)
     is_column = [name is not None and not is_range for name in frame.index.names]
     index = frame.index.to_frame(index=False).loc[:, is_column]
@@ -210,6 +251,4 @@ def _check_differ(names: Iterable[Any]) -> None:
     repeated = {name: each for name, each in positions.items() if name and len(each) > 1}
     if repeated:
         named = (f"{name!r} (columns {listing(each, 5)})" for name, each in repeated.items())
-        raise InputError(
-            f"the first line must name every column differently; repeated are: {listing(named)}"
-        )
+        raise InputError(f"columns must have names that differ; repeated are: {listing(named)}")

@@ -129,7 +129,8 @@ def reason_to_leave_out(column: Any, form: Form) -> str:
         return "that count the rows"
     if form["kind"] == "text" and column.dropna().is_unique:
         texts = column.dropna().astype(object)
-        if texts.str.contains(r"\S\s+\S").mean() < 0.5:  # others can be read word by word
+        has_words = texts.str.contains(r"\S\s+\S").mean() >= 0.5  # and can be read by them
+        if _is_unnamed(column) or not has_words:
             return "with a different text in every row"
     return ""
 
@@ -141,5 +142,8 @@ def _numbers_rows(column: Any) -> bool:
     steps = column.diff().iloc[1:]
     if len(column) >= MIN_INDEX and (steps > 0).all():
         return True
-    is_unnamed = str(column.name).startswith("Unnamed: ")
-    return bool((steps == 1).all() or (is_unnamed and column.is_unique))
+    return bool((steps == 1).all() or (_is_unnamed(column) and column.is_unique))
+
+
+def _is_unnamed(column: Any) -> bool:
+    return str(column.name).startswith("Unnamed: ")

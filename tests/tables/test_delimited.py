@@ -42,6 +42,17 @@ PLAIN = [["1", "x"], ["2", "y"]]
         # Quotes.
         ('"a","b;\nc"\n"1","""x""\n;y"\n', ",", ["a", "b;\nc"], [["1", '"x"\n;y']]),
         ('a,b\n5" pipe,x\n', ",", ["a", "b"], [['5" pipe', "x"]]),
+        *(  # other separators within quotes, in every cell
+            (
+                f'"a{other}b","c{other}d"\n"1{other}","{other}x"\n',
+                ",",
+                names,
+                [[f"1{other}", f"{other}x"]],
+            )
+            for other in ";|\t"
+            for names in ([f"a{other}b", f"c{other}d"],)
+        ),
+        ('"a|b";"c|""d"""\n"1|2";"3|4"\n', ";", ["a|b", 'c|"d"'], [["1|2", "3|4"]]),
         # Ends of lines.
         ("a,b\r\n1,x\r\n2,y\r\n", ",", ["a", "b"], PLAIN),
         ("a,b\r1,x\r2,y\r", ",", ["a", "b"], PLAIN),

@@ -47,21 +47,55 @@ def write(tmp_path):
         ("a;b\n1;x;\n2;y;\n", ["a", "b"], [["1", "x"], ["2", "y"]]),
         ("a;b\n1;x;;;\n2;y;\n", ["a", "b"], [["1", "x"], ["2", "y"]]),
         ("a;b\n1;x\n2;y;\n", ["a", "b"], [["1", "x"], ["2", "y"]]),
-        (
-            '"a" "b"\n"1" 1 "x"\n"2" 2 ""\n',
-            ["Unnamed: 0", "a", "b"],
-            [["1", "1", "x"], ["2", "2", ""]],
-        ),
         ("a\n1\n2\n", ["a"], [["1"], ["2"]]),
     ],
 )
 def test_columns_and_rows_of_text(write, text, names, rows):
-    table = read_table(write(text), separator=" " if text.startswith('"') else None)
+    table = read_table(
+        write(text),
+    )
     assert table.frame.columns.tolist() == names
     assert table.frame.to_numpy(object).tolist() == rows
     assert table.is_text
     assert table.notes == []
     assert table.decimal == ("," if ";" in text else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "separator", "rows"),
+    [
+        ('"a" "b"\n"1" 1 "x"\n"2" 2 ""\n', " ", [["1", "1", "x"], ["2", "2", ""]]),
+        (
+            "a,b\nMazda RX4,1,x\nFiat 128,1,x\n",
+            None,
+            [["Mazda RX4", "1", "x"], ["Fiat 128", "1", "x"]],
+        ),
+    ],
+)
+def test_names_of_rows_are_noted(write, text, separator, rows):
+    table = read_table(write(text), separator=separator)
+    assert table.frame.columns.tolist() == ["Unnamed: 0", "a", "b"]
+    assert table.frame.to_numpy(object).tolist() == rows
+    assert table.notes == [
+        "rows have one field more than there are names; the first one was taken for the name of "
+        "the row"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a,target\n52,51,u\n53,1,v\n52,2,u\n", 2),  # decimal commas
+        ("a,target\n" + "1,5,u\n1,25,v\n" * 200, 2),
+        ("sep=,\n\na,target\n\n52,51,u\n52,5,v\n", 5),
+        ("name;target\nx;y;u\nx;z;v\n", 2),
+    ],
+)
+def test_fields_that_repeat_are_no_names_of_rows(write, text, line):
+    message = told(write(text))
+    assert f"one field more than there are names, the first in line {line}, and" in message
+    assert "are there decimal commas without quotes" in message
+    assert "--separator" in message
 
 
 def test_rows_that_are_short_are_noted(write):
@@ -118,7 +152,7 @@ RUBBISH = bytes(range(256)) * 20
         (
             "table.csv",
             "a,label,a , b,label,\n1,2,3,4,5,6\n",
-            "cannot read FILE: the first line must name every column differently; repeated are: "
+            "cannot read FILE: columns must have names that differ; repeated are: "
             "'a' (columns 1, 3), 'label' (columns 2, 5)",
         ),
     ],
@@ -213,7 +247,16 @@ def test_excel_tables_may_stand_anywhere_in_the_first_sheet(workbook):
     rows = [[None], [None, "a", None, "b"], [None], [None, 1, None, "x"], [None, 2, None, "y"]]
     table = read_table(workbook(first=rows, other=[["c"], [1]]))
     assert table.frame.to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}
-    assert table.notes == ["sheet 'first' was read, of: first, other"]
+    assert table.notes == [
+        "sheet 'first' was read, of: first, other; move another one to the front to have it read"
+    ]
+
+
+def test_formulas_without_a_value_are_noted(workbook):
+    rows = [[None], ["a", "b", "c"], [1, "=A3*2", "x"], [2, "=A4*2", None], [3, 5, "=A1"]]
+    (note,) = read_table(workbook(one=rows)).notes
+    assert note.startswith("formulas without a stored value: 3 cells, which count as empty; open")
+    assert read_table(workbook(one=[["a", "b"], [1, "x"], [2, None]])).notes == []
 
 
 def test_excel_errors(workbook, monkeypatch):
@@ -291,6 +334,12 @@ def test_repeated_names_of_parquet(tmp_path):
     assert "repeated are: 'b' (columns 1, 2)" in told(tmp_path / "t.parquet")
     FRAME.set_axis(pd.Index([4, 5, 7], name="b")).to_parquet(tmp_path / "t.parquet")
     assert "repeated are: 'b' (columns 1, 3)" in told(tmp_path / "t.parquet")
+    pyarrow = pytest.importorskip("pyarrow")
+    twice = pyarrow.table([[1], [2], ["u"]], names=["a", "b", "a"])
+    pytest.importorskip("pyarrow.parquet").write_table(twice, tmp_path / "t.parquet")
+    assert told(tmp_path / "t.parquet") == (
+        "cannot read FILE: columns must have names that differ; repeated are: 'a' (columns 1, 3)"
+    )
 
 
 def test_parquet_of_polars(tmp_path):

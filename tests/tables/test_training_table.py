@@ -27,6 +27,14 @@ COLUMNS = {  # cells by the reason for which they are left out; None if they are
     "falling": (list(range(N_ROWS, 0, -1)), None),
     "rising with a gap": ([*range(N_ROWS - 1), None], None),
     "Unnamed: 0": ([3, 1, 2, *range(4, 13)], "that count the rows"),
+    "Unnamed: 1": (
+        [f"Mazda RX {letter}" for letter in LETTERS],
+        "with a different text in every row",
+    ),
+    "Unnamed: 2": (
+        ["Mazda RX4", *(f"Fiat {letter}" for letter in LETTERS[:10]), "Mazda RX4"],
+        None,
+    ),
     "Unnamed: 3": ([3, 1, 1, *range(4, 13)], None),
     "different numbers": ([3, 1, 2, *range(4, 13)], None),
     "dates": (pd.date_range("2024-01-01", periods=N_ROWS), None),
