@@ -140,6 +140,9 @@ def load_classifier(path: Path) -> Any:
             model = joblib.load(path)
     except Exception as error:  # whatever the code in the file raises
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        is_known = isinstance(error, OSError | ImportError | AttributeError)
+        if path.suffix not in (".npz", ".skops") and not is_known:
+            reason = f"it is no model that joblib wrote, or a damaged one ({reason})"
         raise InputError(f"cannot load {path}: {reason}") from error
     if not (hasattr(model, "predict") and hasattr(model, "classes_")):
         raise InputError(

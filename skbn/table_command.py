@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -174,7 +174,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
         (args.candidates >= 1, "--candidates must be at least 1"),
         (args.folds >= 2, "--folds must be at least 2"),
         (0 < args.test_size < 1, "--test-size must be between 0 and 1, such as 0.25"),
-        (args.time_budget is None or args.time_budget > 0, "--time-budget must be above 0 seconds"),
+        (
+            args.time_budget is None or 0 < args.time_budget < inf,
+            "--time-budget must be above 0 seconds, and finite",
+        ),
         (args.jobs != 0, "--jobs must be a number of processes, or -1 for all cores"),
         (0 <= args.seed < 2**32, "--seed must be between 0 and 2**32 - 1"),
         (args.table or args.target is None, "--target needs a table before it"),
@@ -196,15 +199,19 @@ def load(args: argparse.Namespace) -> TrainingTable:
     else:
         name, target = Path(args.table).name, args.target
         read = read_table(args.table, separator=args.separator, encoding=args.encoding)
-    if target is None:
-        raise InputError(f"--target is missing; the columns are: {listing(read.frame.columns)}")
-    features, labels, notes = split_target(read.frame, target, is_text=read.is_text)
+    try:
+        if target is None:
+            raise InputError(f"--target is missing; the columns are: {listing(read.frame.columns)}")
+        features, labels, notes = split_target(read.frame, target, is_text=read.is_text)
+    except InputError as error:
+        raise InputError("; ".join([str(error), *read.notes])) from error
     check_classes(labels, target, args.folds, args.test_size)
     table = training_table(features, labels, args.decimal, read.decimal)
     n_classes = len(set(labels))
-    print_line(f"{name}: {len(labels):,} rows, {n_classes:,} classes; {table.kinds} columns")
+    columns = f"{table.kinds} column{'s' * (len(table.forms) > 1)}"
+    print_line(f"{name}: {len(labels):,} rows, {n_classes:,} classes; {columns}")
     if n_unlabelled := len(read.frame) - len(labels):
-        print(f"Left out: {n_unlabelled:,} rows without a label")
+        print(f"Left out: {n_unlabelled:,} row{'s' * (n_unlabelled > 1)} without a label")
     for line in (*table.left_out_lines(), *read.notes, *notes, *table.remarks):
         print_line(line[:1].upper() + line[1:])
     if args.verbose:

@@ -415,6 +415,8 @@ def bad_files(tmp_path_factory):
     (folder / "ragged.csv").write_text("a,label\n1,x\n1,2,3,4,5\n")
     for name in ("binary.csv", "fake.csv.gz", "fake.parquet", "fake.zip"):
         (folder / name).write_bytes(bytes(range(256)) * 20)
+    (folder / "escape\x1b.csv").write_text('"\x1b[31mred\n\x07 ж🙂",b\n1,x\n2,y\n')
+    (folder / "cp1252.csv").write_bytes("größe,b\n1,x\n2,y\n".encode("cp1252"))
     (folder / "folder.joblib").mkdir()
     return folder
 
@@ -436,6 +438,15 @@ def bad_files(tmp_path_factory):
             "table.csv --target no",
             "no column 'no'; .* the columns are: width, colour, height, ripe",
         ),
+        (
+            "escape\x1b.csv --target no",
+            r"no column 'no'; the columns are: \x1b[31mred\n\x07 ж🙂, b",
+        ),
+        ("no\x1b.csv --target no", r"cannot read no\x1b.csv: No such file"),
+        (
+            "cp1252.csv --target no",
+            "no column 'no'; the columns are: größe, b; the text is not UTF-8",
+        ),
         ("table.csv --target one", "column 'one' holds only 'k'; two classes are the least"),
         ("table.csv --target none", "column 'none' holds no label; two classes are the least"),
         ("table.csv --target price", "column 'price' holds numbers with fractions"),
@@ -445,7 +456,7 @@ def bad_files(tmp_path_factory):
         ),
         ("table.csv --target rare", "3 folds .* need 4 rows of each class, .* 'x' (1); collect"),
         ("table.csv --target label --folds 40", "40 folds .* need 54 rows of each class"),
-        ("table.csv --target label --test-size 0.01", "1 rows held out for 2 classes; raise"),
+        ("table.csv --target label --test-size 0.01", "1 row held out for 2 classes; raise"),
         ("table.csv --target label --save m.pkl", "--save m.pkl: the name must end in .joblib"),
         ("--save no/m.joblib", "--save no/m.joblib: there is no directory no"),
         ("--save table.csv/m.joblib", "--save table.csv/m.joblib: there is no directory"),
@@ -462,6 +473,10 @@ def bad_files(tmp_path_factory):
         ("--candidates some", "argument --candidates: invalid int value: 'some'"),
         ("--folds 1", "--folds must be at least 2"),
         ("--test-size 1", "--test-size must be between 0 and 1"),
+        *(
+            (f"--time-budget {budget}", "--time-budget must be above 0 seconds, and finite")
+            for budget in ("0", "-1", "inf", "nan")
+        ),
         ("--jobs 0", "--jobs must be"),
         ("--seed -1", "--seed must be"),
         ("--what", "unrecognized arguments: --what"),

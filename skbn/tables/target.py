@@ -9,7 +9,7 @@ from datetime import datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
 from math import ceil, isfinite
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -65,10 +65,10 @@ def split_target(
     if target not in frame:
         raise InputError(
             f"no column {target!r};{_closest(target, frame.columns)} the columns are: "
-            f"{listing(frame.columns)}{_alone(frame)}"
+            f"{listing(frame.columns)}{_hint(frame.columns, is_text)}"
         )
     try:
-        codes, distinct = pd.factorize(frame[target])
+        codes, distinct = pd.factorize(_with_distinct_booleans(frame[target]))
     except TypeError as error:
         raise InputError(f"column {target!r} holds cells that are no labels: {error}") from error
     values = [_stripped(value) for value in distinct]
@@ -95,11 +95,22 @@ def _closest(target: str, names: Sequence[str]) -> str:
     return f" the closest is {by_lower[closest[0]]!r};" if closest else ""
 
 
-def _alone(frame: pd.DataFrame) -> str:
-    """Say what to do about a table of one column, whose separator may be another one."""
-    return (
-        "; it is the only one: name the separator by --separator" if len(frame.columns) == 1 else ""
-    )
+def _hint(names: Sequence[str], is_text: bool) -> str:
+    """Say what may be wrong with the names of a table: its separator, or a title above them."""
+    if len(names) == 1 and is_text:
+        return "; it is the only one: name the separator by --separator"
+    if any(str(name).startswith("Unnamed: ") for name in names):
+        return "; the first row must name the columns"
+    return ""
+
+
+def _with_distinct_booleans(column: pd.Series) -> pd.Series:
+    """Write booleans beside numbers as text, for True equals 1."""
+    kinds = set(map(type, column.dropna())) if column.dtype == object else set()
+    others = kinds - {bool, np.bool_}
+    if others == kinds or not any(issubclass(kind, Real) for kind in others):
+        return column
+    return column.map(lambda cell: str(cell) if isinstance(cell, bool | np.bool_) else cell)
 
 
 def _stripped(value: Any) -> Any:
@@ -119,7 +130,9 @@ def _as_classes(values: list[Any], is_text: bool) -> tuple[Any, list[str]]:
         kinds = sorted({type(value).__name__ for value in values} - {"str"})
         text = np.array([_written(value) for value in values], dtype=object)
         return text, [f"holds cells of the type {listing(kinds)}, which were taken for text"]
-    if not all(isfinite(value) and value == int(value) for value in values):
+    if not all(isinstance(value, Integral) or isfinite(value) for value in values):
+        raise ValueError("infinite numbers")
+    if not all(value == int(value) for value in values):
         raise ValueError(QUANTITY)
     if any(isinstance(value, float) and abs(value) > MAX_EXACT for value in values):
         raise ValueError("numbers of floating point beyond 2**53, whose last digits are lost")
@@ -223,7 +236,8 @@ def check_classes(labels: Any, target: str, folds: int, test_size: float) -> Non
             f"these rows{_doubt(counts, target)}{''.join(hints)}"
         )
     if n_test < n_classes:
-        raise InputError(f"{n_test} rows held out for {n_classes} classes; raise --test-size")
+        rows = f"{n_test} row{'s' * (n_test > 1)}"
+        raise InputError(f"{rows} held out for {n_classes} classes; raise --test-size")
 
 
 def _doubt(counts: pd.Series, target: str) -> str:

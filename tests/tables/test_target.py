@@ -99,7 +99,9 @@ DAY = datetime.date(2024, 5, 1)
         ([DAY, None], {}, ["2024-05-01", None]),
         ([pd.Timestamp(DAY), pd.NaT], {}, ["2024-05-01", None]),
         ([pd.Timestamp(2024, 5, 1, 12)], {}, ["2024-05-01 12:00:00"]),
-        ([1, "a", 2.0, None, True], {"dtype": object}, ["1", "a", "2", None, "1"]),
+        ([1, "a", 2.0, None, True], {"dtype": object}, ["1", "a", "2", None, "True"]),
+        ([True, 1, 0, False, "x"], {"dtype": object}, ["True", "1", "0", "False", "x"]),
+        ([10**400, 1, 10**400], {"dtype": object}, [str(10**400), "1", str(10**400)]),
         ([b"x", b"y"], {}, ["x", "y"]),
         (["a", pd.NA], {"dtype": "string"}, ["a", None]),
     ],
@@ -124,7 +126,7 @@ def test_labels_of_pyarrow(dtype):
         *((cells, True) for cells in (["1.5", "2"], ["1,5", "2"], ["12.5 %", "2 %"], ["$12.30"])),
         *((cells, True) for cells in (["1.234,5"], ["1,234.5"], ["(5.25)", "3"], ["12,5 €", "?"])),
         *((cells, True) for cells in (["1.5", "NA", "2.25"], ["1e-3", "2"], ["-.5", "1"])),
-        *((cells, False) for cells in ([1.5, 2], [1.5, None], [np.inf, 1])),
+        *((cells, False) for cells in ([1.5, 2], [1.5, None])),
         ([decimal.Decimal("1.5")], False),
         (pd.Series([1.5, 2.5], dtype="category"), False),
     ],
@@ -133,6 +135,34 @@ def test_a_quantity_is_refused(cells, is_text):
     message = "column 'y' holds numbers with fractions, which is a quantity; a classifier needs"
     with pytest.raises(InputError, match=message):
         split(cells, is_text)
+
+
+@pytest.mark.parametrize(
+    "cells", [[np.inf, 1], [1, -np.inf, None], [10**400, decimal.Decimal("inf")]]
+)
+def test_infinite_labels_are_told(cells):
+    with pytest.raises(InputError, match="column 'y' holds infinite numbers; a classifier needs"):
+        split(cells, is_text=False)
+
+
+@pytest.mark.parametrize(
+    ("names", "is_text", "hint"),
+    [
+        (["a;b"], True, "a;b; it is the only one: name the separator by --separator"),
+        (["Report"], False, "Report"),
+        (
+            ["Report", "Unnamed: 1"],
+            False,
+            "Report, Unnamed: 1; the first row must name the columns",
+        ),
+        (["Report", "Unnamed: 1"], True, "Report, Unnamed: 1; the first row must name the columns"),
+        (["a", "b"], True, "a, b"),
+    ],
+)
+def test_hints_on_names(names, is_text, hint):
+    with pytest.raises(InputError) as error:
+        split_target(pd.DataFrame(columns=names), "y", is_text=is_text)
+    assert str(error.value) == f"no column 'y'; the columns are: {hint}"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +248,7 @@ def labels_of(**counts):
         ),
         (labels_of(a=1, b=1), 3, 0.25, "3 folds and the rows held out need 6 rows of each class"),
         (labels_of(x=40, y=40), 40, 0.25, "40 folds and the rows held out need 54 rows of each"),
-        (labels_of(x=40, y=40), 3, 0.01, "1 rows held out for 2 classes; raise --test-size"),
+        (labels_of(x=40, y=40), 3, 0.01, "1 row held out for 2 classes; raise --test-size"),
     ],
 )
 def test_too_few_rows_are_told(labels, folds, test_size, message):
