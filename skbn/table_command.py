@@ -130,8 +130,9 @@ def run_table(argv: list[str]) -> None:
         "held out, guessing": DummyClassifier().fit(X, y),
     }
     print_scores([scores, *(judged(title, each, X_test, y_test) for title, each in others.items())])
+    print()
     print_line(
-        f"\nTime to the tuned model: {seconds:.1f} s, for {number_of_candidates(n_candidates)} in "
+        f"Time to the tuned model: {seconds:.1f} s, for {number_of_candidates(n_candidates)} in "
         f"{args.folds} folds, {trained_to_the_end(search, model[-1].max_iter)}"
     )
     if args.plot:
