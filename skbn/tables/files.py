@@ -6,7 +6,6 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import count
@@ -193,9 +192,10 @@ def _n_empty_formulas(path: Path, sheet: str, is_empty: Any) -> int:
     is_large = path.stat().st_size > MAX_BYTES_OF_FORMULAS
     if path.suffix.lower() not in (".xlsx", ".xlsm") or is_large or not is_empty.any():
         return 0
-    with closing(import_module("openpyxl").load_workbook(path, read_only=True)) as book:
-        book[sheet].reset_dimensions()
-        rows = book[sheet].iter_rows(max_row=len(is_empty), values_only=True)
+    with path.open("rb") as file:
+        formulas = import_module("openpyxl").load_workbook(file, read_only=True)[sheet]
+        formulas.reset_dimensions()
+        rows = formulas.iter_rows(max_row=len(is_empty), values_only=True)
         return sum(
             empty and isinstance(value, str) and value.startswith("=")
             for is_empty_row, values in zip(is_empty.tolist(), rows, strict=False)

@@ -68,7 +68,7 @@ def split_target(
             f"{listing(frame.columns)}{_hint(frame.columns, is_text)}"
         )
     try:
-        codes, distinct = pd.factorize(_with_distinct_booleans(frame[target]))
+        codes, distinct = pd.factorize(_cells(frame[target]))
     except TypeError as error:
         raise InputError(f"column {target!r} holds cells that are no labels: {error}") from error
     values = [_stripped(value) for value in distinct]
@@ -99,18 +99,22 @@ def _hint(names: Sequence[str], is_text: bool) -> str:
     """Say what may be wrong with the names of a table: its separator, or a title above them."""
     if len(names) == 1 and is_text:
         return "; it is the only one: name the separator by --separator"
-    if any(str(name).startswith("Unnamed: ") for name in names):
+    if any(str(name).startswith("Unnamed: ") for name in names[1:]):  # the first may be an index
         return "; the first row must name the columns"
     return ""
 
 
-def _with_distinct_booleans(column: pd.Series) -> pd.Series:
-    """Write booleans beside numbers as text, for True equals 1."""
-    kinds = set(map(type, column.dropna())) if column.dtype == object else set()
-    others = kinds - {bool, np.bool_}
-    if others == kinds or not any(issubclass(kind, Real) for kind in others):
+def _cells(column: pd.Series) -> Any:
+    """Give cells that differ; booleans beside numbers become text, for True equals 1."""
+    if column.dtype != object:
         return column
-    return column.map(lambda cell: str(cell) if isinstance(cell, bool | np.bool_) else cell)
+    cells = column.to_numpy(copy=True)  # pandas 2 makes floats of large integers in a Series
+    is_boolean = np.array([isinstance(cell, bool | np.bool_) for cell in cells], dtype=bool)
+    if is_boolean.any() and any(
+        isinstance(cell, Real) for cell in cells[~is_boolean & column.notna().to_numpy()]
+    ):
+        cells[is_boolean] = [str(cell) for cell in cells[is_boolean]]
+    return cells
 
 
 def _stripped(value: Any) -> Any:

@@ -142,7 +142,7 @@ def test_a_quantity_is_refused(cells, is_text):
 )
 def test_infinite_labels_are_told(cells):
     with pytest.raises(InputError, match="column 'y' holds infinite numbers; a classifier needs"):
-        split(cells, is_text=False)
+        split(cells, is_text=False, dtype=object)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,7 @@ def test_infinite_labels_are_told(cells):
             "Report, Unnamed: 1; the first row must name the columns",
         ),
         (["Report", "Unnamed: 1"], True, "Report, Unnamed: 1; the first row must name the columns"),
+        (["Unnamed: 0", "b"], True, "Unnamed: 0, b"),  # an index that was saved with the table
         (["a", "b"], True, "a, b"),
     ],
 )
