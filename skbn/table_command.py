@@ -209,8 +209,7 @@ def load(args: argparse.Namespace) -> TrainingTable:
     check_classes(labels, target, args.folds, args.test_size)
     table = training_table(features, labels, args.decimal, read.decimal)
     n_classes = len(set(labels))
-    columns = f"{table.kinds} column{'s' * (len(table.forms) > 1)}"
-    print_line(f"{name}: {len(labels):,} rows, {n_classes:,} classes; {columns}")
+    print_line(f"{name}: {len(labels):,} rows, {n_classes:,} classes; {table.kinds} columns")
     if n_unlabelled := len(read.frame) - len(labels):
         print(f"Left out: {n_unlabelled:,} row{'s' * (n_unlabelled > 1)} without a label")
     for line in (*table.left_out_lines(), *read.notes, *notes, *table.remarks):
