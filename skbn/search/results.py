@@ -30,7 +30,7 @@ def best_so_far(study: Study, scoring: Any) -> str:
     trials = study.furthest()
     scores = [trial.score(study.leader, study.n_rungs_done(trial) - 1) for trial in trials]
     if not np.isfinite(scores).any():
-        return "no score yet" if trials else "no candidate is complete yet"
+        return "no score yet" if trials else "no candidate complete"
     score, best = np.nanmax(scores), trials[np.nanargmax(scores)]
     name = study.metric or (scoring if isinstance(scoring, str) else "score")
     if name.startswith("neg_"):

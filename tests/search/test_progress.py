@@ -281,8 +281,8 @@ def test_no_time_is_zero_seconds():
 @pytest.mark.parametrize(
     ("losses", "n_rungs", "expected"),
     [
-        ([], 2, "no candidate is complete yet"),
-        ([{}], 2, "no candidate is complete yet"),
+        ([], 2, "no candidate complete"),
+        ([{}], 2, "no candidate complete"),
         ([{5: np.nan}], 1, "no score yet"),
         ([{5: 0.2}, {5: 0.1457}, {5: np.nan}], 2, "best log-loss 0.1457 (to epoch 5)"),
         ([{5: 0.2, 15: 0.1472}, {5: 0.1457}], 2, "best log-loss 0.1472 (to epoch 15)"),
