@@ -246,8 +246,8 @@ def tune(model: Pipeline, X: Any, y: Any, args: argparse.Namespace) -> CoarseToF
     fewer = ceil(args.candidates / 3)
     advice = how_to_shorten.set(
         "--time-budget {seconds} ends the search after {time} with the best so far, "
-        f"--candidates {fewer} tries fewer, --jobs -1 uses all cores, Ctrl-C ends the search at "
-        "once with the best so far"
+        f"--candidates {fewer} tries fewer, --jobs -1 uses all cores, Ctrl-C ends the search "
+        "with the best so far once a candidate is complete"
     )
     try:
         with quiet():

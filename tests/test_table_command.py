@@ -271,6 +271,7 @@ def test_the_advice_has_the_options_of_the_command(monkeypatch):
     )
     model = tabular_pipeline(BNSoftmaxClassifier())
     advice = table_command.tune(model, None, None, table_command.parse([]))
+    assert advice.endswith("with the best so far once a candidate is complete")
     assert advice.format(seconds=180, time="3 min").startswith(
         "--time-budget 180 ends the search after 3 min with the best so far, --candidates 20 tries"
     )

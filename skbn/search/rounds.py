@@ -152,8 +152,8 @@ def plan_of(study: Study, rounds: Rounds) -> Plan:
 def _advice(search: Any) -> str:
     return (
         "time_budget={seconds} ends the search after {time} with the best so far, "
-        f"n_candidates={-(-search.n_candidates // 3)} tries fewer, Ctrl-C ends it at once with "
-        "the best so far"
+        f"n_candidates={-(-search.n_candidates // 3)} tries fewer, Ctrl-C ends it with the best "
+        "so far once a candidate is complete"
     )
 
 

@@ -311,7 +311,9 @@ def test_a_command_gives_advice_in_words_of_its_own(monkeypatch, clock, capsys):
 
     make(verbose=1, scoring=slow).fit(X, Y)
     advice = "time_budget=60 ends the search after 60 s with the best so far, n_candidates=8 tries"
-    assert advice in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert advice in err
+    assert "Ctrl-C ends it with the best so far once a candidate is complete" in err
     token = how_to_shorten.set("--candidates 8")
     make(verbose=1, scoring=slow).fit(X, Y)
     how_to_shorten.reset(token)
