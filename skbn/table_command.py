@@ -129,7 +129,10 @@ def run_table(argv: list[str]) -> None:
         "held out, LogisticRegression": baseline(table, X, y),
         "held out, guessing": DummyClassifier().fit(X, y),
     }
-    print_scores([scores, *(judged(title, each, X_test, y_test) for title, each in others.items())])
+    held_out = [judged(title, each, X_test, y_test) for title, each in others.items()]
+    print_scores([scores, *held_out])
+    if held_out[0].loss >= held_out[-1].loss:
+        print("The model is no better than guessing on the rows held out")
     print()
     print_line(
         f"Time to the tuned model: {seconds:.1f} s, for {number_of_candidates(n_candidates)} in "

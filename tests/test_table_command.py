@@ -207,6 +207,21 @@ def test_verbose_lists_each_column(run, table):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("loss", [0.6, 0.7])
+def test_a_model_no_better_than_guessing_is_called_so(run, table, monkeypatch, loss):
+    losses = {"held out": loss, "held out, guessing": 0.69}
+    monkeypatch.setattr(
+        table_command,
+        "judged",
+        lambda title, *_: table_command.Scores(title, 0.5, losses.get(title, 1)),
+    )
+    table.to_csv("table.csv", index=False)
+    _, out, _ = run("table.csv", "--target", "label", *QUICK)
+    said = "The model is no better than guessing on the rows held out"
+    assert (said in out) == (loss > 0.69)
+
+
+@pytest.mark.slow
 def test_without_skrub(run, table, monkeypatch):
     monkeypatch.setitem(sys.modules, "skrub", None)
     table.to_csv("table.csv", index=False)

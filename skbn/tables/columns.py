@@ -53,6 +53,7 @@ LARGEST = 1e30
 compute, would overflow."""
 HUGE = f"infinite or beyond {LARGEST:g}"
 BOOLEANS = {"true": 1.0, "false": 0.0}
+PLAIN = re.compile(r"[-+0-9.,eE ]+")
 LEADING_ZERO = re.compile(r"0[0-9]+")
 DAY = datetime.timedelta(days=1)
 
@@ -282,16 +283,24 @@ def _numbers_found(cells: _Cells, conventions: _Conventions) -> Any:
 
 def _unlike(texts: Any) -> list[str]:
     """Tell of numbers that are written in several ways, which may mean different things."""
-    signs = ["".join(c for c in t if c == "%" or unicodedata.category(c) == "Sc") for t in texts]
+    examples: dict[str, str] = {}  # by sign
+    for text in texts:
+        is_plain = PLAIN.fullmatch(text)
+        sign = "" if is_plain else "".join(filter(_is_sign, text))
+        examples.setdefault(sign, repr(text))
     remarks = []
-    if len(kinds := set(signs)) > 1 and ("%" in kinds or len(kinds - {""}) > 1):
-        examples = listing(repr(texts[signs.index(kind)]) for kind in sorted(kinds))
-        hundredths = ", those with % divided by 100" if any("%" in kind for kind in kinds) else ""
-        remarks.append(f"{examples} are read as numbers whatever their signs{hundredths}")
+    if len(examples) > 1 and ("%" in examples or len(examples.keys() - {""}) > 1):
+        said = listing(examples[sign] for sign in sorted(examples))
+        hundredths = ", those with % divided by 100" if "%" in "".join(examples) else ""
+        remarks.append(f"{said} are read as numbers whatever their signs{hundredths}")
     zeros = next((text for text in texts if LEADING_ZERO.fullmatch(text)), None)
     if zeros is not None:
         remarks.append(f"{zeros!r} is read as the number {int(zeros)}")
     return remarks
+
+
+def _is_sign(letter: str) -> bool:
+    return letter == "%" or unicodedata.category(letter) == "Sc"
 
 
 def _dates_found(cells: _Cells, _: _Conventions) -> Any:
