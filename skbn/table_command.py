@@ -114,7 +114,8 @@ def run_table(argv: list[str]) -> None:
         flush=True,
     )
     model = model_for(table, BNSoftmaxClassifier(random_state=args.seed))
-    if isinstance(model["tablevectorizer"], ColumnTransformer):
+    is_encoded = any(form["kind"] != "number" for form in table.forms.values())
+    if is_encoded and isinstance(model["tablevectorizer"], ColumnTransformer):
         print(WITHOUT_SKRUB)
     started = perf_counter()
     search = tune(model, X, y, args)

@@ -227,7 +227,10 @@ def test_without_skrub(run, table, monkeypatch):
     table.to_csv("table.csv", index=False)
     status, out, _ = run("table.csv", "--target", "label", "--save", "m.joblib", *QUICK)
     assert status == 0
-    assert "skrub is not installed: scikit-learn's own transformers encode dates" in out
+    said = "skrub is not installed: scikit-learn's own transformers encode dates"
+    assert said in out
+    table[["width", "height", "label"]].to_csv("numbers.csv", index=False)
+    assert said not in run("numbers.csv", "--target", "label", *QUICK)[1]
     assert joblib.load("m.joblib").score(table, table["label"]) > 0.9
 
 
