@@ -247,10 +247,10 @@ def tune(model: Pipeline, X: Any, y: Any, args: argparse.Namespace) -> CoarseToF
         random_state=args.seed,
         verbose=1,
     )
-    fewer = ceil(args.candidates / 3)
+    all_cores = "--jobs -1 uses all cores, " if args.jobs == 1 else ""
     advice = how_to_shorten.set(
         "--time-budget {seconds} ends the search after {time} with the best so far, "
-        f"--candidates {fewer} tries fewer, --jobs -1 uses all cores, Ctrl-C ends the search "
+        f"--candidates {ceil(args.candidates / 3)} tries fewer, {all_cores}Ctrl-C ends the search "
         "with the best so far once a candidate is complete"
     )
     try:
