@@ -17,7 +17,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from skbn.arguments import Parser
+from skbn.arguments import Parser, add_options_of_files
 from skbn.display.drift_display import DRIFT_KINDS, DriftDisplay
 from skbn.display.files import make_folder, write_pictures
 from skbn.drift.features import forms_within
@@ -88,9 +88,7 @@ def _parser() -> Parser:
     add("old", type=Path, help="rows of then, such as those trained on: CSV, Excel or Parquet file")
     add("new", type=Path, help="rows of now, with the same columns")
     add("--target", metavar="COLUMN", help="column of the labels; those of new rows are compared")
-    add("--separator", metavar="TEXT", help="of CSV files, such as ';' or tab (found)")
-    add("--encoding", metavar="NAME", help="of CSV files, such as latin-1 (found)")
-    add("--decimal", metavar="MARK", choices=[".", ","], help="decimal point in text (found)")
+    add_options_of_files(parser)
     add("--plot", metavar="DIR", type=Path, help="where to write pictures")
     add("--json", action="store_true", help="print the whole report as JSON")
     return parser

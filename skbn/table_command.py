@@ -25,7 +25,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from skbn._version import __version__
-from skbn.arguments import Parser
+from skbn.arguments import Parser, add_options_of_files
 from skbn.destinations import check_destination, save_model
 from skbn.display import KINDS, SearchDisplay
 from skbn.display.files import make_folder, write_pictures
@@ -156,9 +156,7 @@ def make_parser() -> Parser:
     add = parser.add_argument
     add("table", nargs="?", help="CSV file, compressed or not, Excel or Parquet file")
     add("--target", metavar="COLUMN", help="column of the labels; needed with a table")
-    add("--separator", metavar="TEXT", help="of a CSV file, such as ';' or tab (found)")
-    add("--encoding", metavar="NAME", help="of a CSV file, such as latin-1 (found)")
-    add("--decimal", metavar="MARK", choices=[".", ","], help="decimal point in text (found)")
+    add_options_of_files(parser)
     add("--save", metavar="FILE.joblib", type=Path, help="where to save the best model")
     add("--plot", metavar="DIR", type=Path, help="where to write pictures of the search")
     add("--candidates", metavar="N", type=int, default=60, help="models to try (%(default)s)")

@@ -400,8 +400,9 @@ def converted(column: Any, form: Form) -> Any:
     if kind == "date" and isinstance(dtype, pd.ArrowDtype):
         is_typed = False  # its days know no zone, not even that they have none
     if kind == "number":
-        values = _floats(column) if is_typed else None
-        if values is None:
+        if is_typed:
+            values = _floats(column)
+        else:
             cells = _cells(column)
             values = np.append(_numbers(cells, form["decimal"]), np.nan)[cells.codes]
         with np.errstate(invalid="ignore"):
